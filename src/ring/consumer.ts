@@ -1,0 +1,43 @@
+import { HEAD_WORD, type RingMemory, RingState, STATE_WORD, TAIL_WORD } from './layout.js';
+
+/** The consumer's side of a ring. What it reads is valid until `release`; after that the producer writes over it. */
+export class RingConsumer {
+  /** The oldest slot that is not released. */
+  index = 0;
+  #tail = 0;
+
+  constructor(readonly ring: RingMemory) {}
+
+  /** Published slots that can be read in one go from `index`, never past the end of the memory. */
+  readable(): number {
+    return Math.min(this.available(), this.ring.slots - this.index);
+  }
+
+  /** Published slots in all. */
+  available(): number {
+    return (Atomics.load(this.ring.control, HEAD_WORD) - this.#tail) >>> 0;
+  }
+
+  /** Give the `count` slots from `index` back; wakes a producer that waits for room. */
+  release(count: number): void {
+    this.index += count;
+    if (this.index === this.ring.slots) this.index = 0;
+    this.#tail = (this.#tail + count) >>> 0;
+    Atomics.store(this.ring.control, TAIL_WORD, this.#tail | 0);
+    Atomics.notify(this.ring.control, TAIL_WORD);
+  }
+
+  /** Blocks until something is published, the ring is not open, or the time is over; answers `readable()`. */
+  waitReadable(timeoutMs: number): number {
+    const readable = this.readable();
+    if (readable > 0 || Atomics.load(this.ring.control, STATE_WORD) !== RingState.open) return readable;
+    Atomics.wait(this.ring.control, HEAD_WORD, this.#tail | 0, timeoutMs);
+    return this.readable();
+  }
+
+  /** Say that this side is gone, so that a waiting producer gives up. */
+  fail(): void {
+    Atomics.store(this.ring.control, STATE_WORD, RingState.failed);
+    Atomics.notify(this.ring.control, TAIL_WORD);
+  }
+}
