@@ -169,4 +169,22 @@ export class EventBatch {
     this.count = 0;
     this.present = 0;
   }
+
+  /** Take the last row back. Its addresses stay in the tables, unused. */
+  discardLast(): void {
+    const row = --this.count;
+    this.status[row] = 0;
+    this.mark[row] = 0;
+    this.zone[row] = 0;
+    this.zoneDirection[row] = 0;
+    this.tcpState[row] = 0;
+    this.counters.fill(0, row * 8, row * 8 + 8);
+    this.startUs[row] = 0;
+    this.endUs[row] = 0;
+    this.id[row] = 0;
+    this.timeoutSeconds[row] = 0;
+    this.use[row] = 0;
+    this.labels.fill(0, row * 16, row * 16 + 16);
+    this.helper[row] = 0;
+  }
 }

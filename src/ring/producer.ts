@@ -1,3 +1,4 @@
+import { invariant } from '../errors.js';
 import { HEAD_WORD, HIGH_WATER_WORD, type RingMemory, RingState, STATE_WORD, TAIL_WORD } from './layout.js';
 
 /** The producer's side of a ring. Fill slots from `index`, then publish once per batch. A full ring accepts nothing. */
@@ -45,6 +46,11 @@ export class RingProducer {
     if (Atomics.load(this.ring.control, STATE_WORD) !== RingState.open) return false;
     Atomics.wait(this.ring.control, TAIL_WORD, tail, timeoutMs);
     return this.free() > 0;
+  }
+
+  /** Throws when the consumer is gone: nothing that is published would ever be taken. */
+  assertOpen(): void {
+    invariant(Atomics.load(this.ring.control, STATE_WORD) === RingState.open, 'ring: the consumer is gone');
   }
 
   /** The most slots ever in use at once. */

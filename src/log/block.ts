@@ -1,0 +1,60 @@
+/** A whole block, unstamped: what the parser hands to the writer, and what file-writer.ts appends. */
+import type { EventBatch } from '../conntrack/batch.js';
+import { encodeRecords, timeRange } from './encode.js';
+import { BLOCK_HEADER_BYTES, BlockCodec, type BlockType } from './format.js';
+import { writeFields } from './frame.js';
+import type { Effort } from './sections.js';
+
+export interface BlockIdentity {
+  readonly runId: bigint;
+  readonly sequence: number;
+}
+
+/** Write header fields and payload of a record block to `out` at `offset`; answers the bytes of both. */
+export function writeRecordBlock(
+  batch: EventBatch,
+  type: BlockType,
+  identity: BlockIdentity,
+  out: Uint8Array,
+  offset: number,
+  effort: Effort,
+): number {
+  const { minTimeUs, maxTimeUs } = timeRange(batch);
+  const { storedBytes, rawBytes } = encodeRecords(batch, minTimeUs, out, offset + BLOCK_HEADER_BYTES, effort);
+  writeFields(out, offset, {
+    type,
+    codec: BlockCodec.sections,
+    storedBytes,
+    rawBytes,
+    count: batch.count,
+    minTimeUs,
+    maxTimeUs,
+    ...identity,
+  });
+  return BLOCK_HEADER_BYTES + storedBytes;
+}
+
+/** Write header fields and a JSON payload (gap, clock step, checkpoint, header, end); answers the bytes of both. */
+export function writeJsonBlock(
+  value: unknown,
+  type: BlockType,
+  identity: BlockIdentity,
+  minTimeUs: number,
+  maxTimeUs: number,
+  out: Uint8Array,
+  offset: number,
+): number {
+  const json = Buffer.from(JSON.stringify(value));
+  out.set(json, offset + BLOCK_HEADER_BYTES);
+  writeFields(out, offset, {
+    type,
+    codec: BlockCodec.stored,
+    storedBytes: json.length,
+    rawBytes: json.length,
+    count: 1,
+    minTimeUs,
+    maxTimeUs,
+    ...identity,
+  });
+  return BLOCK_HEADER_BYTES + json.length;
+}

@@ -1,0 +1,98 @@
+/** Bytes out and in, with varints (LEB128: seven bits a byte, low bits first, the top bit says "more"). */
+import { DamageError } from '../errors.js';
+
+/** Appends to a buffer of fixed size that its owner reuses block after block. The owner guarantees room. */
+export class ByteSink {
+  length = 0;
+  constructor(readonly bytes: Uint8Array) {}
+
+  u8(value: number): void {
+    this.bytes[this.length++] = value;
+  }
+
+  /** Whole numbers from 0 to 2^53 - 1. */
+  varint(value: number): void {
+    const { bytes } = this;
+    let at = this.length;
+    while (value >= 0x80) {
+      bytes[at++] = (value & 0x7f) | 0x80;
+      value = value < 0x80000000 ? value >>> 7 : Math.floor(value / 128);
+    }
+    bytes[at++] = value;
+    this.length = at;
+  }
+
+  /** Whole numbers from -2^52 to 2^52 - 1, small magnitudes short. */
+  zigzag(value: number): void {
+    this.varint(value >= 0 ? value * 2 : -value * 2 - 1);
+  }
+
+  /** A 64-bit number given as two u32. */
+  varint64(low: number, high: number): void {
+    while (high !== 0) {
+      this.bytes[this.length++] = (low & 0x7f) | 0x80;
+      low = ((low >>> 7) | (high << 25)) >>> 0;
+      high >>>= 7;
+    }
+    this.varint(low);
+  }
+}
+
+/** Reads bytes that nobody vouches for: running past the end is a DamageError, never a RangeError or a read outside. */
+export class ByteSource {
+  constructor(
+    readonly bytes: Uint8Array,
+    public at = 0,
+    readonly end = bytes.length,
+  ) {}
+
+  u8(): number {
+    if (this.at >= this.end) throw badPayload('ends too early');
+    return this.bytes[this.at++];
+  }
+
+  varint(): number {
+    const { bytes, end } = this;
+    let at = this.at;
+    let value = 0;
+    let scale = 1;
+    for (;;) {
+      if (at >= end) throw badPayload('ends too early');
+      const byte = bytes[at++];
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) break;
+      scale *= 128;
+      if (scale > 2 ** 49) throw badPayload('number too large');
+    }
+    this.at = at;
+    return value;
+  }
+
+  zigzag(): number {
+    const value = this.varint();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  /** A 64-bit number into two u32 (low, high) at `index` of `out`. */
+  varint64(out: Uint32Array, index: number): void {
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.u8();
+      const bits = byte & 0x7f;
+      if (shift < 28) low |= bits << shift;
+      else if (shift === 28) {
+        low |= bits << 28;
+        high |= bits >>> 4;
+      } else if (shift < 64) high |= bits << (shift - 32);
+      else throw badPayload('number too large');
+      if (byte < 0x80) break;
+    }
+    out[index] = low;
+    out[index + 1] = high;
+  }
+}
+
+export function badPayload(what: string): DamageError {
+  return new DamageError('bad-payload', '', 0, `block payload ${what}`);
+}

@@ -1,0 +1,249 @@
+/** Payload to EventBatch: the inverse of encode.ts for bytes that nobody vouches for. Every failure is a DamageError 'bad-payload'. */
+import { AF_INET, AF_INET6, Column, type EventBatch, RecordKind } from '../conntrack/batch.js';
+import { badPayload, type ByteSource } from './bytes.js';
+import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './columns.js';
+import { SectionReader } from './sections.js';
+
+/** Tables of the block being read; reused from block to block. */
+class RecordDecoder {
+  #classes: Uint32Array = new Uint32Array(0);
+  #clientSource: Uint32Array = new Uint32Array(0);
+  #clientNat: Uint32Array = new Uint32Array(0);
+  #destination: Uint32Array = new Uint32Array(0);
+  #servicePort: Uint16Array = new Uint16Array(0);
+  #serviceNat: Uint32Array = new Uint32Array(0);
+  #serviceNatPort: Uint16Array = new Uint16Array(0);
+
+  decode(payload: Uint8Array, count: number, minTimeUs: number, batch: EventBatch): void {
+    if (count > batch.capacity) throw badPayload(`says ${count} rows, more than a block holds`);
+    batch.clear();
+    const sections = new SectionReader(payload);
+    readAddresses(sections, batch);
+    this.#readClasses(sections, batch);
+    this.#readClients(sections);
+    this.#readServices(sections);
+    this.#readRows(sections, count, batch);
+    readTimes(sections.source(Section.rowTime), count, minTimeUs, batch.timeUs);
+    batch.count = count;
+    this.#readOptional(sections, count, batch);
+  }
+
+  #readClasses(sections: SectionReader, batch: EventBatch): void {
+    const source = sections.source(Section.classes);
+    const words: number[] = [];
+    while (source.at < source.end) words.push(source.varint());
+    if (words.length % CLASS_FIELDS !== 0) throw badPayload('has half a class');
+    for (const word of words) if (word > 0xffffffff) throw badPayload('has a class out of range');
+    this.#classes = Uint32Array.from(words);
+    const names = sections.source(Section.helpers);
+    while (names.at < names.end) {
+      let name = '';
+      for (let length = names.u8(); length > 0; length--) name += String.fromCharCode(names.u8());
+      batch.helpers.push(name);
+    }
+    for (let i = 0; i < words.length; i += CLASS_FIELDS) {
+      if ((words[i] & 7) > RecordKind.connection) throw badPayload('has a record of unknown kind');
+      if (this.#classes[i + 3] >>> 16 >= batch.helpers.length) throw badPayload('names a helper it does not hold');
+      if (this.#classes[i + 1] !== 0) batch.present |= Column.status;
+      if (this.#classes[i + 2] !== 0) batch.present |= Column.mark;
+      if ((this.#classes[i + 3] & 0xffff) !== 0) batch.present |= Column.zone;
+      if (this.#classes[i + 3] >>> 16 !== 0) batch.present |= Column.helper;
+      if (((words[i] >>> ClassShift.tcpState) & 15) !== 0) batch.present |= Column.tcpState;
+    }
+  }
+
+  #readClients(sections: SectionReader): void {
+    this.#clientSource = readDifferences(sections.source(Section.clientSource));
+    this.#clientNat = readVarints(sections.source(Section.clientNat), this.#clientSource.length);
+  }
+
+  #readServices(sections: SectionReader): void {
+    this.#destination = readDifferences(sections.source(Section.serviceDestination));
+    const count = this.#destination.length;
+    this.#servicePort = readPorts(sections.bytes(Section.servicePort), count);
+    this.#serviceNat = sections.has(Section.serviceNat)
+      ? readVarints(sections.source(Section.serviceNat), count)
+      : new Uint32Array(count);
+    this.#serviceNatPort = sections.has(Section.serviceNatPort)
+      ? readPorts(sections.bytes(Section.serviceNatPort), count)
+      : new Uint16Array(count);
+  }
+
+  #readRows(sections: SectionReader, count: number, batch: EventBatch): void {
+    const classLow = plane(sections, Section.rowClassLow, count, true);
+    const classHigh = plane(sections, Section.rowClassHigh, count, false);
+    const clientLow = plane(sections, Section.rowClientLow, count, true);
+    const clientHigh = plane(sections, Section.rowClientHigh, count, false);
+    const serviceLow = plane(sections, Section.rowServiceLow, count, true);
+    const serviceHigh = plane(sections, Section.rowServiceHigh, count, false);
+    const portLow = plane(sections, Section.rowPortLow, count, true);
+    const portHigh = plane(sections, Section.rowPortHigh, count, false);
+    const natPortLow = plane(sections, Section.rowNatPortLow, count, false);
+    const natPortHigh = plane(sections, Section.rowNatPortHigh, count, false);
+    const classes = this.#classes;
+    const clients = this.#clientSource.length;
+    const services = this.#destination.length;
+    const count4 = batch.addresses4.count;
+    const count6 = batch.addresses6.count;
+    for (let i = 0; i < count; i++) {
+      const row = (classLow[i] | (classHigh[i] << 8)) * CLASS_FIELDS;
+      const client = clientLow[i] | (clientHigh[i] << 8);
+      const service = serviceLow[i] | (serviceHigh[i] << 8);
+      if (row >= classes.length || client >= clients || service >= services) throw badPayload('refers outside its tables');
+      const word = classes[row];
+      const ipv6 = (word >>> ClassShift.ipv6) & 1;
+      const proto = (word >>> ClassShift.proto) & 0xff;
+      const base = ipv6 === 1 ? count4 : 0;
+      const limit = ipv6 === 1 ? count6 : count4;
+      const source = this.#clientSource[client] - base;
+      const destination = this.#destination[service] - base;
+      const nat = this.#clientNat[client];
+      const natService = this.#serviceNat[service];
+      const leavesAs = nat === 0 ? source : nat - 1 - base;
+      const becomes = natService === 0 ? destination : natService - 1 - base;
+      // >>> 0: a reference below the family's first address is negative here, and then far too large
+      if (source >>> 0 >= limit || destination >>> 0 >= limit || leavesAs >>> 0 >= limit || becomes >>> 0 >= limit)
+        throw badPayload('refers to an address it does not hold');
+      const port = portLow[i] | (portHigh[i] << 8);
+      const mirroredSource = port + (natPortLow[i] | (natPortHigh[i] << 8));
+      const mirroredDestination = this.#servicePort[service] + this.#serviceNatPort[service];
+      const trades = tradesReplyPorts(proto);
+      batch.kind[i] = word & 7;
+      batch.flags[i] = word >>> ClassShift.flags;
+      batch.timeSource[i] = (word >>> ClassShift.timeSource) & 7;
+      batch.family[i] = ipv6 === 1 ? AF_INET6 : AF_INET;
+      batch.proto[i] = proto;
+      batch.tcpState[i] = (word >>> ClassShift.tcpState) & 15;
+      batch.zoneDirection[i] = (word >>> ClassShift.zoneDirection) & 3;
+      batch.status[i] = classes[row + 1];
+      batch.mark[i] = classes[row + 2];
+      batch.zone[i] = classes[row + 3];
+      batch.helper[i] = classes[row + 3] >>> 16;
+      batch.origSrc[i] = source;
+      batch.origDst[i] = destination;
+      batch.replySrc[i] = becomes;
+      batch.replyDst[i] = leavesAs;
+      batch.origSrcPort[i] = port;
+      batch.origDstPort[i] = this.#servicePort[service];
+      batch.replySrcPort[i] = trades ? mirroredSource : mirroredDestination;
+      batch.replyDstPort[i] = trades ? mirroredDestination : mirroredSource;
+    }
+    this.#rowWords(classLow, classHigh, count);
+  }
+
+  /** Class word of each row, for the columns that only some rows have. */
+  #words = new Uint32Array(0);
+  #rowWords(low: Uint8Array, high: Uint8Array, count: number): void {
+    if (this.#words.length < count) this.#words = new Uint32Array(count);
+    for (let i = 0; i < count; i++) this.#words[i] = this.#classes[(low[i] | (high[i] << 8)) * CLASS_FIELDS];
+  }
+
+  #readOptional(sections: SectionReader, count: number, batch: EventBatch): void {
+    const words = this.#words;
+    const { timeUs } = batch;
+    if (sections.has(Section.startAge)) {
+      batch.present |= Column.startUs;
+      const source = sections.source(Section.startAge);
+      for (let i = 0; i < count; i++)
+        if ((words[i] >>> ClassShift.hasStart) & 1) batch.startUs[i] = timeUs[i] - source.zigzag();
+    }
+    if (sections.has(Section.duration)) {
+      batch.present |= Column.endUs;
+      const source = sections.source(Section.duration);
+      for (let i = 0; i < count; i++)
+        if ((words[i] >>> ClassShift.hasEnd) & 1) batch.endUs[i] = timeUs[i] + source.zigzag();
+    }
+    for (let counter = 0; counter < 4; counter++) {
+      const id = Section.origPackets + counter;
+      if (!sections.has(id)) continue;
+      batch.present |= Column.counters;
+      const source = sections.source(id);
+      for (let i = 0; i < count; i++)
+        if (words[i] >>> ClassShift.hasCounters === 1) source.varint64(batch.counters, i * 8 + counter * 2);
+    }
+    readWhole(sections, Section.id, Column.id, batch.id, batch);
+    readWhole(sections, Section.timeoutSeconds, Column.timeoutSeconds, batch.timeoutSeconds, batch);
+    readWhole(sections, Section.use, Column.use, batch.use, batch);
+    if (sections.has(Section.labels)) {
+      const labels = sections.bytes(Section.labels);
+      if (labels.length !== count * 16) throw badPayload('has labels of another length than its rows');
+      batch.labels.set(labels);
+      batch.present |= Column.labels;
+    }
+  }
+}
+
+function readAddresses(sections: SectionReader, batch: EventBatch): void {
+  const source = sections.source(Section.addresses4);
+  let value = 0;
+  while (source.at < source.end) {
+    value += source.zigzag();
+    if (value < 0 || value > 0xffffffff) throw badPayload('has an address out of range');
+    batch.addresses4.append(value);
+  }
+  const bytes = sections.bytes(Section.addresses6);
+  if (bytes.length % 16 !== 0) throw badPayload('has half an address');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at < bytes.length; at += 16)
+    batch.addresses6.append(
+      view.getUint32(at),
+      view.getUint32(at + 4),
+      view.getUint32(at + 8),
+      view.getUint32(at + 12),
+    );
+}
+
+function readTimes(source: ByteSource, count: number, minTimeUs: number, timeUs: Float64Array): void {
+  let time = minTimeUs;
+  for (let i = 0; i < count; i++) {
+    time += source.zigzag();
+    timeUs[i] = time;
+  }
+}
+
+function readDifferences(source: ByteSource): Uint32Array {
+  const values: number[] = [];
+  let value = 0;
+  while (source.at < source.end) {
+    value += source.zigzag();
+    if (value < 0 || value > 0xffffffff) throw badPayload('has a reference out of range');
+    values.push(value);
+  }
+  return Uint32Array.from(values);
+}
+
+function readVarints(source: ByteSource, count: number): Uint32Array {
+  const values = new Uint32Array(count);
+  for (let i = 0; i < count; i++) values[i] = source.varint();
+  return values;
+}
+
+/** A column that has a value in every row, when the block has it. */
+function readWhole(sections: SectionReader, id: number, column: number, values: Uint32Array, batch: EventBatch): void {
+  if (!sections.has(id)) return;
+  batch.present |= column;
+  const source = sections.source(id);
+  for (let i = 0; i < batch.count; i++) values[i] = source.varint();
+}
+
+function readPorts(bytes: Uint8Array, count: number): Uint16Array {
+  if (bytes.length !== count * 2) throw badPayload('has ports of another length than its services');
+  const ports = new Uint16Array(count);
+  for (let i = 0; i < count; i++) ports[i] = bytes[i] | (bytes[count + i] << 8);
+  return ports;
+}
+
+function plane(sections: SectionReader, id: number, count: number, required: boolean): Uint8Array {
+  if (!sections.has(id) && !required) return new Uint8Array(count);
+  const bytes = sections.bytes(id);
+  if (bytes.length !== count) throw badPayload('has a column of another length than its rows');
+  return bytes;
+}
+
+let decoder: RecordDecoder | undefined;
+
+/** Replace the contents of `batch` by the `count` rows of a payload. `minTimeUs` is the block header's. */
+export function decodeRecords(payload: Uint8Array, count: number, minTimeUs: number, batch: EventBatch): void {
+  decoder ??= new RecordDecoder();
+  decoder.decode(payload, count, minTimeUs, batch);
+}

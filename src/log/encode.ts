@@ -1,0 +1,315 @@
+/** EventBatch to payload. Parser thread, once per block; see columns.ts for what the sections hold. */
+import { AF_INET6, BATCH_CAPACITY, Column, type EventBatch } from '../conntrack/batch.js';
+import { invariant } from '../errors.js';
+import { ByteSink } from './bytes.js';
+import { ClassShift, Section, tradesReplyPorts, WORST_BYTES_PER_ROW } from './columns.js';
+import { type Effort, SectionWriter } from './sections.js';
+import { sortByKey, WordTable } from './tables.js';
+
+/** Each row has at most four addresses. */
+const ADDRESSES_MAX = BATCH_CAPACITY * 4 + 2;
+
+class RecordEncoder {
+  readonly #classes = new WordTable();
+  readonly #clients = new WordTable();
+  readonly #services = new WordTable();
+  readonly #rowClass = new Uint16Array(BATCH_CAPACITY);
+  readonly #rowClient = new Uint16Array(BATCH_CAPACITY);
+  readonly #rowService = new Uint16Array(BATCH_CAPACITY);
+  readonly #rowNatPort = new Uint16Array(BATCH_CAPACITY);
+  readonly #order = new Uint32Array(ADDRESSES_MAX);
+  readonly #addressRank = new Uint32Array(ADDRESSES_MAX);
+  readonly #clientRank = new Uint32Array(BATCH_CAPACITY);
+  readonly #serviceRank = new Uint32Array(BATCH_CAPACITY);
+  readonly #scratch = new Float64Array(ADDRESSES_MAX);
+  readonly #sections = new SectionWriter();
+  readonly #sink = new ByteSink(new Uint8Array(BATCH_CAPACITY * WORST_BYTES_PER_ROW));
+
+  encode(
+    batch: EventBatch,
+    minTimeUs: number,
+    out: Uint8Array,
+    offset: number,
+    effort: Effort,
+  ): { storedBytes: number; rawBytes: number } {
+    invariant(batch.count > 0 && batch.count <= BATCH_CAPACITY, 'encode: row count out of range');
+    this.#sink.length = 0;
+    this.#classes.clear();
+    this.#clients.clear();
+    this.#services.clear();
+    this.#addAddresses(batch, effort);
+    this.#tabulate(batch);
+    this.#addClasses(batch, effort);
+    this.#addClients(effort);
+    this.#addServices(effort);
+    this.#addRows(batch, minTimeUs, effort);
+    this.#addOptional(batch, effort);
+    return this.#sections.write(out, offset);
+  }
+
+  /** Sorted, so that differences are short; references are positions in this order, IPv6 behind IPv4. */
+  #addAddresses(batch: EventBatch, effort: Effort): void {
+    const { addresses4, addresses6 } = batch;
+    const count4 = addresses4.count;
+    const rank = this.#addressRank;
+    sortByKey(addresses4.values, 1, count4, this.#order, rank, this.#scratch);
+    let from = this.#sink.length;
+    let previous = 0;
+    for (let i = 1; i < count4; i++) {
+      const value = addresses4.values[this.#order[i]];
+      this.#sink.zigzag(value - previous);
+      previous = value;
+    }
+    this.#add(Section.addresses4, from, effort);
+    from = this.#sink.length;
+    const { words } = addresses6;
+    for (let i = 0; i < addresses6.count; i++) rank[count4 + i] = count4 + i;
+    for (let i = 4; i < addresses6.count * 4; i++) {
+      const word = words[i];
+      this.#sink.u8(word >>> 24);
+      this.#sink.u8((word >>> 16) & 0xff);
+      this.#sink.u8((word >>> 8) & 0xff);
+      this.#sink.u8(word & 0xff);
+    }
+    this.#add(Section.addresses6, from, effort);
+  }
+
+  /** One pass over the rows: class, client and service of each. */
+  #tabulate(batch: EventBatch): void {
+    const { kind, flags, timeSource, family, proto, status, mark, zone, zoneDirection, tcpState, helper } = batch;
+    const { origSrc, origDst, replySrc, replyDst, origSrcPort, origDstPort, replySrcPort, replyDstPort } = batch;
+    const { counters, startUs, endUs, count, present } = batch;
+    const count4 = batch.addresses4.count;
+    const rank = this.#addressRank;
+    const withCounters = (present & Column.counters) !== 0;
+    const withTimes = (present & (Column.startUs | Column.endUs)) !== 0;
+    for (let i = 0; i < count; i++) {
+      const ipv6 = family[i] === AF_INET6 ? 1 : 0;
+      let word =
+        kind[i] |
+        (flags[i] << ClassShift.flags) |
+        (timeSource[i] << ClassShift.timeSource) |
+        (ipv6 << ClassShift.ipv6) |
+        (proto[i] << ClassShift.proto) |
+        (tcpState[i] << ClassShift.tcpState) |
+        (zoneDirection[i] << ClassShift.zoneDirection);
+      if (withTimes) {
+        if (startUs[i] !== 0) word |= 1 << ClassShift.hasStart;
+        if (endUs[i] !== 0) word |= 1 << ClassShift.hasEnd;
+      }
+      if (withCounters) {
+        const c = i * 8;
+        const any =
+          counters[c] | counters[c + 1] | counters[c + 2] | counters[c + 3] | counters[c + 4] | counters[c + 5] | counters[c + 6] | counters[c + 7];
+        if (any !== 0) word |= 1 << ClassShift.hasCounters;
+      }
+      this.#rowClass[i] = this.#classes.intern(word >>> 0, status[i], mark[i], zone[i] | (helper[i] << 16));
+
+      const base = ipv6 === 1 ? count4 : 0;
+      const source = rank[base + origSrc[i]];
+      const destination = rank[base + origDst[i]];
+      const leavesAs = rank[base + replyDst[i]];
+      const becomes = rank[base + replySrc[i]];
+      const trades = tradesReplyPorts(proto[i]);
+      const mirroredSource = trades ? replySrcPort[i] : replyDstPort[i];
+      const mirroredDestination = trades ? replyDstPort[i] : replySrcPort[i];
+      this.#rowClient[i] = this.#clients.intern(source, leavesAs === source ? 0 : leavesAs + 1, 0, 0);
+      this.#rowService[i] = this.#services.intern(
+        destination,
+        origDstPort[i],
+        becomes === destination ? 0 : becomes + 1,
+        (mirroredDestination - origDstPort[i]) & 0xffff,
+      );
+      this.#rowNatPort[i] = mirroredSource - origSrcPort[i];
+    }
+  }
+
+  #addClasses(batch: EventBatch, effort: Effort): void {
+    const { a, b, c, d, count } = this.#classes;
+    const from = this.#sink.length;
+    for (let i = 0; i < count; i++) {
+      this.#sink.varint(a[i]);
+      this.#sink.varint(b[i]);
+      this.#sink.varint(c[i]);
+      this.#sink.varint(d[i]);
+    }
+    this.#add(Section.classes, from, effort);
+    if (batch.helpers.length > 1) {
+      const names = this.#sink.length;
+      for (const helper of batch.helpers.slice(1)) {
+        const bytes = Buffer.from(helper, 'latin1').subarray(0, 255);
+        this.#sink.u8(bytes.length);
+        for (const byte of bytes) this.#sink.u8(byte);
+      }
+      this.#add(Section.helpers, names, effort);
+    }
+  }
+
+  #addClients(effort: Effort): void {
+    const { a, b, count } = this.#clients;
+    sortByKey(a, 0, count, this.#order, this.#clientRank, this.#scratch);
+    let from = this.#sink.length;
+    let previous = 0;
+    for (let i = 0; i < count; i++) {
+      const source = a[this.#order[i]];
+      this.#sink.zigzag(source - previous);
+      previous = source;
+    }
+    this.#add(Section.clientSource, from, effort);
+    from = this.#sink.length;
+    for (let i = 0; i < count; i++) this.#sink.varint(b[this.#order[i]]);
+    this.#add(Section.clientNat, from, effort);
+  }
+
+  #addServices(effort: Effort): void {
+    const { a, b, c, d, count } = this.#services;
+    sortByKey(a, 0, count, this.#order, this.#serviceRank, this.#scratch);
+    const order = this.#order;
+    let from = this.#sink.length;
+    let previous = 0;
+    for (let i = 0; i < count; i++) {
+      const destination = a[order[i]];
+      this.#sink.zigzag(destination - previous);
+      previous = destination;
+    }
+    this.#add(Section.serviceDestination, from, effort);
+    from = this.#sink.length;
+    for (let i = 0; i < count; i++) this.#sink.u8(b[order[i]] & 0xff);
+    for (let i = 0; i < count; i++) this.#sink.u8(b[order[i]] >>> 8);
+    this.#add(Section.servicePort, from, effort);
+    if (holdsNonZero(c, count)) {
+      from = this.#sink.length;
+      for (let i = 0; i < count; i++) this.#sink.varint(c[order[i]]);
+      this.#add(Section.serviceNat, from, effort);
+    }
+    if (holdsNonZero(d, count)) {
+      from = this.#sink.length;
+      for (let i = 0; i < count; i++) this.#sink.u8(d[order[i]] & 0xff);
+      for (let i = 0; i < count; i++) this.#sink.u8(d[order[i]] >>> 8);
+      this.#add(Section.serviceNatPort, from, effort);
+    }
+  }
+
+  #addRows(batch: EventBatch, minTimeUs: number, effort: Effort): void {
+    const { count, timeUs } = batch;
+    const clients = this.#rowClient;
+    const services = this.#rowService;
+    for (let i = 0; i < count; i++) {
+      clients[i] = this.#clientRank[clients[i]];
+      services[i] = this.#serviceRank[services[i]];
+    }
+    this.#addPlanes(Section.rowClassLow, this.#rowClass, count, effort);
+    this.#addPlanes(Section.rowClientLow, clients, count, effort);
+    this.#addPlanes(Section.rowServiceLow, services, count, effort);
+    this.#addPlanes(Section.rowPortLow, batch.origSrcPort, count, effort);
+    if (holdsNonZero(this.#rowNatPort, count)) this.#addPlanes(Section.rowNatPortLow, this.#rowNatPort, count, effort);
+    const from = this.#sink.length;
+    let previous = minTimeUs;
+    for (let i = 0; i < count; i++) {
+      const time = timeUs[i];
+      this.#sink.zigzag(time - previous);
+      previous = time;
+    }
+    this.#add(Section.rowTime, from, effort);
+  }
+
+  /** Columns that only some files use. A row has a value where its class says so, or in every row (id, timeout, use, labels). */
+  #addOptional(batch: EventBatch, effort: Effort): void {
+    const { count, present, timeUs, startUs, endUs } = batch;
+    const sink = this.#sink;
+    let from = sink.length;
+    if (present & Column.startUs) {
+      for (let i = 0; i < count; i++) if (startUs[i] !== 0) sink.zigzag(timeUs[i] - startUs[i]);
+      this.#add(Section.startAge, from, effort);
+    }
+    if (present & Column.endUs) {
+      from = sink.length;
+      for (let i = 0; i < count; i++) if (endUs[i] !== 0) sink.zigzag(endUs[i] - timeUs[i]);
+      this.#add(Section.duration, from, effort);
+    }
+    if (present & Column.counters) {
+      for (let counter = 0; counter < 4; counter++) {
+        from = sink.length;
+        this.#writeCounter(batch, counter * 2);
+        this.#add(Section.origPackets + counter, from, effort);
+      }
+    }
+    if (present & Column.id) this.#addVarints(Section.id, batch.id, count, effort);
+    if (present & Column.timeoutSeconds) this.#addVarints(Section.timeoutSeconds, batch.timeoutSeconds, count, effort);
+    if (present & Column.use) this.#addVarints(Section.use, batch.use, count, effort);
+    if (present & Column.labels) this.#sections.add(Section.labels, batch.labels, 0, count * 16, effort);
+  }
+
+  #writeCounter(batch: EventBatch, pair: number): void {
+    const { counters, count } = batch;
+    for (let i = 0; i < count; i++) {
+      const at = i * 8 + pair;
+      const row = this.#classes.a[this.#rowClass[i]];
+      if (row >>> ClassShift.hasCounters === 1) this.#sink.varint64(counters[at], counters[at + 1]);
+    }
+  }
+
+  #addVarints(id: number, values: Uint32Array, count: number, effort: Effort): void {
+    const from = this.#sink.length;
+    for (let i = 0; i < count; i++) this.#sink.varint(values[i]);
+    this.#add(id, from, effort);
+  }
+
+  /** Low bytes as section `id`, high bytes as the next; high bytes that are all zero are left out. */
+  #addPlanes(id: number, values: Uint16Array, count: number, effort: Effort): void {
+    const sink = this.#sink;
+    let from = sink.length;
+    let any = 0;
+    for (let i = 0; i < count; i++) {
+      sink.bytes[from + i] = values[i];
+      any |= values[i];
+    }
+    sink.length += count;
+    this.#add(id, from, effort);
+    if (any < 256) return;
+    from = sink.length;
+    for (let i = 0; i < count; i++) sink.bytes[from + i] = values[i] >>> 8;
+    sink.length += count;
+    this.#add(id + 1, from, effort);
+  }
+
+  #add(id: number, from: number, effort: Effort): void {
+    this.#sections.add(id, this.#sink.bytes, from, this.#sink.length, effort);
+  }
+}
+
+function holdsNonZero(values: Uint16Array | Uint32Array, count: number): boolean {
+  let any = 0;
+  for (let i = 0; i < count; i++) any |= values[i];
+  return any !== 0;
+}
+
+let encoder: RecordEncoder | undefined;
+
+/**
+ * Write the rows of `batch` as one payload to `out` at `offset` (room for BLOCK_SLOT_BYTES). `minTimeUs` is the smallest time
+ * in the batch, as the block header will say it.
+ */
+export function encodeRecords(
+  batch: EventBatch,
+  minTimeUs: number,
+  out: Uint8Array,
+  offset: number,
+  effort: Effort,
+): { storedBytes: number; rawBytes: number } {
+  encoder ??= new RecordEncoder();
+  return encoder.encode(batch, minTimeUs, out, offset, effort);
+}
+
+/** Smallest and largest time of the rows, microseconds since the epoch. */
+export function timeRange(batch: EventBatch): { minTimeUs: number; maxTimeUs: number } {
+  let minTimeUs = Number.POSITIVE_INFINITY;
+  let maxTimeUs = 0;
+  for (let i = 0; i < batch.count; i++) {
+    const time = batch.timeUs[i];
+    if (time < minTimeUs) minTimeUs = time;
+    if (time > maxTimeUs) maxTimeUs = time;
+    if (batch.endUs[i] > maxTimeUs) maxTimeUs = batch.endUs[i];
+  }
+  return { minTimeUs, maxTimeUs };
+}

@@ -1,0 +1,124 @@
+/** Sequential bytes of a log, from a file, a pipe or a gzip stream, with a window that grows to what is asked for. */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { errnoCode, SystemFailure } from '../errors.js';
+
+const CHUNK_BYTES = 1024 * 1024;
+
+/** Puts up to `length` bytes into `into` at `at`; answers how many, 0 at the end. */
+export interface ByteFeed {
+  read(into: Uint8Array, at: number, length: number): number | Promise<number>;
+  close(): void | Promise<void>;
+}
+
+export class ByteInput {
+  /** Bytes at hand: [start, end) of `buffer`. Borrowed: valid until the next `need`. */
+  buffer: Uint8Array<ArrayBuffer> = new Uint8Array(2 * CHUNK_BYTES);
+  start = 0;
+  end = 0;
+  /** Position of `start` in the log, bytes. */
+  offset = 0;
+
+  constructor(readonly feed: ByteFeed) {}
+
+  /** Have at least `bytes` at hand unless the end comes first; answers how many are (may be more). */
+  async need(bytes: number): Promise<number> {
+    if (this.end - this.start >= bytes) return this.end - this.start;
+    if (this.buffer.length - this.start < bytes) this.#makeRoom(bytes);
+    while (this.end - this.start < bytes) {
+      const read = await this.feed.read(this.buffer, this.end, this.buffer.length - this.end);
+      if (read === 0) break;
+      this.end += read;
+    }
+    return this.end - this.start;
+  }
+
+  advance(bytes: number): void {
+    this.start += bytes;
+    this.offset += bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.feed.close();
+  }
+
+  #makeRoom(bytes: number): void {
+    const larger = bytes + CHUNK_BYTES > this.buffer.length ? new Uint8Array(bytes + 2 * CHUNK_BYTES) : this.buffer;
+    larger.set(this.buffer.subarray(this.start, this.end));
+    this.buffer = larger;
+    this.end -= this.start;
+    this.start = 0;
+  }
+}
+
+export class FileFeed implements ByteFeed {
+  readonly #fd: number;
+  #position: number;
+
+  constructor(
+    readonly path: string,
+    position = 0,
+  ) {
+    this.#fd = systemCall('open', path, () => openSync(path, 'r'));
+    this.#position = position;
+  }
+
+  read(into: Uint8Array, at: number, length: number): number {
+    const read = systemCall('read', this.path, () => readSync(this.#fd, into, at, length, this.#position));
+    this.#position += read;
+    return read;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** Any readable stream: standard input, a gunzip. */
+export class StreamFeed implements ByteFeed {
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  #chunk: Uint8Array = new Uint8Array(0);
+
+  constructor(stream: AsyncIterable<Uint8Array>) {
+    this.#chunks = stream[Symbol.asyncIterator]();
+  }
+
+  async read(into: Uint8Array, at: number, length: number): Promise<number> {
+    while (this.#chunk.length === 0) {
+      const next = await this.#chunks.next();
+      if (next.done === true) return 0;
+      this.#chunk = next.value;
+    }
+    const part = this.#chunk.subarray(0, length);
+    into.set(part, at);
+    this.#chunk = this.#chunk.subarray(part.length);
+    return part.length;
+  }
+
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
+  }
+}
+
+/** Run a file system call; its errno becomes a SystemFailure of one line. */
+function systemCall<T>(operation: string, path: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    const code = errnoCode(error);
+    throw new SystemFailure(operation, code, `${path}: ${describeErrno(code)}`, { path, cause: error });
+  }
+}
+
+function describeErrno(code: string): string {
+  switch (code) {
+    case 'ENOENT':
+      return 'no such file';
+    case 'EISDIR':
+      return 'is a directory, not a log file';
+    case 'EACCES':
+    case 'EPERM':
+      return 'permission denied';
+    default:
+      return `cannot be read (${code})`;
+  }
+}

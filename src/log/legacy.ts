@@ -1,0 +1,207 @@
+/**
+ * Reader of the ancestor's files (format 2, events and squeezed) as a LogSource, from any stream of bytes, in bounded memory.
+ * Where entries are out of step (the ancestor's first bug: after a short write the next entry began in the middle of one) it
+ * finds the next run of plausible entries and reports what it skipped. The entry before such a place is doubted too: it may be
+ * the one that was cut, its end replaced by the beginning of the next.
+ */
+import { createReadStream } from 'node:fs';
+import { EventBatch } from '../conntrack/batch.js';
+import {
+  connectionShape,
+  decodeEntry,
+  type EntryShape,
+  eventShape,
+  FAR_WITNESSES,
+  isInStep,
+  isMirrored,
+  resumes,
+} from './legacy-entry.js';
+import { LEGACY_HEADER_BYTES, parseLegacyHeader } from './legacy-header.js';
+import type { Damage, LogHeader, LogItem, LogSource } from './source.js';
+
+export { looksLegacy } from './legacy-header.js';
+
+/** Bytes asked from a file at once. */
+const READ_BYTES = 1024 * 1024;
+
+/**
+ * Open a file of format 2 whose bytes come from `bytes` (a pipe, a decompressor, a file). Rejects with DamageError when the
+ * header is not one; system errors pass through.
+ */
+export async function openLegacy(file: string, bytes: AsyncIterable<Uint8Array>): Promise<LogSource> {
+  const window = new Window(bytes);
+  try {
+    await window.fill(LEGACY_HEADER_BYTES);
+    const header = parseLegacyHeader(window.bytes.subarray(0, window.end), file);
+    window.position = LEGACY_HEADER_BYTES;
+    return new LegacySource(header, window);
+  } catch (error) {
+    await window.close();
+    throw error;
+  }
+}
+
+/** The same from a path. */
+export function openLegacyFile(path: string): Promise<LogSource> {
+  return openLegacy(path, createReadStream(path, { highWaterMark: READ_BYTES }));
+}
+
+/** The part of the stream in memory: from one entry before `position` to `end`. */
+class Window {
+  bytes = new Uint8Array(2 * READ_BYTES);
+  view = new DataView(this.bytes.buffer);
+  /** File offset of `bytes[0]`. */
+  baseBytes = 0;
+  position = 0;
+  end = 0;
+  atFileEnd = false;
+  readonly #chunks: AsyncIterator<Uint8Array>;
+
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#chunks = chunks[Symbol.asyncIterator]();
+  }
+
+  /** Read until `wanted` bytes follow the position or the file ends; keeps `keepBytes` before it. */
+  async fill(wanted: number, keepBytes = 0): Promise<void> {
+    while (this.end - this.position < wanted && !this.atFileEnd) {
+      const { done, value } = await this.#chunks.next();
+      if (done) this.atFileEnd = true;
+      else this.#append(value, keepBytes);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
+  }
+
+  #append(chunk: Uint8Array, keepBytes: number): void {
+    if (this.end + chunk.length > this.bytes.length) {
+      const from = Math.max(0, this.position - keepBytes);
+      const kept = this.bytes.subarray(from, this.end);
+      if (kept.length + chunk.length > this.bytes.length) {
+        this.bytes = new Uint8Array(2 * (kept.length + chunk.length));
+        this.view = new DataView(this.bytes.buffer);
+      }
+      this.bytes.set(kept);
+      this.baseBytes += from;
+      this.position -= from;
+      this.end -= from;
+    }
+    this.bytes.set(chunk, this.end);
+    this.end += chunk.length;
+  }
+}
+
+class LegacySource implements LogSource {
+  /** Format 2 has no mark of its end. */
+  readonly closed = true;
+  readonly #shape: EntryShape;
+  readonly #proto: number;
+  readonly #batch = new EventBatch();
+  #previousSeconds: number;
+
+  constructor(
+    readonly header: LogHeader,
+    private readonly window: Window,
+  ) {
+    this.#shape = header.squeezed ? connectionShape : eventShape;
+    this.#proto = (header.protocols as readonly number[])[0];
+    this.#previousSeconds = Math.floor(header.startUs / 1e6);
+  }
+
+  /** The file has no index and its order of time is not guaranteed: the selection is not used. Can be read once. */
+  async *items(): AsyncGenerator<LogItem, void, void> {
+    const batch = this.#batch;
+    const { window } = this;
+    const { entryBytes } = this.#shape;
+    for (;;) {
+      await window.fill((FAR_WITNESSES + 1) * entryBytes, entryBytes);
+      const stopped = this.#decode();
+      if (stopped === 'more') continue;
+      if (stopped === 'full') {
+        yield { type: 'records', batch };
+        batch.clear();
+        continue;
+      }
+      const damage = stopped === 'lost' ? await this.#findStep() : undefined;
+      if (batch.count > 0) yield { type: 'records', batch };
+      batch.clear();
+      if (damage !== undefined) yield { type: 'damage', damage };
+      else return;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.window.close();
+  }
+
+  /**
+   * Decode entries up to where the window ends, the batch is full, or no entry can stand. A full batch is handed out only once
+   * the entry behind it is seen to be in step, so that the last row can still be taken back.
+   */
+  #decode(): 'more' | 'full' | 'lost' | 'end' {
+    const { window } = this;
+    const batch = this.#batch;
+    const shape = this.#shape;
+    const { view, end } = window;
+    const { entryBytes } = shape;
+    const lastPosition = end - (window.atFileEnd ? 1 : FAR_WITNESSES) * entryBytes;
+    let at = window.position;
+    let previousSeconds = this.#previousSeconds;
+    let stopped: 'more' | 'full' | 'lost' | 'end' = 'more';
+    for (; at <= lastPosition; at += entryBytes) {
+      if (!isInStep(view, at, end, shape, previousSeconds)) {
+        stopped = 'lost';
+        break;
+      }
+      if (batch.count === batch.capacity) {
+        stopped = 'full';
+        break;
+      }
+      decodeEntry(view, at, shape, this.#proto, batch);
+      previousSeconds = view.getUint32(at + shape.timeAt);
+    }
+    window.position = at;
+    this.#previousSeconds = previousSeconds;
+    if (stopped !== 'more' || !window.atFileEnd) return stopped;
+    return at === end ? 'end' : 'lost';
+  }
+
+  /**
+   * Leave the position at the next run of entries, or at the end of the file, and say what was skipped. Takes the last row of
+   * the batch back when it cannot be trusted.
+   */
+  async #findStep(): Promise<Damage> {
+    const { window } = this;
+    const batch = this.#batch;
+    const shape = this.#shape;
+    const { entryBytes } = shape;
+    const lostAt = window.baseBytes + window.position;
+    const hasPrevious = batch.count > 0;
+    const cutBytes = window.atFileEnd ? window.end - window.position : entryBytes;
+    const previousIsMirrored = hasPrevious && isMirrored(window.view, window.position - entryBytes, shape);
+    if (hasPrevious) window.position -= entryBytes - 1;
+    for (; ; window.position++) {
+      await window.fill(FAR_WITNESSES * entryBytes);
+      if (window.end - window.position < entryBytes) {
+        window.position = window.end;
+        break;
+      }
+      if (resumes(window.view, window.position, window.end, shape, this.#previousSeconds)) break;
+    }
+    const foundAt = window.baseBytes + window.position;
+    if (cutBytes < entryBytes && foundAt >= lostAt)
+      return {
+        code: 'truncated',
+        offsetBytes: lostAt,
+        lengthBytes: cutBytes,
+        what: `the last entry is cut (${cutBytes} of ${entryBytes} bytes)`,
+      };
+    const doubtful = hasPrevious && (foundAt < lostAt || !previousIsMirrored);
+    if (doubtful) batch.count--;
+    const offsetBytes = doubtful ? lostAt - entryBytes : lostAt;
+    const lengthBytes = foundAt - offsetBytes;
+    const what = lengthBytes % entryBytes === 0 ? 'no plausible entry' : 'entries out of step';
+    return { code: 'implausible', offsetBytes, lengthBytes, what: `${what}, ${lengthBytes} bytes skipped` };
+  }
+}

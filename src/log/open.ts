@@ -1,0 +1,96 @@
+/** Open a log of any format, from a path or a pipe, packed with gzip or not. */
+import { existsSync, statSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { DamageError, SystemFailure } from '../errors.js';
+import { LIVE_SUFFIX } from './format.js';
+import { type ByteFeed, ByteInput, FileFeed, StreamFeed } from './input.js';
+import { looksLegacy, openLegacy } from './legacy.js';
+import { openFormat3 } from './reader.js';
+import type { LogSource } from './source.js';
+
+const MAGIC_BYTES = 8;
+
+/** Packers whose files are recognised, not unpacked: Node 20 has none of them. */
+const packers: readonly { readonly name: string; readonly unpack: string; readonly magic: readonly number[] }[] = [
+  { name: 'xz', unpack: 'xz -dc', magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a] },
+  { name: 'zstd', unpack: 'zstd -dc', magic: [0x28, 0xb5, 0x2f, 0xfd] },
+  { name: 'bzip2', unpack: 'bzip2 -dc', magic: [0x42, 0x5a, 0x68] },
+];
+
+/** Where the bytes come from: what `-f` means on disk. */
+export interface LogPlace {
+  readonly path: string;
+  readonly standardInput: boolean;
+  /** Still being written: NAME was asked for and only NAME.part is there, or a .part was named. */
+  readonly live: boolean;
+}
+
+/** Find the file that `-f` names. Throws SystemFailure when there is none or it is a directory. */
+export function locate(file: string): LogPlace {
+  if (file === '-' || file === '/dev/stdin') return { path: '-', standardInput: true, live: false };
+  if (!existsSync(file) && existsSync(file + LIVE_SUFFIX))
+    return { path: file + LIVE_SUFFIX, standardInput: false, live: true };
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
+    throw new SystemFailure('open', 'EISDIR', `${file}: is a directory, name a log file in it`, { path: file });
+  return { path: file, standardInput: false, live: file.endsWith(LIVE_SUFFIX) };
+}
+
+/**
+ * Open the log that `-f` names. `say` gets one line where something is worth knowing (a live file). Rejects with SystemFailure
+ * or DamageError, one line each.
+ */
+export async function openLog(file: string, say?: (line: string) => void): Promise<LogSource> {
+  const place = locate(file);
+  if (place.live && place.path !== file) say?.(`${file}: still being written, reading ${place.path}`);
+  const feed = place.standardInput ? new StreamFeed(process.stdin) : new FileFeed(place.path);
+  return openFeed(feed, place);
+}
+
+async function openFeed(feed: ByteFeed, place: LogPlace): Promise<LogSource> {
+  const input = new ByteInput(feed);
+  try {
+    const available = await input.need(MAGIC_BYTES);
+    const first = input.buffer.subarray(0, available);
+    for (const { name, unpack, magic } of packers)
+      if (startsWith(first, magic))
+        throw new DamageError('compressed', place.path, 0, `${place.path}: packed with ${name}: try "${unpack} FILE | ctrecorder -L -f -"`);
+    if (startsWith(first, [0x1f, 0x8b])) return await openFeed(gunzipFeed(input, place.path), { ...place, live: false });
+    if (looksLegacy(first)) return await openLegacy(place.path, rest(input));
+    return await openFormat3(input, place.path, place.live);
+  } catch (error) {
+    await input.close();
+    throw error;
+  }
+}
+
+function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
+  return bytes.length >= magic.length && magic.every((byte, i) => bytes[i] === byte);
+}
+
+/** What the input still holds, chunk by chunk. */
+async function* rest(input: ByteInput): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    while ((await input.need(1)) > 0) {
+      const chunk = input.buffer.slice(input.start, input.end);
+      input.advance(chunk.length);
+      yield chunk;
+    }
+  } finally {
+    await input.close();
+  }
+}
+
+function gunzipFeed(input: ByteInput, path: string): ByteFeed {
+  const unpacked = Readable.from(rest(input)).pipe(createGunzip());
+  return new StreamFeed(rethrown(unpacked, path));
+}
+
+/** zlib's errors are damage of the file. */
+async function* rethrown(stream: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    yield* stream;
+  } catch (error) {
+    throw new DamageError('truncated', path, 0, `${path}: the gzip data is cut off or damaged (${(error as Error).message})`);
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The tables of a block: what rows have in common is stored once and rows hold small indexes. Three of them are built here while
+ * encoding, on the parser thread, once per block over all rows, without allocating:
+ *
+ *   class    everything with few values: kind, flags, time source, family, protocol, states, zone, mark, helper
+ *   client   original source address and the address it leaves with (SNAT)
+ *   service  original destination address and port, and the address and port they become (DNAT)
+ *
+ * A client keeps its NAT address and a service its port, so coding them together costs less than coding them apart.
+ */
+import { BATCH_CAPACITY } from '../conntrack/batch.js';
+
+const SLOTS = BATCH_CAPACITY * 2;
+const MASK = SLOTS - 1;
+
+/** Distinct rows of up to four u32 words each, in order of first appearance. At most BATCH_CAPACITY entries. */
+export class WordTable {
+  count = 0;
+  readonly a = new Uint32Array(BATCH_CAPACITY);
+  readonly b = new Uint32Array(BATCH_CAPACITY);
+  readonly c = new Uint32Array(BATCH_CAPACITY);
+  readonly d = new Uint32Array(BATCH_CAPACITY);
+  readonly #slots = new Uint32Array(SLOTS);
+
+  intern(a: number, b: number, c: number, d: number): number {
+    let hash = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35) ^ d;
+    hash = Math.imul(hash ^ (hash >>> 15), 0x27d4eb2f);
+    let slot = (hash ^ (hash >>> 13)) & MASK;
+    for (;;) {
+      const index = this.#slots[slot] - 1;
+      if (index < 0) break;
+      if (this.a[index] === a && this.b[index] === b && this.c[index] === c && this.d[index] === d) return index;
+      slot = (slot + 1) & MASK;
+    }
+    const index = this.count++;
+    this.a[index] = a;
+    this.b[index] = b;
+    this.c[index] = c;
+    this.d[index] = d;
+    this.#slots[slot] = index + 1;
+    return index;
+  }
+
+  clear(): void {
+    if (this.count > 0) this.#slots.fill(0);
+    this.count = 0;
+  }
+}
+
+/** Above this share of distinct values sorting costs more time than it saves bytes (a flood from random addresses). */
+const SORT_UP_TO = 32768;
+
+/**
+ * Order of the entries [0, count) by `keys` ascending into `order` (positions to entries) and `rank` (entries to positions).
+ * Keys are below 2^32, count below 2^20: key and entry fit one double, and a typed array without a comparator sorts natively.
+ * Too many entries stay in order of appearance: the format does not care.
+ */
+export function sortByKey(
+  keys: Uint32Array,
+  from: number,
+  count: number,
+  order: Uint32Array,
+  rank: Uint32Array,
+  scratch: Float64Array,
+): void {
+  if (count - from > SORT_UP_TO) {
+    for (let i = 0; i < count; i++) {
+      order[i] = i;
+      rank[i] = i;
+    }
+    return;
+  }
+  for (let i = from; i < count; i++) scratch[i] = keys[i] * 1048576 + i;
+  scratch.subarray(from, count).sort();
+  for (let i = 0; i < from; i++) {
+    order[i] = i;
+    rank[i] = i;
+  }
+  for (let i = from; i < count; i++) {
+    const entry = scratch[i] % 1048576;
+    order[i] = entry;
+    rank[entry] = i;
+  }
+}

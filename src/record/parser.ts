@@ -1,0 +1,250 @@
+/**
+ * The parser: takes messages from the first ring, decodes them into the block under construction, and hands finished blocks to
+ * the second ring. Runs on the parser worker's thread and may block it: on an empty ring (waiting for messages) and on a full
+ * one (waiting for the disk). Per message it does what decode.ts does and one comparison of times, nothing else.
+ */
+import { EventBatch, TimeSource } from '../conntrack/batch.js';
+import { createDecodeCounters, type DecodeCounters, decodeDatagram } from '../conntrack/decode.js';
+import { writeJsonBlock, writeRecordBlock } from '../log/block.js';
+import { BlockType } from '../log/format.js';
+import { writeAddressFilter } from '../log/index-block.js';
+import { nextBoundaryUs } from '../log/names.js';
+import type { Effort } from '../log/sections.js';
+import type { GapRecord } from '../log/source.js';
+import type { RingConsumer } from '../ring/consumer.js';
+import type { RingProducer } from '../ring/producer.js';
+import { BlockMessage } from './blocks.js';
+import { CONTROL_FLAG, Control } from './control.js';
+import { ParserStat } from './stats.js';
+
+export interface ParserOptions {
+  readonly protocols: readonly number[] | 'all';
+  readonly flushIntervalMs: number;
+  readonly rotateMinutes: number;
+  readonly runId: bigint;
+  /** Time flows with the messages, not with the wall clock. */
+  readonly replay: boolean;
+}
+
+/** Called for every message as received, before it is decoded (`--save-messages`). */
+export type MessageTap = (bytes: Uint8Array, offset: number, capturedBytes: number, realBytes: number, timeUs: number) => void;
+
+/** Waits end at least this often, so that a side that died is noticed. */
+const WAIT_MS_MAX = 1000;
+/** Steps back of the clock that are smaller than this many intervals do not move the next rotation: no boundary is used twice. */
+const BACKWARD_INTERVALS_MAX = 2;
+const NETLINK_PORT_ID_OFFSET = 4;
+
+export class Parser {
+  readonly #batch = new EventBatch();
+  readonly #counters: DecodeCounters = createDecodeCounters();
+  readonly #allowed: Uint8Array | undefined;
+  readonly #timeSource: number;
+  readonly #portIds: Uint32Array;
+  readonly #portIdStride: number;
+  readonly #portIdFirst: number;
+  #sequence = 0;
+  /** When the block under construction must be closed or the file rotated, microseconds; compared with every message's time. */
+  #dueUs = Number.POSITIVE_INFINITY;
+  #flushDueUs = Number.POSITIVE_INFINITY;
+  #boundaryUs = Number.POSITIVE_INFINITY;
+  #gap: { fromUs: number; toUs: number; lost: number } | undefined;
+  #stopped = false;
+
+  constructor(
+    readonly messages: RingConsumer,
+    readonly blocks: RingProducer,
+    readonly options: ParserOptions,
+    readonly stats: Float64Array,
+    readonly tap?: MessageTap,
+  ) {
+    if (options.protocols !== 'all') {
+      this.#allowed = new Uint8Array(256);
+      for (const protocol of options.protocols) this.#allowed[protocol] = 1;
+    }
+    this.#timeSource = options.replay ? TimeSource.capture : TimeSource.receive;
+    const { ring } = messages;
+    this.#portIds = new Uint32Array(ring.buffer, 0, Math.floor(ring.buffer.byteLength / 4));
+    this.#portIdFirst = (ring.extrasOffset + NETLINK_PORT_ID_OFFSET) / 4;
+    this.#portIdStride = ring.extraBytes / 4;
+  }
+
+  /** Until the stop control slot. */
+  run(): void {
+    while (!this.#stopped) {
+      const count = this.messages.waitReadable(this.#waitMs());
+      if (count > 0) this.#take(count);
+      else if (!this.options.replay) this.#checkDue(Date.now() * 1000);
+    }
+  }
+
+  #take(count: number): void {
+    const { ring } = this.messages;
+    const first = this.messages.index;
+    for (let slot = first; slot < first + count; slot++) {
+      const flags = ring.flagsOf(slot);
+      const timeUs = ring.timesUs[slot];
+      if (flags >= CONTROL_FLAG) this.#control(flags - CONTROL_FLAG, ring.offsetOf(slot), timeUs);
+      else {
+        if (timeUs >= this.#dueUs) this.#checkDue(timeUs);
+        this.#message(slot, timeUs);
+      }
+    }
+    this.messages.release(count);
+    this.#publishStats();
+  }
+
+  #message(slot: number, timeUs: number): void {
+    const { ring } = this.messages;
+    const lengthBytes = ring.lengthOf(slot);
+    const offset = ring.offsetOf(slot);
+    // Only the kernel (port 0) is believed: any local process may send to a netlink socket's port.
+    if (this.#portIds[this.#portIdFirst + slot * this.#portIdStride] !== 0) {
+      this.stats[ParserStat.foreignSender]++;
+      return;
+    }
+    if (this.tap !== undefined) this.tap(ring.bytes, offset, Math.min(lengthBytes, ring.slotBytes), lengthBytes, timeUs);
+    const batch = this.#batch;
+    const before = batch.count;
+    decodeDatagram(ring.bytes, offset, lengthBytes, ring.slotBytes, timeUs, this.#timeSource, batch, this.#counters);
+    if (batch.count === before) return;
+    if (this.#allowed !== undefined && this.#allowed[batch.proto[before]] === 0) {
+      batch.discardLast();
+      this.stats[ParserStat.otherProtocol]++;
+      return;
+    }
+    if (before === 0) this.#setFlushDue(timeUs);
+    if (batch.count === batch.capacity) this.#closeBlock('fast');
+  }
+
+  #control(kind: number, offset: number, timeUs: number): void {
+    const [a, b, c] = new Float64Array(this.messages.ring.buffer, offset, 3);
+    switch (kind) {
+      case Control.gap:
+        if (this.#gap === undefined) {
+          this.#gap = { fromUs: b, toUs: c, lost: a };
+          if (this.#flushDueUs === Number.POSITIVE_INFINITY) this.#setFlushDue(timeUs);
+        } else {
+          this.#gap.toUs = c;
+          this.#gap.lost += a;
+        }
+        break;
+      case Control.clockStep:
+        this.#closeBlock('strong');
+        this.#sendJson({ atUs: b, stepUs: a }, BlockType.clockStep, Math.min(b, b - a), b);
+        if (a < 0) this.#afterStepBack(b);
+        break;
+      case Control.open:
+        this.#send(0, BlockMessage.open, a);
+        this.#boundaryUs = nextBoundaryUs(a, this.options.rotateMinutes);
+        this.#dueUs = this.#boundaryUs;
+        break;
+      case Control.rotate:
+        this.#rotate(a);
+        break;
+      case Control.flush:
+        this.#closeBlock('strong');
+        this.#send(0, BlockMessage.flush, timeUs);
+        break;
+      case Control.stop:
+        this.#closeBlock('strong');
+        this.#send(0, BlockMessage.stop, timeUs);
+        this.#stopped = true;
+        break;
+    }
+  }
+
+  #checkDue(nowUs: number): void {
+    if (nowUs >= this.#boundaryUs) this.#rotate(nowUs);
+    else if (nowUs >= this.#flushDueUs) this.#closeBlock('strong');
+  }
+
+  #rotate(nowUs: number): void {
+    this.#closeBlock('strong');
+    this.#send(0, BlockMessage.rotate, nowUs);
+    this.#boundaryUs = nextBoundaryUs(nowUs, this.options.rotateMinutes);
+    this.#dueUs = this.#boundaryUs;
+  }
+
+  /** After a clock that was far ahead is set right, rotation must not wait until the time it had shown. */
+  #afterStepBack(nowUs: number): void {
+    const intervalUs = this.options.rotateMinutes * 60e6;
+    if (intervalUs > 0 && this.#boundaryUs - nowUs > BACKWARD_INTERVALS_MAX * intervalUs)
+      this.#boundaryUs = nextBoundaryUs(nowUs, this.options.rotateMinutes);
+    this.#dueUs = Math.min(this.#flushDueUs, this.#boundaryUs);
+  }
+
+  #setFlushDue(timeUs: number): void {
+    this.#flushDueUs = timeUs + this.options.flushIntervalMs * 1000;
+    this.#dueUs = Math.min(this.#flushDueUs, this.#boundaryUs);
+  }
+
+  /** Hand the block under construction and the gap in it to the writer. */
+  #closeBlock(effort: Effort): void {
+    const batch = this.#batch;
+    if (batch.count > 0) {
+      this.#awaitSlot();
+      const { ring, index } = this.blocks;
+      const offset = ring.offsetOf(index);
+      const identity = { runId: this.options.runId, sequence: ++this.#sequence };
+      const blockBytes = writeRecordBlock(batch, BlockType.events, identity, ring.bytes, offset, effort);
+      const filterBytes = writeAddressFilter(batch, ring.bytes, offset + blockBytes);
+      this.stats[ParserStat.recorded] += batch.count;
+      batch.clear();
+      this.#publish(blockBytes + filterBytes, BlockMessage.block, 0);
+    }
+    if (this.#gap !== undefined) {
+      const gap: GapRecord = { ...this.#gap, certainty: 'exact', cause: 'socket buffer full' };
+      this.#gap = undefined;
+      this.#sendJson(gap, BlockType.gap, gap.fromUs, gap.toUs);
+      this.stats[ParserStat.gaps]++;
+      this.stats[ParserStat.lost] += gap.lost;
+    }
+    this.#flushDueUs = Number.POSITIVE_INFINITY;
+    this.#dueUs = this.#boundaryUs;
+  }
+
+  #sendJson(value: unknown, type: BlockType, minTimeUs: number, maxTimeUs: number): void {
+    this.#awaitSlot();
+    const { ring, index } = this.blocks;
+    const identity = { runId: this.options.runId, sequence: ++this.#sequence };
+    const bytes = writeJsonBlock(value, type, identity, minTimeUs, maxTimeUs, ring.bytes, ring.offsetOf(index));
+    this.#publish(bytes, BlockMessage.block, 0);
+  }
+
+  #send(lengthBytes: number, message: number, timeUs: number): void {
+    this.#awaitSlot();
+    this.#publish(lengthBytes, message, timeUs);
+  }
+
+  #publish(lengthBytes: number, message: number, timeUs: number): void {
+    const { ring, index } = this.blocks;
+    ring.timesUs[index] = timeUs;
+    ring.describe(index, lengthBytes, message);
+    this.blocks.publish(1);
+  }
+
+  /** The one place where the parser waits for the disk. Meanwhile messages stay in the ring, then in the socket buffer. */
+  #awaitSlot(): void {
+    if (this.blocks.free() > 0) return;
+    this.stats[ParserStat.waitingForWriter] = 1;
+    while (!this.blocks.waitWritable(WAIT_MS_MAX)) this.blocks.assertOpen();
+    this.stats[ParserStat.waitingForWriter] = 0;
+  }
+
+  #waitMs(): number {
+    if (this.options.replay || this.#dueUs === Number.POSITIVE_INFINITY) return WAIT_MS_MAX;
+    return Math.min(WAIT_MS_MAX, Math.max(1, this.#dueUs / 1000 - Date.now()));
+  }
+
+  #publishStats(): void {
+    const { stats } = this;
+    const counters = this.#counters;
+    stats[ParserStat.starts] = counters.starts;
+    stats[ParserStat.ends] = counters.ends;
+    stats[ParserStat.updates] = counters.updates;
+    stats[ParserStat.malformed] = counters.malformed;
+    stats[ParserStat.truncated] = counters.truncated;
+    stats[ParserStat.unknownAttributes] = counters.unknownAttributes;
+  }
+}
