@@ -1,6 +1,6 @@
 /** Payload to EventBatch: the inverse of encode.ts for bytes that nobody vouches for. Every failure is a DamageError 'bad-payload'. */
 import { AF_INET, AF_INET6, Column, type EventBatch, RecordKind } from '../conntrack/batch.js';
-import { badPayload, type ByteSource } from './bytes.js';
+import { type ByteSource, badPayload } from './bytes.js';
 import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './columns.js';
 import { SectionReader } from './sections.js';
 
@@ -43,7 +43,8 @@ class RecordDecoder {
     }
     for (let i = 0; i < words.length; i += CLASS_FIELDS) {
       if ((words[i] & 7) > RecordKind.connection) throw badPayload('has a record of unknown kind');
-      if (this.#classes[i + 3] >>> 16 >= batch.helpers.length) throw badPayload('names a helper it does not hold');
+      if (this.#classes[i + 3] >>> 16 >= batch.helpers.length)
+        throw badPayload('names a helper it does not hold');
       if (this.#classes[i + 1] !== 0) batch.present |= Column.status;
       if (this.#classes[i + 2] !== 0) batch.present |= Column.mark;
       if ((this.#classes[i + 3] & 0xffff) !== 0) batch.present |= Column.zone;
@@ -89,7 +90,8 @@ class RecordDecoder {
       const row = (classLow[i] | (classHigh[i] << 8)) * CLASS_FIELDS;
       const client = clientLow[i] | (clientHigh[i] << 8);
       const service = serviceLow[i] | (serviceHigh[i] << 8);
-      if (row >= classes.length || client >= clients || service >= services) throw badPayload('refers outside its tables');
+      if (row >= classes.length || client >= clients || service >= services)
+        throw badPayload('refers outside its tables');
       const word = classes[row];
       const ipv6 = (word >>> ClassShift.ipv6) & 1;
       const proto = (word >>> ClassShift.proto) & 0xff;
@@ -102,7 +104,12 @@ class RecordDecoder {
       const leavesAs = nat === 0 ? source : nat - 1 - base;
       const becomes = natService === 0 ? destination : natService - 1 - base;
       // >>> 0: a reference below the family's first address is negative here, and then far too large
-      if (source >>> 0 >= limit || destination >>> 0 >= limit || leavesAs >>> 0 >= limit || becomes >>> 0 >= limit)
+      if (
+        source >>> 0 >= limit ||
+        destination >>> 0 >= limit ||
+        leavesAs >>> 0 >= limit ||
+        becomes >>> 0 >= limit
+      )
         throw badPayload('refers to an address it does not hold');
       const port = portLow[i] | (portHigh[i] << 8);
       const mirroredSource = port + (natPortLow[i] | (natPortHigh[i] << 8));
@@ -219,7 +226,13 @@ function readVarints(source: ByteSource, count: number): Uint32Array {
 }
 
 /** A column that has a value in every row, when the block has it. */
-function readWhole(sections: SectionReader, id: number, column: number, values: Uint32Array, batch: EventBatch): void {
+function readWhole(
+  sections: SectionReader,
+  id: number,
+  column: number,
+  values: Uint32Array,
+  batch: EventBatch,
+): void {
   if (!sections.has(id)) return;
   batch.present |= column;
   const source = sections.source(id);
@@ -243,7 +256,12 @@ function plane(sections: SectionReader, id: number, count: number, required: boo
 let decoder: RecordDecoder | undefined;
 
 /** Replace the contents of `batch` by the `count` rows of a payload. `minTimeUs` is the block header's. */
-export function decodeRecords(payload: Uint8Array, count: number, minTimeUs: number, batch: EventBatch): void {
+export function decodeRecords(
+  payload: Uint8Array,
+  count: number,
+  minTimeUs: number,
+  batch: EventBatch,
+): void {
   decoder ??= new RecordDecoder();
   decoder.decode(payload, count, minTimeUs, batch);
 }

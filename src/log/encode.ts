@@ -76,8 +76,10 @@ class RecordEncoder {
 
   /** One pass over the rows: class, client and service of each. */
   #tabulate(batch: EventBatch): void {
-    const { kind, flags, timeSource, family, proto, status, mark, zone, zoneDirection, tcpState, helper } = batch;
-    const { origSrc, origDst, replySrc, replyDst, origSrcPort, origDstPort, replySrcPort, replyDstPort } = batch;
+    const { kind, flags, timeSource, family, proto, status, mark, zone, zoneDirection, tcpState, helper } =
+      batch;
+    const { origSrc, origDst, replySrc, replyDst, origSrcPort, origDstPort, replySrcPort, replyDstPort } =
+      batch;
     const { counters, startUs, endUs, count, present } = batch;
     const count4 = batch.addresses4.count;
     const rank = this.#addressRank;
@@ -100,7 +102,14 @@ class RecordEncoder {
       if (withCounters) {
         const c = i * 8;
         const any =
-          counters[c] | counters[c + 1] | counters[c + 2] | counters[c + 3] | counters[c + 4] | counters[c + 5] | counters[c + 6] | counters[c + 7];
+          counters[c] |
+          counters[c + 1] |
+          counters[c + 2] |
+          counters[c + 3] |
+          counters[c + 4] |
+          counters[c + 5] |
+          counters[c + 6] |
+          counters[c + 7];
         if (any !== 0) word |= 1 << ClassShift.hasCounters;
       }
       this.#rowClass[i] = this.#classes.intern(word >>> 0, status[i], mark[i], zone[i] | (helper[i] << 16));
@@ -202,7 +211,8 @@ class RecordEncoder {
     this.#addPlanes(Section.rowClientLow, clients, count, effort);
     this.#addPlanes(Section.rowServiceLow, services, count, effort);
     this.#addPlanes(Section.rowPortLow, batch.origSrcPort, count, effort);
-    if (holdsNonZero(this.#rowNatPort, count)) this.#addPlanes(Section.rowNatPortLow, this.#rowNatPort, count, effort);
+    if (holdsNonZero(this.#rowNatPort, count))
+      this.#addPlanes(Section.rowNatPortLow, this.#rowNatPort, count, effort);
     const from = this.#sink.length;
     let previous = minTimeUs;
     for (let i = 0; i < count; i++) {
@@ -235,7 +245,8 @@ class RecordEncoder {
       }
     }
     if (present & Column.id) this.#addVarints(Section.id, batch.id, count, effort);
-    if (present & Column.timeoutSeconds) this.#addVarints(Section.timeoutSeconds, batch.timeoutSeconds, count, effort);
+    if (present & Column.timeoutSeconds)
+      this.#addVarints(Section.timeoutSeconds, batch.timeoutSeconds, count, effort);
     if (present & Column.use) this.#addVarints(Section.use, batch.use, count, effort);
     if (present & Column.labels) this.#sections.add(Section.labels, batch.labels, 0, count * 16, effort);
   }

@@ -109,10 +109,16 @@ export function hasMarker(bytes: Uint8Array, offset: number): boolean {
  * The header at `offset`, or why it cannot be one. Needs BLOCK_HEADER_BYTES readable bytes. A header whose CRC fits has sane
  * lengths unless its writer was hostile; both are checked.
  */
-export function parseFrame(bytes: Uint8Array, offset: number): ParsedFrame | 'no-marker' | 'bad-crc' | 'bad-length' {
+export function parseFrame(
+  bytes: Uint8Array,
+  offset: number,
+): ParsedFrame | 'no-marker' | 'bad-crc' | 'bad-length' {
   if (!hasMarker(bytes, offset)) return 'no-marker';
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_HEADER_BYTES);
-  if (crc32(bytes.subarray(offset, offset + BlockField.headerCrc)) !== view.getUint32(BlockField.headerCrc, true))
+  if (
+    crc32(bytes.subarray(offset, offset + BlockField.headerCrc)) !==
+    view.getUint32(BlockField.headerCrc, true)
+  )
     return 'bad-crc';
   const frame: ParsedFrame = {
     type: view.getUint8(BlockField.type),
@@ -128,7 +134,11 @@ export function parseFrame(bytes: Uint8Array, offset: number): ParsedFrame | 'no
     payloadCrc: view.getUint32(BlockField.payloadCrc, true),
     chain: bytes.slice(offset + BlockField.chain, offset + BlockField.chain + CHAIN_BYTES),
   };
-  if (frame.headerBytes < BLOCK_HEADER_BYTES || frame.storedBytes > MAX_PAYLOAD_BYTES || frame.rawBytes > MAX_PAYLOAD_BYTES)
+  if (
+    frame.headerBytes < BLOCK_HEADER_BYTES ||
+    frame.storedBytes > MAX_PAYLOAD_BYTES ||
+    frame.rawBytes > MAX_PAYLOAD_BYTES
+  )
     return 'bad-length';
   return frame;
 }

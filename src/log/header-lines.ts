@@ -1,8 +1,9 @@
 /** The header lines of a format 3 file: the ancestor's names where it had one, then what it did not know. */
+
+import { protocolName } from '../conntrack/protocols.js';
 import { localZone, TimeWriter } from '../query/time.js';
 import type { FileMeta } from './file-meta.js';
 import { FILE_MAGIC } from './format.js';
-import { protocolName } from '../conntrack/protocols.js';
 import type { Preamble } from './reader.js';
 
 export function headerLines(preamble: Preamble, meta: Partial<FileMeta>): string[] {
@@ -25,9 +26,13 @@ export function headerLines(preamble: Preamble, meta: Partial<FileMeta>): string
   ];
   const { previous, origin } = meta;
   if (previous !== undefined)
-    lines.push(`.previous: ${printable(previous.file)} at ${previous.acknowledgedBytes} ${printable(previous.chain)}`);
+    lines.push(
+      `.previous: ${printable(previous.file)} at ${previous.acknowledgedBytes} ${printable(previous.chain)}`,
+    );
   if (origin !== undefined)
-    lines.push(`.origin: ${printable(origin.file)} ${printable(origin.firstChain)} ${printable(origin.lastChain)}`);
+    lines.push(
+      `.origin: ${printable(origin.file)} ${printable(origin.firstChain)} ${printable(origin.lastChain)}`,
+    );
   return lines;
 }
 

@@ -42,7 +42,8 @@ export class ByteInput {
   }
 
   #makeRoom(bytes: number): void {
-    const larger = bytes + CHUNK_BYTES > this.buffer.length ? new Uint8Array(bytes + 2 * CHUNK_BYTES) : this.buffer;
+    const larger =
+      bytes + CHUNK_BYTES > this.buffer.length ? new Uint8Array(bytes + 2 * CHUNK_BYTES) : this.buffer;
     larger.set(this.buffer.subarray(this.start, this.end));
     this.buffer = larger;
     this.end -= this.start;

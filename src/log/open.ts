@@ -12,7 +12,11 @@ import type { LogSource } from './source.js';
 const MAGIC_BYTES = 8;
 
 /** Packers whose files are recognised, not unpacked: Node 20 has none of them. */
-const packers: readonly { readonly name: string; readonly unpack: string; readonly magic: readonly number[] }[] = [
+const packers: readonly {
+  readonly name: string;
+  readonly unpack: string;
+  readonly magic: readonly number[];
+}[] = [
   { name: 'xz', unpack: 'xz -dc', magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a] },
   { name: 'zstd', unpack: 'zstd -dc', magic: [0x28, 0xb5, 0x2f, 0xfd] },
   { name: 'bzip2', unpack: 'bzip2 -dc', magic: [0x42, 0x5a, 0x68] },
@@ -32,32 +36,54 @@ export function locate(file: string): LogPlace {
   if (!existsSync(file) && existsSync(file + LIVE_SUFFIX))
     return { path: file + LIVE_SUFFIX, standardInput: false, live: true };
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
-    throw new SystemFailure('open', 'EISDIR', `${file}: is a directory, name a log file in it`, { path: file });
+    throw new SystemFailure('open', 'EISDIR', `${file}: is a directory, name a log file in it`, {
+      path: file,
+    });
   return { path: file, standardInput: false, live: file.endsWith(LIVE_SUFFIX) };
 }
 
-/**
- * Open the log that `-f` names. `say` gets one line where something is worth knowing (a live file). Rejects with SystemFailure
- * or DamageError, one line each.
- */
-export async function openLog(file: string, say?: (line: string) => void): Promise<LogSource> {
+export type OpenedBytes =
+  | { readonly format: 2; readonly source: LogSource; readonly place: LogPlace }
+  /** At the preamble. */
+  | { readonly format: 3; readonly input: ByteInput; readonly place: LogPlace };
+
+/** Open the log that `-f` names as bytes of a known format. Rejects with SystemFailure or DamageError, one line each. */
+export async function openBytes(file: string): Promise<OpenedBytes> {
   const place = locate(file);
-  if (place.live && place.path !== file) say?.(`${file}: still being written, reading ${place.path}`);
   const feed = place.standardInput ? new StreamFeed(process.stdin) : new FileFeed(place.path);
-  return openFeed(feed, place);
+  return recognise(new ByteInput(feed), place);
 }
 
-async function openFeed(feed: ByteFeed, place: LogPlace): Promise<LogSource> {
-  const input = new ByteInput(feed);
+/** Open the log that `-f` names. `say` gets one line where something is worth knowing (a live file). */
+export async function openLog(file: string, say?: (line: string) => void): Promise<LogSource> {
+  const opened = await openBytes(file);
+  const { place } = opened;
+  if (place.live && place.path !== file) say?.(`${file}: still being written, reading ${place.path}`);
+  if (opened.format === 2) return opened.source;
+  try {
+    return await openFormat3(opened.input, place.path, place.live);
+  } catch (error) {
+    await opened.input.close();
+    throw error;
+  }
+}
+
+async function recognise(input: ByteInput, place: LogPlace): Promise<OpenedBytes> {
   try {
     const available = await input.need(MAGIC_BYTES);
-    const first = input.buffer.subarray(0, available);
+    const first = input.buffer.subarray(input.start, input.start + available);
     for (const { name, unpack, magic } of packers)
       if (startsWith(first, magic))
-        throw new DamageError('compressed', place.path, 0, `${place.path}: packed with ${name}: try "${unpack} FILE | ctrecorder -L -f -"`);
-    if (startsWith(first, [0x1f, 0x8b])) return await openFeed(gunzipFeed(input, place.path), { ...place, live: false });
-    if (looksLegacy(first)) return await openLegacy(place.path, rest(input));
-    return await openFormat3(input, place.path, place.live);
+        throw new DamageError(
+          'compressed',
+          place.path,
+          0,
+          `${place.path}: packed with ${name}: try "${unpack} FILE | ctrecorder -L -f -"`,
+        );
+    if (startsWith(first, [0x1f, 0x8b]))
+      return await recognise(new ByteInput(gunzipFeed(input, place.path)), { ...place, live: false });
+    if (looksLegacy(first)) return { format: 2, source: await openLegacy(place.path, rest(input)), place };
+    return { format: 3, input, place };
   } catch (error) {
     await input.close();
     throw error;
@@ -87,10 +113,18 @@ function gunzipFeed(input: ByteInput, path: string): ByteFeed {
 }
 
 /** zlib's errors are damage of the file. */
-async function* rethrown(stream: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array, void, void> {
+async function* rethrown(
+  stream: AsyncIterable<Uint8Array>,
+  path: string,
+): AsyncGenerator<Uint8Array, void, void> {
   try {
     yield* stream;
   } catch (error) {
-    throw new DamageError('truncated', path, 0, `${path}: the gzip data is cut off or damaged (${(error as Error).message})`);
+    throw new DamageError(
+      'truncated',
+      path,
+      0,
+      `${path}: the gzip data is cut off or damaged (${(error as Error).message})`,
+    );
   }
 }

@@ -31,9 +31,15 @@ export async function readPreamble(input: ByteInput, file: string): Promise<Prea
   if (available === 0) throw new DamageError('empty', file, 0, `${file}: the file is empty`);
   const { buffer, start } = input;
   for (let i = 0; i < Math.min(available, FILE_MAGIC.length); i++)
-    if (buffer[start + i] !== FILE_MAGIC[i]) throw new DamageError('not-a-log', file, 0, `${file}: not a ctrecorder log`);
+    if (buffer[start + i] !== FILE_MAGIC[i])
+      throw new DamageError('not-a-log', file, 0, `${file}: not a ctrecorder log`);
   if (available < FILE_PREAMBLE_BYTES)
-    throw new DamageError('truncated', file, available, `${file}: cut off after ${available} bytes, within the preamble`);
+    throw new DamageError(
+      'truncated',
+      file,
+      available,
+      `${file}: cut off after ${available} bytes, within the preamble`,
+    );
   const bytes = buffer.slice(start, start + FILE_PREAMBLE_BYTES);
   const view = new DataView(bytes.buffer);
   const formatMajor = view.getUint16(8, true);
@@ -82,7 +88,8 @@ class LogReader implements LogSource {
   async *items(selection: Selection = {}): AsyncGenerator<LogItem, void, void> {
     if (this.headerDamage !== undefined) yield { type: 'damage', damage: this.headerDamage };
     const { fromUs = 0, toUs = Number.POSITIVE_INFINITY } = selection;
-    const wants = (frame: ParsedFrame) => !isRecordBlock(frame.type) || (frame.maxTimeUs >= fromUs && frame.minTimeUs <= toUs);
+    const wants = (frame: ParsedFrame) =>
+      !isRecordBlock(frame.type) || (frame.maxTimeUs >= fromUs && frame.minTimeUs <= toUs);
     let sequence = 0;
     for await (const block of scanBlocks(this.input, { wants, live: this.live })) {
       if (block.type === 'damage') {
@@ -111,9 +118,13 @@ class LogReader implements LogSource {
         decodeRecords(block.payload, frame.count, frame.minTimeUs, this.#batch);
         return { type: 'records', batch: this.#batch };
       }
-      if (frame.type === BlockType.gap) return { type: 'gap', gap: parseJson<GapRecord>(block, this.header.file) };
+      if (frame.type === BlockType.gap)
+        return { type: 'gap', gap: parseJson<GapRecord>(block, this.header.file) };
       if (frame.type === BlockType.clockStep)
-        return { type: 'clock-step', ...parseJson<{ atUs: number; stepUs: number }>(block, this.header.file) };
+        return {
+          type: 'clock-step',
+          ...parseJson<{ atUs: number; stepUs: number }>(block, this.header.file),
+        };
       return undefined;
     } catch (error) {
       if (error instanceof DamageError) return unreadable(block, error.message);
@@ -134,7 +145,10 @@ function unreadable(block: ScannedBlock, what: string): LogItem {
 function missingBlocks(block: ScannedBlock, sequence: number): LogItem {
   const missing = block.frame.sequence - sequence - 1;
   const what = `${missing} block${missing === 1 ? '' : 's'} missing before block ${block.frame.sequence}`;
-  return { type: 'damage', damage: { code: 'bad-sequence', offsetBytes: block.offsetBytes, lengthBytes: 0, what } };
+  return {
+    type: 'damage',
+    damage: { code: 'bad-sequence', offsetBytes: block.offsetBytes, lengthBytes: 0, what },
+  };
 }
 
 /** Read preamble and header block. The source closes the input. A damaged header block costs the header's facts, not the records. */
@@ -166,12 +180,20 @@ export async function readMeta(
     if (block.type === 'damage') return { meta: {}, damage: block.damage };
     if (block.frame.type !== BlockType.header) {
       const what = 'the first block is no header';
-      return { meta: {}, damage: { code: 'bad-header', offsetBytes: block.offsetBytes, lengthBytes: 0, what } };
+      return {
+        meta: {},
+        damage: { code: 'bad-header', offsetBytes: block.offsetBytes, lengthBytes: 0, what },
+      };
     }
     return { meta: parseJson<FileMeta>(block, file), block };
   }
   return {
     meta: {},
-    damage: { code: 'truncated', offsetBytes: input.offset, lengthBytes: 0, what: 'ends before its header block' },
+    damage: {
+      code: 'truncated',
+      offsetBytes: input.offset,
+      lengthBytes: 0,
+      what: 'ends before its header block',
+    },
   };
 }

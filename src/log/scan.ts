@@ -48,7 +48,8 @@ export async function* scanBlocks(
     const length = frame.headerBytes + frame.storedBytes;
     if ((await input.need(length)) < length) {
       const left = input.end - input.start;
-      if (!options.live) yield damage('truncated', offsetBytes, left, `ends within a block of ${length} bytes`);
+      if (!options.live)
+        yield damage('truncated', offsetBytes, left, `ends within a block of ${length} bytes`);
       return;
     }
     const bytes = input.buffer.subarray(input.start, input.start + length);
@@ -59,7 +60,13 @@ export async function* scanBlocks(
     }
     const payload = bytes.subarray(frame.headerBytes);
     if (payloadIsIntact(payload, frame)) yield { type: 'block', frame, offsetBytes, bytes, payload };
-    else yield damage('bad-payload-crc', offsetBytes, length, `block ${frame.sequence} has a wrong payload checksum`);
+    else
+      yield damage(
+        'bad-payload-crc',
+        offsetBytes,
+        length,
+        `block ${frame.sequence} has a wrong payload checksum`,
+      );
   }
 }
 
@@ -68,7 +75,10 @@ async function skipToMarker(input: ByteInput): Promise<number> {
   const from = input.offset;
   for (;;) {
     input.advance(1);
-    if (input.end - input.start < BLOCK_HEADER_BYTES && (await input.need(BLOCK_HEADER_BYTES)) < BLOCK_HEADER_BYTES) {
+    if (
+      input.end - input.start < BLOCK_HEADER_BYTES &&
+      (await input.need(BLOCK_HEADER_BYTES)) < BLOCK_HEADER_BYTES
+    ) {
       input.advance(input.end - input.start);
       return input.offset - from;
     }

@@ -3,8 +3,14 @@
  * does not know. Layout: u8 section count, then per section {id u8, codec u8, raw bytes varint, stored bytes varint}, then the
  * stored bytes of all sections in the same order.
  */
-import { brotliCompressSync, brotliDecompressSync, constants, deflateRawSync, inflateRawSync } from 'node:zlib';
-import { badPayload, ByteSink, ByteSource } from './bytes.js';
+import {
+  brotliCompressSync,
+  brotliDecompressSync,
+  constants,
+  deflateRawSync,
+  inflateRawSync,
+} from 'node:zlib';
+import { ByteSink, ByteSource, badPayload } from './bytes.js';
 import { MAX_PAYLOAD_BYTES } from './format.js';
 
 export const SectionCodec = { stored: 0, brotli: 1, deflate: 2 } as const;
@@ -39,7 +45,9 @@ export class SectionWriter {
       const packed =
         effort === 'fast'
           ? deflateRawSync(raw, { level: 1, strategy: constants.Z_HUFFMAN_ONLY, memLevel: 9 })
-          : brotliCompressSync(raw, { params: { ...brotliParams.strong, [constants.BROTLI_PARAM_SIZE_HINT]: rawBytes } });
+          : brotliCompressSync(raw, {
+              params: { ...brotliParams.strong, [constants.BROTLI_PARAM_SIZE_HINT]: rawBytes },
+            });
       if (packed.length < rawBytes) {
         codec = effort === 'fast' ? SectionCodec.deflate : SectionCodec.brotli;
         stored = packed;
@@ -86,10 +94,16 @@ export class SectionReader {
     const count = source.u8();
     const entries: { id: number; codec: number; rawBytes: number; storedBytes: number }[] = [];
     for (let i = 0; i < count; i++)
-      entries.push({ id: source.u8(), codec: source.u8(), rawBytes: source.varint(), storedBytes: source.varint() });
+      entries.push({
+        id: source.u8(),
+        codec: source.u8(),
+        rawBytes: source.varint(),
+        storedBytes: source.varint(),
+      });
     let at = source.at;
     for (const { id, codec, rawBytes, storedBytes } of entries) {
-      if (rawBytes > MAX_PAYLOAD_BYTES || storedBytes > payload.length - at) throw badPayload('has a section out of bounds');
+      if (rawBytes > MAX_PAYLOAD_BYTES || storedBytes > payload.length - at)
+        throw badPayload('has a section out of bounds');
       if (this.#places.has(id)) throw badPayload('has a section twice');
       this.#places.set(id, { codec, rawBytes, from: at, to: at + storedBytes });
       at += storedBytes;

@@ -29,7 +29,8 @@ export class WordTable {
     for (;;) {
       const index = this.#slots[slot] - 1;
       if (index < 0) break;
-      if (this.a[index] === a && this.b[index] === b && this.c[index] === c && this.d[index] === d) return index;
+      if (this.a[index] === a && this.b[index] === b && this.c[index] === c && this.d[index] === d)
+        return index;
       slot = (slot + 1) & MASK;
     }
     const index = this.count++;
