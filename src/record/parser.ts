@@ -9,7 +9,6 @@ import { writeJsonBlock, writeRecordBlock } from '../log/block.js';
 import { BlockType } from '../log/format.js';
 import { writeAddressFilter } from '../log/index-block.js';
 import { nextBoundaryUs } from '../log/names.js';
-import type { Effort } from '../log/sections.js';
 import type { GapRecord } from '../log/source.js';
 import type { RingConsumer } from '../ring/consumer.js';
 import type { RingProducer } from '../ring/producer.js';
@@ -27,7 +26,13 @@ export interface ParserOptions {
 }
 
 /** Called for every message as received, before it is decoded (`--save-messages`). */
-export type MessageTap = (bytes: Uint8Array, offset: number, capturedBytes: number, realBytes: number, timeUs: number) => void;
+export type MessageTap = (
+  bytes: Uint8Array,
+  offset: number,
+  capturedBytes: number,
+  realBytes: number,
+  timeUs: number,
+) => void;
 
 /** Waits end at least this often, so that a side that died is noticed. */
 const WAIT_MS_MAX = 1000;
@@ -49,6 +54,9 @@ export class Parser {
   #flushDueUs = Number.POSITIVE_INFINITY;
   #boundaryUs = Number.POSITIVE_INFINITY;
   #gap: { fromUs: number; toUs: number; lost: number } | undefined;
+  /** Time of the newest message taken, for a rotation asked for in a replay. */
+  #lastTimeUs = 0;
+  #opened = false;
   #stopped = false;
 
   constructor(
@@ -56,7 +64,7 @@ export class Parser {
     readonly blocks: RingProducer,
     readonly options: ParserOptions,
     readonly stats: Float64Array,
-    readonly tap?: MessageTap,
+    readonly tap: MessageTap | undefined,
   ) {
     if (options.protocols !== 'all') {
       this.#allowed = new Uint8Array(256);
@@ -74,7 +82,10 @@ export class Parser {
     while (!this.#stopped) {
       const count = this.messages.waitReadable(this.#waitMs());
       if (count > 0) this.#take(count);
-      else if (!this.options.replay) this.#checkDue(Date.now() * 1000);
+      else if (!this.options.replay) {
+        const nowUs = Date.now() * 1000;
+        if (nowUs >= this.#dueUs) this.#checkDue(nowUs);
+      }
     }
   }
 
@@ -90,6 +101,7 @@ export class Parser {
         this.#message(slot, timeUs);
       }
     }
+    this.#lastTimeUs = ring.timesUs[first + count - 1];
     this.messages.release(count);
     this.#publishStats();
   }
@@ -103,10 +115,20 @@ export class Parser {
       this.stats[ParserStat.foreignSender]++;
       return;
     }
-    if (this.tap !== undefined) this.tap(ring.bytes, offset, Math.min(lengthBytes, ring.slotBytes), lengthBytes, timeUs);
+    if (this.tap !== undefined)
+      this.tap(ring.bytes, offset, Math.min(lengthBytes, ring.slotBytes), lengthBytes, timeUs);
     const batch = this.#batch;
     const before = batch.count;
-    decodeDatagram(ring.bytes, offset, lengthBytes, ring.slotBytes, timeUs, this.#timeSource, batch, this.#counters);
+    decodeDatagram(
+      ring.bytes,
+      offset,
+      lengthBytes,
+      ring.slotBytes,
+      timeUs,
+      this.#timeSource,
+      batch,
+      this.#counters,
+    );
     if (batch.count === before) return;
     if (this.#allowed !== undefined && this.#allowed[batch.proto[before]] === 0) {
       batch.discardLast();
@@ -114,7 +136,7 @@ export class Parser {
       return;
     }
     if (before === 0) this.#setFlushDue(timeUs);
-    if (batch.count === batch.capacity) this.#closeBlock('fast');
+    if (batch.count === batch.capacity) this.#closeBlock();
   }
 
   #control(kind: number, offset: number, timeUs: number): void {
@@ -130,37 +152,46 @@ export class Parser {
         }
         break;
       case Control.clockStep:
-        this.#closeBlock('strong');
+        this.#closeBlock();
         this.#sendJson({ atUs: b, stepUs: a }, BlockType.clockStep, Math.min(b, b - a), b);
         if (a < 0) this.#afterStepBack(b);
         break;
       case Control.open:
-        this.#send(0, BlockMessage.open, a);
-        this.#boundaryUs = nextBoundaryUs(a, this.options.rotateMinutes);
-        this.#dueUs = this.#boundaryUs;
+        // A replay's files are named by its messages: the first one opens the first file, by being due.
+        if (this.options.replay) this.#dueUs = 0;
+        else this.#open(a);
         break;
       case Control.rotate:
-        this.#rotate(a);
+        if (this.#opened) this.#rotate(this.options.replay ? this.#lastTimeUs : a);
         break;
       case Control.flush:
-        this.#closeBlock('strong');
+        this.#closeBlock();
         this.#send(0, BlockMessage.flush, timeUs);
         break;
       case Control.stop:
-        this.#closeBlock('strong');
+        if (!this.#opened) this.#open(timeUs);
+        this.#closeBlock();
         this.#send(0, BlockMessage.stop, timeUs);
         this.#stopped = true;
         break;
     }
   }
 
+  #open(timeUs: number): void {
+    this.#opened = true;
+    this.#send(0, BlockMessage.open, timeUs);
+    this.#boundaryUs = nextBoundaryUs(timeUs, this.options.rotateMinutes);
+    this.#dueUs = this.#boundaryUs;
+  }
+
   #checkDue(nowUs: number): void {
-    if (nowUs >= this.#boundaryUs) this.#rotate(nowUs);
-    else if (nowUs >= this.#flushDueUs) this.#closeBlock('strong');
+    if (!this.#opened) this.#open(nowUs);
+    else if (nowUs >= this.#boundaryUs) this.#rotate(nowUs);
+    else if (nowUs >= this.#flushDueUs) this.#closeBlock();
   }
 
   #rotate(nowUs: number): void {
-    this.#closeBlock('strong');
+    this.#closeBlock();
     this.#send(0, BlockMessage.rotate, nowUs);
     this.#boundaryUs = nextBoundaryUs(nowUs, this.options.rotateMinutes);
     this.#dueUs = this.#boundaryUs;
@@ -180,14 +211,14 @@ export class Parser {
   }
 
   /** Hand the block under construction and the gap in it to the writer. */
-  #closeBlock(effort: Effort): void {
+  #closeBlock(): void {
     const batch = this.#batch;
     if (batch.count > 0) {
       this.#awaitSlot();
       const { ring, index } = this.blocks;
       const offset = ring.offsetOf(index);
       const identity = { runId: this.options.runId, sequence: ++this.#sequence };
-      const blockBytes = writeRecordBlock(batch, BlockType.events, identity, ring.bytes, offset, effort);
+      const blockBytes = writeRecordBlock(batch, BlockType.events, identity, ring.bytes, offset, 'fast');
       const filterBytes = writeAddressFilter(batch, ring.bytes, offset + blockBytes);
       this.stats[ParserStat.recorded] += batch.count;
       batch.clear();
@@ -208,7 +239,15 @@ export class Parser {
     this.#awaitSlot();
     const { ring, index } = this.blocks;
     const identity = { runId: this.options.runId, sequence: ++this.#sequence };
-    const bytes = writeJsonBlock(value, type, identity, minTimeUs, maxTimeUs, ring.bytes, ring.offsetOf(index));
+    const bytes = writeJsonBlock(
+      value,
+      type,
+      identity,
+      minTimeUs,
+      maxTimeUs,
+      ring.bytes,
+      ring.offsetOf(index),
+    );
     this.#publish(bytes, BlockMessage.block, 0);
   }
 

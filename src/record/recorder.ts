@@ -1,17 +1,26 @@
-/** The recorder: wires socket (or replay), ring, parser worker and writer worker, and stops them in order. */
+/**
+ * The recorder: wires a source of messages, the two rings and the two workers, and stops them in order.
+ *
+ *   source (this thread) ──ring──▶ parser worker ──block ring──▶ writer worker ──▶ file
+ */
 import type { Logger } from 'pino';
 import type { RecorderOptions } from './options.js';
+import { Pipeline } from './pipeline.js';
 
 export interface ReadyInfo {
   /** Path of the open (live) file, as named on disk. */
   readonly file: string;
+  /** Socket buffer that was granted, in the unit of `-b`; 0 in a replay. */
   readonly rcvbufBytes: number;
   readonly ringSlots: number;
 }
 
 export interface RecordSummary {
+  /** Messages from the kernel or the capture. */
   readonly received: number;
+  /** Events in the files. */
   readonly recorded: number;
+  /** Dropped by the kernel. */
   readonly lost: number;
   readonly bytesWritten: number;
   readonly files: number;
@@ -20,7 +29,7 @@ export interface RecordSummary {
 }
 
 export interface Recorder {
-  /** Groups joined and first file open; rejects with SystemFailure or UsageError. */
+  /** Groups joined and first file open (in a replay: the workers are up); rejects with SystemFailure or UsageError. */
   readonly ready: Promise<ReadyInfo>;
   /** Everything durable and closed after `stop` (or the end of a replay); rejects when a stage died. */
   readonly done: Promise<RecordSummary>;
@@ -32,6 +41,16 @@ export interface Recorder {
   stop(): void;
 }
 
-export function startRecorder(_options: RecorderOptions, _log: Logger): Recorder {
-  throw new Error('startRecorder is being built');
+export function startRecorder(options: RecorderOptions, log: Logger): Recorder {
+  const pipeline = new Pipeline(options, log);
+  const ready = pipeline.open();
+  const done = ready.then(() => pipeline.run());
+  done.catch(() => {}); // when the start fails, `ready` tells
+  return {
+    ready,
+    done,
+    rotate: () => pipeline.rotate(),
+    flush: () => pipeline.flush(),
+    stop: () => pipeline.stop(),
+  };
 }

@@ -29,10 +29,16 @@ export class RingConsumer {
 
   /** Blocks until something is published, the ring is not open, or the time is over; answers `readable()`. */
   waitReadable(timeoutMs: number): number {
-    const readable = this.readable();
-    if (readable > 0 || Atomics.load(this.ring.control, STATE_WORD) !== RingState.open) return readable;
-    Atomics.wait(this.ring.control, HEAD_WORD, this.#tail | 0, timeoutMs);
-    return this.readable();
+    const { control } = this.ring;
+    const deadline = performance.now() + timeoutMs;
+    // A loop, because the notify of an earlier publication may come late and wake a later wait.
+    for (;;) {
+      const readable = this.readable();
+      if (readable > 0) return readable;
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0 || Atomics.load(control, STATE_WORD) !== RingState.open) return 0;
+      Atomics.wait(control, HEAD_WORD, this.#tail | 0, leftMs);
+    }
   }
 
   /** Say that this side is gone, so that a waiting producer gives up. */

@@ -41,11 +41,16 @@ export class RingProducer {
 
   /** Blocks until a slot is free, the ring is not open, or the time is over; true when a slot is free. */
   waitWritable(timeoutMs: number): boolean {
-    const tail = Atomics.load(this.ring.control, TAIL_WORD);
-    if ((this.#head - tail) >>> 0 < this.ring.slots) return true;
-    if (Atomics.load(this.ring.control, STATE_WORD) !== RingState.open) return false;
-    Atomics.wait(this.ring.control, TAIL_WORD, tail, timeoutMs);
-    return this.free() > 0;
+    const { control, slots } = this.ring;
+    const deadline = performance.now() + timeoutMs;
+    // A loop, because the notify of an earlier release may come late and wake a later wait.
+    for (;;) {
+      const tail = Atomics.load(control, TAIL_WORD);
+      if ((this.#head - tail) >>> 0 < slots) return true;
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0 || Atomics.load(control, STATE_WORD) !== RingState.open) return false;
+      Atomics.wait(control, TAIL_WORD, tail, leftMs);
+    }
   }
 
   /** Throws when the consumer is gone: nothing that is published would ever be taken. */

@@ -1,0 +1,232 @@
+/**
+ * The drain loop of the main thread: from the event socket into the ring. It never looks at a message and allocates nothing per
+ * message. A full ring stops it: then the kernel's buffer fills, and only the kernel drops, and counts (DESIGN.md section 2).
+ *
+ * After a drain it naps instead of waking per message. Naps are synchronous, because a timer costs twice the CPU (45 us, a
+ * usleep 20 us); after BURST_MS of them it lets the event loop run, so that signals and timers are at most that late. Without
+ * traffic it sleeps in poll.
+ */
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { type Control, Control as ControlKind, putControl } from '../record/control.js';
+import { RECEIVE_BATCH_MESSAGES } from '../record/options.js';
+import { RingState, STATE_WORD } from '../ring/layout.js';
+import type { RingProducer } from '../ring/producer.js';
+import type { EventSocket } from './event-socket.js';
+import { sleepMicroseconds, wallClockUs } from './libc.js';
+
+export interface ReceiverOptions {
+  /** Pause between drains while there is traffic. */
+  readonly napMs?: number;
+}
+
+/** Live: the same object all the time. */
+export interface ReceiverTotals {
+  /** Messages put into the ring, control slots not counted. */
+  receivedMessages: number;
+  /** Passes over the socket, and the recvmmsg calls they made. */
+  drains: number;
+  receiveCalls: number;
+  /** Dropped by the kernel: exact. */
+  droppedMessages: number;
+  /** The fullest that the socket's buffer was found, in bytes of SO_MEMINFO (limit: twice rcvbufBytes). */
+  queueHighWaterBytes: number;
+  ringHighWaterSlots: number;
+  /** Naps in which the socket was left alone because the ring was full. */
+  fullRingNaps: number;
+  clockSteps: number;
+  /** False when the consumer died before everything was delivered. */
+  complete: boolean;
+}
+
+const DEFAULT_NAP_MS = 2;
+const BURST_MS = 20;
+const IDLE_DRAINS = 3;
+const POLL_MS = 200;
+/** recvmmsg calls in one pass, so that drops are looked for under a flood that never lets the socket run empty. */
+const PASS_CALLS = 64;
+const CLOCK_STEP_US = 100_000;
+/** Drops that go on are reported as one gap, and at least this often. */
+const GAP_REPORT_US = 1_000_000;
+
+const Pass = { idle: 0, traffic: 1, ringFull: 2 } as const;
+type Pass = (typeof Pass)[keyof typeof Pass];
+
+export class EventReceiver {
+  readonly totals: ReceiverTotals = {
+    receivedMessages: 0,
+    drains: 0,
+    receiveCalls: 0,
+    droppedMessages: 0,
+    queueHighWaterBytes: 0,
+    ringHighWaterSlots: 0,
+    fullRingNaps: 0,
+    clockSteps: 0,
+    complete: true,
+  };
+  readonly #napUs: number;
+  #stopping = false;
+  readonly #controls: { kind: Control; a: number; b: number; c: number }[] = [];
+  #dropsSeen: number;
+  #lookedAtUs: number;
+  #gap: { lost: number; fromUs: number; toUs: number } | undefined;
+  /** Wall clock minus monotonic clock when last looked at. */
+  #clockOffsetUs: number;
+
+  constructor(
+    readonly socket: EventSocket,
+    readonly producer: RingProducer,
+    options: ReceiverOptions = {},
+  ) {
+    this.#napUs = (options.napMs ?? DEFAULT_NAP_MS) * 1000;
+    this.#dropsSeen = socket.memInfo().drops;
+    this.#lookedAtUs = wallClockUs();
+    this.#clockOffsetUs = this.#lookedAtUs - performance.now() * 1000;
+  }
+
+  /** Receives until `stop`; rejects with SystemFailure when the socket fails. Ends early when the consumer died. */
+  async start(): Promise<void> {
+    let idleDrainsLeft = IDLE_DRAINS;
+    while (!this.#stopping && this.#ringOpen()) {
+      if (this.#burst(idleDrainsLeft) === Pass.idle) {
+        idleDrainsLeft = (await this.socket.poll(POLL_MS)) ? IDLE_DRAINS : 1;
+      } else await nextTurn();
+    }
+  }
+
+  /**
+   * Leave both groups, drain what the socket holds (waiting for room in the ring as long as it takes), and report the last gap.
+   * Everything and every control queued so far is in the ring afterwards. The socket stays open: close it after `start` ended.
+   */
+  async stop(): Promise<Readonly<ReceiverTotals>> {
+    if (!this.#stopping) {
+      this.#stopping = true;
+      this.socket.leave();
+    }
+    while (this.#pass() !== Pass.idle || this.#gap !== undefined || this.#controls.length > 0) {
+      if (!this.#ringOpen()) {
+        this.totals.complete = false;
+        break;
+      }
+      await sleep(1);
+    }
+    return this.totals;
+  }
+
+  /** Put a control slot in order with the messages received so far; kept while the ring is full. */
+  control(kind: Control, a = 0, b = 0, c = 0): void {
+    this.#controls.push({ kind, a, b, c });
+    this.#putControls();
+  }
+
+  /** Passes and synchronous naps, for BURST_MS at the most; idle after `idleDrainsLeft` empty ones in a row. */
+  #burst(idleDrainsLeft: number): Pass {
+    const end = performance.now() + BURST_MS;
+    let idleDrains = 0;
+    for (;;) {
+      const pass = this.#pass();
+      if (pass === Pass.idle && ++idleDrains >= idleDrainsLeft) return Pass.idle;
+      if (pass === Pass.traffic) {
+        idleDrains = 0;
+        idleDrainsLeft = IDLE_DRAINS;
+      } else if (pass === Pass.ringFull) {
+        this.totals.fullRingNaps++;
+        if (!this.#ringOpen()) return pass;
+      }
+      if (performance.now() >= end) return pass === Pass.idle ? Pass.traffic : pass;
+      sleepMicroseconds(this.#napUs);
+    }
+  }
+
+  /** One look at the drop counter and one drain. */
+  #pass(): Pass {
+    if (!this.#putControls() || this.producer.free() === 0) return Pass.ringFull;
+    this.totals.drains++;
+    const nowUs = wallClockUs();
+    this.#watchClock(nowUs);
+    const quiet = this.#watchDrops(nowUs);
+    const pass = this.#drain(nowUs);
+    if (quiet && this.#gap !== undefined) this.#reportGap();
+    return pass;
+  }
+
+  #drain(nowUs: number): Pass {
+    const { producer, totals } = this;
+    let result: Pass = Pass.idle;
+    for (let calls = 0; calls < PASS_CALLS; calls++) {
+      const wanted = producer.writable(RECEIVE_BATCH_MESSAGES);
+      if (wanted === 0) {
+        result = Pass.ringFull;
+        break;
+      }
+      const received = this.socket.receive(producer, wanted);
+      totals.receiveCalls++;
+      if (received > 0) {
+        result = Pass.traffic;
+        producer.ring.timesUs.fill(
+          calls === 0 ? nowUs : wallClockUs(),
+          producer.index,
+          producer.index + received,
+        );
+        producer.publish(received);
+        totals.receivedMessages += received;
+      }
+      if (received < wanted) break;
+    }
+    totals.ringHighWaterSlots = producer.highWater;
+    return result;
+  }
+
+  /** True when nothing was dropped since the last look. */
+  #watchDrops(nowUs: number): boolean {
+    const { totals } = this;
+    const { queuedBytes, drops } = this.socket.memInfo();
+    if (queuedBytes > totals.queueHighWaterBytes) totals.queueHighWaterBytes = queuedBytes;
+    const lost = (drops - this.#dropsSeen) >>> 0;
+    const lookedBeforeUs = this.#lookedAtUs;
+    this.#lookedAtUs = nowUs;
+    if (lost === 0) return true;
+    this.#dropsSeen = drops;
+    totals.droppedMessages += lost;
+    if (this.#gap === undefined) this.#gap = { lost, fromUs: lookedBeforeUs, toUs: nowUs };
+    else {
+      this.#gap.lost += lost;
+      this.#gap.toUs = nowUs;
+    }
+    if (nowUs - this.#gap.fromUs >= GAP_REPORT_US) this.#reportGap();
+    return false;
+  }
+
+  #reportGap(): void {
+    const { lost, fromUs, toUs } = this.#gap!;
+    this.#gap = undefined;
+    this.control(ControlKind.gap, lost, fromUs, toUs);
+  }
+
+  #watchClock(nowUs: number): void {
+    const before = performance.now();
+    const wallUs = wallClockUs();
+    const after = performance.now();
+    if (after - before > 1) return; // interrupted between the two clocks: no comparison
+    const offsetUs = wallUs - before * 1000;
+    const stepUs = offsetUs - this.#clockOffsetUs;
+    this.#clockOffsetUs = offsetUs;
+    if (Math.abs(stepUs) <= CLOCK_STEP_US) return;
+    this.totals.clockSteps++;
+    this.control(ControlKind.clockStep, Math.round(stepUs), nowUs);
+  }
+
+  /** True when none is left. */
+  #putControls(): boolean {
+    const controls = this.#controls;
+    while (controls.length > 0) {
+      const { kind, a, b, c } = controls[0];
+      if (!putControl(this.producer, kind, a, b, c)) return false;
+      controls.shift();
+    }
+    return true;
+  }
+
+  #ringOpen(): boolean {
+    return Atomics.load(this.producer.ring.control, STATE_WORD) === RingState.open;
+  }
+}

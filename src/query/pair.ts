@@ -1,0 +1,170 @@
+/**
+ * Joins starts and ends into connections: one rule for every query (DESIGN: the key is zone, protocol and all four endpoints).
+ *
+ * - An end that carries a kernel start time pairs only with that start, within START_TOLERANCE_US. Any other end pairs with the
+ *   latest open start of its key that is not later than the end (clocks are set; if all are later, with the latest).
+ * - Starts older than the one paired have ended unseen: they are given with "end not seen, before T", T being the next start.
+ * - A snapshot record (entry already open) counts as a start, unless its start was seen.
+ * - An end without a start in the file is kept; its start is unknown unless the kernel told it.
+ * - A gap between start and end flags the pair.
+ *
+ * Order of the result: by end as recorded, and after the last record those still open, by start.
+ */
+import { AF_INET, EventBatch, RecordFlag, RecordKind } from '../conntrack/batch.js';
+import { appendEnd, appendOpen, KEY4_WORDS, KEY6_WORDS, loadRowKey } from './connection-rows.js';
+import { OpenStarts } from './open-starts.js';
+
+/** The event time of a start and the kernel's start time of the same entry differ by tens of microseconds. */
+export const START_TOLERANCE_US = 5000;
+/** Unended starts kept for one key: more than two are already the sign of lost ends. */
+const MAX_OPEN_PER_KEY = 4;
+const NONE = -1;
+
+export class Pairer {
+  readonly #open4 = new OpenStarts(KEY4_WORDS);
+  readonly #open6 = new OpenStarts(KEY6_WORDS);
+  readonly #out: EventBatch;
+  #gaps = 0;
+  /** So far: starts whose end was not seen, and ends whose start is unknown. */
+  endUnseenCount = 0;
+  startUnseenCount = 0;
+
+  constructor(outputCapacity?: number) {
+    this.#out = new EventBatch(outputCapacity);
+  }
+
+  /** Take rows of a batch in order: `rows[0]` to `rows[count - 1]`. Yields full output batches, valid until the next step. */
+  *add(batch: EventBatch, rows: Uint32Array, count: number): Generator<EventBatch, void, void> {
+    for (let i = 0; i < count; i++) {
+      // One row in gives at most one connection and those it makes stale.
+      if (this.#out.count + MAX_OPEN_PER_KEY + 1 > this.#out.capacity) yield* this.flush();
+      const row = rows[i];
+      const kind = batch.kind[row];
+      if (kind === RecordKind.start || kind === RecordKind.snapshot) this.#start(batch, row);
+      else if (kind === RecordKind.end) this.#end(batch, row);
+    }
+  }
+
+  /** The recorder lost events here. */
+  noteGap(): void {
+    this.#gaps++;
+  }
+
+  /** What is finished so far. */
+  *flush(): Generator<EventBatch, void, void> {
+    if (this.#out.count === 0) return;
+    yield this.#out;
+    this.#out.clear();
+  }
+
+  /** The log ends here: what is left, then the open ones by start time. */
+  *finish(): Generator<EventBatch, void, void> {
+    const sorted4 = this.#open4.sorted();
+    const sorted6 = this.#open6.sorted();
+    for (let i4 = 0, i6 = 0; i4 < sorted4.length || i6 < sorted6.length; ) {
+      const next4 = i4 < sorted4.length ? this.#open4.timeUs[sorted4[i4]] : Number.POSITIVE_INFINITY;
+      const next6 = i6 < sorted6.length ? this.#open6.timeUs[sorted6[i6]] : Number.POSITIVE_INFINITY;
+      if (next4 <= next6) this.#giveUp(this.#open4, sorted4[i4++]);
+      else this.#giveUp(this.#open6, sorted6[i6++]);
+      if (this.#out.count === this.#out.capacity) yield* this.flush();
+    }
+    yield* this.flush();
+  }
+
+  #start(batch: EventBatch, row: number): void {
+    const store = batch.family[row] === AF_INET ? this.#open4 : this.#open6;
+    loadRowKey(store, batch, row);
+    const isSnapshot = batch.kind[row] === RecordKind.snapshot;
+    const kernelStartUs = batch.startUs[row];
+    const timeUs = isSnapshot && kernelStartUs > 0 ? kernelStartUs : batch.timeUs[row];
+    let entry = store.newest();
+    if (entry !== NONE) {
+      const sameStart = sameOrUnknown(store.kernelStartUs[entry], kernelStartUs);
+      if (isSnapshot && sameStart) return;
+      // A start that the dump overtook: the same connection, now with its start.
+      const upgrades = sameStart && store.isSnapshot[entry] === 1 && timeUs <= store.timeUs[entry];
+      if (!upgrades) {
+        store.endedBeforeUs[entry] = timeUs;
+        this.#limitOpen(store, entry);
+        entry = store.add();
+      }
+    } else entry = store.add();
+    store.timeUs[entry] = timeUs;
+    store.kernelStartUs[entry] = kernelStartUs;
+    store.endedBeforeUs[entry] = 0;
+    store.flags[entry] = batch.flags[row] | (isSnapshot && kernelStartUs === 0 ? RecordFlag.startUnseen : 0);
+    store.timeSource[entry] = batch.timeSource[row];
+    store.isSnapshot[entry] = isSnapshot ? 1 : 0;
+    store.gapsBefore[entry] = this.#gaps;
+    store.status[entry] = batch.status[row];
+    store.mark[entry] = batch.mark[row];
+  }
+
+  #end(batch: EventBatch, row: number): void {
+    const store = batch.family[row] === AF_INET ? this.#open4 : this.#open6;
+    loadRowKey(store, batch, row);
+    const newest = store.newest();
+    let paired = NONE;
+    if (newest !== NONE) {
+      const kernelStartUs = batch.startUs[row];
+      if (kernelStartUs > 0) {
+        paired = findKernelStart(store, newest, kernelStartUs);
+        this.#giveUpOlder(store, paired === NONE ? newest : store.older(paired), kernelStartUs);
+      } else {
+        paired = findLatest(store, newest, batch.timeUs[row]);
+        this.#giveUpOlder(store, store.older(paired), Number.POSITIVE_INFINITY);
+      }
+    }
+    appendEnd(this.#out, store, paired, this.#gaps, batch, row);
+    if (paired !== NONE) store.remove(paired);
+    else if (batch.startUs[row] === 0) this.startUnseenCount++;
+  }
+
+  /** Give up `entry` and the older ones of its key that started before `beforeUs`, the oldest first. */
+  #giveUpOlder(store: OpenStarts, entry: number, beforeUs: number): void {
+    if (entry === NONE) return;
+    this.#giveUpOlder(store, store.older(entry), beforeUs);
+    if (store.timeUs[entry] >= beforeUs) return;
+    if (store.endedBeforeUs[entry] === 0) store.endedBeforeUs[entry] = beforeUs;
+    this.#giveUp(store, entry);
+  }
+
+  /** Make room for one more start of a key. */
+  #limitOpen(store: OpenStarts, newest: number): void {
+    let oldest = newest;
+    let open = 1;
+    for (let entry = store.older(newest); entry !== NONE; entry = store.older(entry)) {
+      oldest = entry;
+      open++;
+    }
+    if (open >= MAX_OPEN_PER_KEY) this.#giveUp(store, oldest);
+  }
+
+  #giveUp(store: OpenStarts, entry: number): void {
+    appendOpen(this.#out, store, entry, this.#gaps);
+    store.remove(entry);
+    this.endUnseenCount++;
+  }
+}
+
+function sameOrUnknown(aUs: number, bUs: number): boolean {
+  return aUs === 0 || bUs === 0 || Math.abs(aUs - bUs) <= START_TOLERANCE_US;
+}
+
+/** The open start that the kernel's start time means, from `entry` on to older ones. */
+function findKernelStart(store: OpenStarts, entry: number, kernelStartUs: number): number {
+  for (; entry !== NONE; entry = store.older(entry)) {
+    const startUs = store.kernelStartUs[entry] || store.timeUs[entry];
+    if (Math.abs(startUs - kernelStartUs) <= START_TOLERANCE_US) return entry;
+    // A snapshot without timestamps only says that the entry was there.
+    if (store.flags[entry] & RecordFlag.startUnseen && kernelStartUs <= startUs) return entry;
+  }
+  return NONE;
+}
+
+/** The latest open start that is not after the end, or the latest of all. */
+function findLatest(store: OpenStarts, newest: number, endUs: number): number {
+  for (let entry = newest; entry !== NONE; entry = store.older(entry))
+    if (store.timeUs[entry] <= endUs) return entry;
+  return newest;
+}

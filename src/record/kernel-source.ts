@@ -1,0 +1,68 @@
+/** The kernel as a source of messages: event socket and drain loop. */
+import type { Logger } from 'pino';
+import { SystemFailure } from '../errors.js';
+import { EventSocket } from '../netlink/event-socket.js';
+import { kernelFindings } from '../netlink/kernel.js';
+import { EventReceiver } from '../netlink/receiver.js';
+import type { RingProducer } from '../ring/producer.js';
+import type { Control } from './control.js';
+import type { RecorderOptions } from './options.js';
+import type { MessageSource, SourceCounts } from './source.js';
+
+export class KernelSource implements MessageSource {
+  readonly #socket: EventSocket;
+  readonly #receiver: EventReceiver;
+  #running: Promise<void> = Promise.resolve();
+
+  /** Opens the socket and joins the groups; says what the kernel's settings cost. Throws SystemFailure. */
+  constructor(options: RecorderOptions, producer: RingProducer, log: Logger) {
+    const askedBytes = options.rcvbufKiB * 1024;
+    this.#socket = EventSocket.open(producer.ring, { rcvbufBytes: askedBytes, protocols: options.protocols });
+    try {
+      for (const finding of kernelFindings()) {
+        if (finding.level === 'error') throw new SystemFailure('check kernel', 'ENOTSUP', finding.message);
+        log.warn(finding.message);
+      }
+      if (this.rcvbufBytes < askedBytes)
+        log.warn(
+          `-b ${options.rcvbufKiB}: the kernel granted ${Math.floor(this.rcvbufBytes / 1024)} KiB only (net.core.rmem_max; CAP_NET_ADMIN is not bound by it)`,
+        );
+      this.#socket.join();
+      this.#receiver = new EventReceiver(this.#socket, producer);
+    } catch (error) {
+      this.#socket.close();
+      throw error;
+    }
+  }
+
+  get rcvbufBytes(): number {
+    return this.#socket.rcvbufBytes;
+  }
+
+  run(): Promise<void> {
+    this.#running = this.#receiver.start();
+    return this.#running;
+  }
+
+  async stop(): Promise<void> {
+    await this.#receiver.stop();
+    await this.#running;
+  }
+
+  control(kind: Control, a?: number, b?: number, c?: number): void {
+    this.#receiver.control(kind, a, b, c);
+  }
+
+  counts(): SourceCounts {
+    const { receivedMessages, droppedMessages } = this.#receiver.totals;
+    return { received: receivedMessages, lost: droppedMessages };
+  }
+
+  statistics(): Record<string, number> {
+    return { ...this.#receiver.totals, complete: Number(this.#receiver.totals.complete) };
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}

@@ -1,0 +1,13 @@
+/** Name and version of this program, from package.json. */
+import { readFileSync } from 'node:fs';
+
+/** As in "1.0.0". */
+export function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** As file headers say it. */
+export function recorderName(): string {
+  return `ctrecorder ${version()}`;
+}
