@@ -59,7 +59,7 @@ function canFollow(view: DataView, at: number, shape: EntryShape, previousSecond
   return ahead >= -shape.maxBackSeconds && ahead <= MAX_AHEAD_SECONDS;
 }
 
-/** Can the entry at `at` stand where an entry is expected? A far jump in time is believed when what follows agrees with it. */
+/** Can the entry at `at` stand where an entry is expected? `end` is where the readable bytes end. */
 export function isInStep(
   view: DataView,
   at: number,
@@ -69,21 +69,59 @@ export function isInStep(
 ): boolean {
   return (
     isWellFormed(view, at, shape) &&
-    (canFollow(view, at, shape, previousSeconds) || agree(view, at, end, shape, WITNESSES))
+    (canFollow(view, at, shape, previousSeconds) || isTimeJump(view, at, end, shape, previousSeconds))
   );
 }
 
-/** Do entries begin again at `at`, somewhere in bytes that are out of step? `end` is where the readable bytes end. */
+/**
+ * Do entries begin again at `at`, behind damage? A place that is whole entries away from where it began needs no other witness:
+ * what was overwritten did not shift what follows.
+ */
 export function resumes(
   view: DataView,
   at: number,
   end: number,
   shape: EntryShape,
   previousSeconds: number,
+  isWholeEntriesAway: boolean,
 ): boolean {
-  if (!isWellFormed(view, at, shape)) return false;
-  if (canFollow(view, at, shape, previousSeconds)) return agree(view, at, end, shape, WITNESSES);
-  return at + FAR_WITNESSES * shape.entryBytes <= end && agree(view, at, end, shape, FAR_WITNESSES);
+  return (
+    resumesInTime(view, at, end, shape, previousSeconds, isWholeEntriesAway ? 1 : WITNESSES) ||
+    (at + FAR_WITNESSES * shape.entryBytes <= end && isTimeJump(view, at, end, shape, previousSeconds))
+  );
+}
+
+function resumesInTime(
+  view: DataView,
+  at: number,
+  end: number,
+  shape: EntryShape,
+  previousSeconds: number,
+  witnesses: number,
+): boolean {
+  return (
+    at + shape.entryBytes <= end &&
+    isWellFormed(view, at, shape) &&
+    canFollow(view, at, shape, previousSeconds) &&
+    agree(view, at, end, shape, witnesses)
+  );
+}
+
+/**
+ * Was the clock set here? Entries of the same hosts look alike even when they are read a few bytes off, so that far times which
+ * agree with each other are only believed when no reading nearby continues the time before.
+ */
+function isTimeJump(
+  view: DataView,
+  at: number,
+  end: number,
+  shape: EntryShape,
+  previousSeconds: number,
+): boolean {
+  if (!agree(view, at, end, shape, FAR_WITNESSES)) return false;
+  for (let near = Math.max(0, at - shape.entryBytes + 1); near < at + shape.entryBytes; near++)
+    if (near !== at && resumesInTime(view, near, end, shape, previousSeconds, WITNESSES)) return false;
+  return true;
 }
 
 /** Are the next `witnesses` entries (or as many as there is room for before `end`) well formed, each fit to follow the last? */

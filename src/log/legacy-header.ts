@@ -1,6 +1,7 @@
 /**
  * Header of the ancestor's files (ctrecorder 0.1.6, format 2): 256 bytes, packed, big-endian. Offsets below; the rest is unused.
  */
+import { protocolName } from '../conntrack/protocols.js';
 import { DamageError } from '../errors.js';
 import { localZone, TimeWriter } from '../query/time.js';
 import type { LogHeader } from './source.js';
@@ -29,18 +30,6 @@ const Field = {
   localStart: 80,
 } as const;
 const HOSTNAME_BYTES = 33;
-
-/** The names getprotobynumber gave the ancestor. */
-const protocolNames: Readonly<Record<number, string>> = {
-  1: 'icmp',
-  6: 'tcp',
-  17: 'udp',
-  33: 'dccp',
-  47: 'gre',
-  58: 'ipv6-icmp',
-  132: 'sctp',
-  136: 'udplite',
-};
 
 /** True when the bytes begin like a file of format 2 (or 1). */
 export function looksLegacy(bytes: Uint8Array): boolean {
@@ -98,7 +87,7 @@ function headerLines(view: DataView, flags: number, protocol: number, hostname: 
     `.magic: 0x${hex(LEGACY_MAGIC, 8)}`,
     `.version: 0x${hex(view.getUint32(Field.version), 8)}`,
     `.flags: 0x${hex(flags, 8)}`,
-    `.proto: 0x${hex(protocol, 2)} (${protocolNames[protocol] ?? 'unknown'})`,
+    `.proto: 0x${hex(protocol, 2)} (${protocolName(protocol)})`,
     `.hostname: ${hostname}`,
     `.start: ${times.text(microseconds(view, Field.startSeconds))}`,
     `.startd: ${localStart(view)}`,

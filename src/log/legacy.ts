@@ -32,6 +32,7 @@ export async function openLegacy(file: string, bytes: AsyncIterable<Uint8Array>)
   const window = new Window(bytes);
   try {
     await window.fill(LEGACY_HEADER_BYTES);
+    if (window.failure !== undefined) throw window.failure;
     const header = parseLegacyHeader(window.bytes.subarray(0, window.end), file);
     window.position = LEGACY_HEADER_BYTES;
     return new LegacySource(header, window);
@@ -55,6 +56,8 @@ class Window {
   position = 0;
   end = 0;
   atFileEnd = false;
+  /** Why the stream ended early: to be thrown once what came before has been given. */
+  failure: unknown;
   readonly #chunks: AsyncIterator<Uint8Array>;
 
   constructor(chunks: AsyncIterable<Uint8Array>) {
@@ -64,9 +67,14 @@ class Window {
   /** Read until `wanted` bytes follow the position or the file ends; keeps `keepBytes` before it. */
   async fill(wanted: number, keepBytes = 0): Promise<void> {
     while (this.end - this.position < wanted && !this.atFileEnd) {
-      const { done, value } = await this.#chunks.next();
-      if (done) this.atFileEnd = true;
-      else this.#append(value, keepBytes);
+      try {
+        const { done, value } = await this.#chunks.next();
+        if (done) this.atFileEnd = true;
+        else this.#append(value, keepBytes);
+      } catch (error) {
+        this.failure = error;
+        this.atFileEnd = true;
+      }
     }
   }
 
@@ -127,8 +135,9 @@ class LegacySource implements LogSource {
       if (batch.count > 0) yield { type: 'records', batch };
       batch.clear();
       if (damage !== undefined) yield { type: 'damage', damage };
-      else return;
+      else break;
     }
+    if (window.failure !== undefined) throw window.failure;
   }
 
   close(): Promise<void> {
@@ -187,7 +196,9 @@ class LegacySource implements LogSource {
         window.position = window.end;
         break;
       }
-      if (resumes(window.view, window.position, window.end, shape, this.#previousSeconds)) break;
+      const isWholeEntriesAway = (window.baseBytes + window.position - lostAt) % entryBytes === 0;
+      const { view, position, end } = window;
+      if (resumes(view, position, end, shape, this.#previousSeconds, isWholeEntriesAway)) break;
     }
     const foundAt = window.baseBytes + window.position;
     if (cutBytes < entryBytes && foundAt >= lostAt)

@@ -45,9 +45,6 @@ export const CTA_TUPLE_ORIG = 1;
 export const CTA_TUPLE_PROTO = 2;
 export const CTA_PROTO_NUM = 1;
 
-// include/uapi/asm-generic/poll.h
-export const POLLIN = 1;
-
 // include/uapi/linux/prctl.h
 export const PR_SET_KEEPCAPS = 8;
 export const PR_CAPBSET_READ = 23;

@@ -74,13 +74,13 @@ export class EventSocket {
   private constructor(fd: number, ring: RingMemory, { rcvbufBytes, protocols }: EventSocketOptions) {
     this.#fd = fd;
     this.#memory = prepareReceiveMemory(ring);
-    this.#poller = new Poller(fd);
     this.rcvbufBytes = setReceiveBuffer(fd, rcvbufBytes);
     // Without it an overrun congests the socket: the kernel drops everything until the queue is empty (DESIGN.md section 4).
     setSocketOption(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, 1, 'set NETLINK_NO_ENOBUFS');
     const filter = protocolFilter(protocols);
     if (filter !== undefined) attachFilter(fd, filter);
     bindNetlink(fd);
+    this.#poller = new Poller(fd); // last: whoever catches an error of the others closes only the descriptor
   }
 
   /**
@@ -139,15 +139,22 @@ export class EventSocket {
     return this.#memInfo;
   }
 
-  /** Waits off the main thread until something can be received or the time is over. */
+  /** Waits without blocking the thread: true when something can be received, false after the time or `wake`. */
   poll(timeoutMs: number): Promise<boolean> {
     return this.#poller.wait(timeoutMs);
   }
 
-  /** Every call after the first does nothing. A poll under way ends by itself. */
+  /** End the poll under way, if any. */
+  wake(): void {
+    this.#poller.wake();
+  }
+
+  /** Ends a poll under way. Every call after the first does nothing. */
   close(): void {
-    if (this.#open) closeDescriptor(this.#fd);
+    if (!this.#open) return;
     this.#open = false;
+    this.#poller.close();
+    closeDescriptor(this.#fd);
   }
 }
 

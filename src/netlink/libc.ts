@@ -15,7 +15,6 @@ import {
   AF_NETLINK,
   MSG_DONTWAIT,
   MSG_TRUNC,
-  POLLIN,
   SO_ATTACH_FILTER,
   SOL_SOCKET,
 } from './constants.js';
@@ -33,7 +32,6 @@ const PROTOTYPES = {
   getsockopt: 'int getsockopt(int fd, int level, int name, void *value, void *length)',
   close: 'int close(int fd)',
   recvmmsg: 'int recvmmsg(int fd, uintptr_t messages, uint32 count, int flags, uintptr_t timeout)',
-  poll: 'int poll(uintptr_t fds, ulong count, int timeoutMs)',
   prctl: 'int prctl(int option, ulong arg2, ulong arg3, ulong arg4, ulong arg5)',
   capget: 'int capget(void *header, void *data)',
   capset: 'int capset(void *header, const void *data)',
@@ -224,41 +222,46 @@ export function receiveMessages(fd: number, memory: ReceiveMemory, slot: number,
   throw error;
 }
 
-/** Waits for one descriptor to become readable. Keep it for as long as a wait is under way. */
+/**
+ * Waits on the event loop (uv_poll) for one descriptor to become readable: no thread of libuv's pool is held, and a wait can be
+ * ended. Close it before the descriptor.
+ */
 export class Poller {
-  // struct pollfd { int fd; short events; short revents }
-  readonly #pollfd = new Int32Array(new SharedArrayBuffer(8));
-  readonly #address: bigint;
+  readonly #handle: ReturnType<Koffi['node']['poll']>;
+  #finish: ((readable: boolean) => void) | undefined;
 
   constructor(fd: number) {
-    this.#address = load().address(this.#pollfd);
-    this.#pollfd.set([fd, POLLIN]);
+    this.#handle = load().node.poll(fd, () => {});
+    this.#handle.stop();
   }
 
-  /** Blocks this thread. True when something can be read. */
-  waitSync(timeoutMs: number): boolean {
-    return this.#answer(libc('poll')(this.#address, 1, timeoutMs));
-  }
-
-  /** Holds one of libuv's threads until it answers, and process.exit waits for it: keep the time short. */
+  /** True when something can be read, false after the time or `wake`. One wait at a time. */
   wait(timeoutMs: number): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      libc('poll').async(this.#address, 1, timeoutMs, (error: Error | null, result: number) => {
-        if (error) return reject(error);
-        try {
-          resolve(this.#answer(result));
-        } catch (failed) {
-          reject(failed);
-        }
+    invariant(this.#finish === undefined, 'poller: already waiting');
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.wake(), timeoutMs);
+      this.#finish = (readable) => {
+        this.#finish = undefined;
+        clearTimeout(timer);
+        this.#handle.stop();
+        resolve(readable);
+      };
+      // koffi calls back outside any callback scope, where promises do not go on; setImmediate runs in the same turn.
+      this.#handle.start(() => {
+        this.#handle.stop();
+        setImmediate(() => this.#finish?.(true));
       });
     });
   }
 
-  #answer(result: number): boolean {
-    if (result >= 0) return result > 0;
-    const error = failure('poll');
-    if (error.code === 'EINTR') return false;
-    throw error;
+  /** End the wait under way, if any. */
+  wake(): void {
+    this.#finish?.(false);
+  }
+
+  close(): void {
+    this.wake();
+    this.#handle.close();
   }
 }
 

@@ -4,8 +4,8 @@
  */
 import ipaddr from 'ipaddr.js';
 import { AF_INET, type EventBatch } from '../conntrack/batch.js';
+import { PortMeaning, portMeaning } from '../conntrack/protocols.js';
 import { UsageError } from '../errors.js';
-import { PortMeaning, portMeaning } from './protocols.js';
 
 /** Four u32 for IPv6, one for IPv4: `(word & mask) === value` for each. */
 interface Network {
@@ -117,7 +117,7 @@ function contains(networks: readonly Network[], words: Uint32Array, at: number):
 /** ICMP ids and GRE keys stand in the same columns and are no ports. */
 function matchesPort(batch: EventBatch, row: number, ports: Uint8Array): boolean {
   return (
-    portMeaning[batch.proto[row]] === PortMeaning.ports &&
+    portMeaning(batch.proto[row]) === PortMeaning.ports &&
     (ports[batch.origSrcPort[row]] |
       ports[batch.origDstPort[row]] |
       ports[batch.replySrcPort[row]] |

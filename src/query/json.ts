@@ -1,8 +1,8 @@
 /** Rows and gaps as newline-delimited JSON; docs/json.md describes every key, and a test holds the two together. */
 import { AF_INET, Column, type EventBatch, RecordFlag, RecordKind, TimeSource } from '../conntrack/batch.js';
+import { PortMeaning, portMeaning, protocolName } from '../conntrack/protocols.js';
 import type { GapRecord } from '../log/source.js';
 import { type AddressText, AddressText4, AddressText6 } from './address-text.js';
-import { PortMeaning, portMeaning, protocolName } from './protocols.js';
 
 /** By RecordKind. */
 export const eventNames = ['reset', 'start', 'update', 'end', 'snapshot', 'connection'] as const;
@@ -109,7 +109,7 @@ export class JsonWriter {
     strings[dstIndex] ??= addressString(text, dstIndex);
     const sourcePort = isOrig ? batch.origSrcPort[row] : batch.replySrcPort[row];
     const destinationPort = isOrig ? batch.origDstPort[row] : batch.replyDstPort[row];
-    const meaning = portMeaning[batch.proto[row]];
+    const meaning = portMeaning(batch.proto[row]);
     const hasPorts = meaning === PortMeaning.ports;
     let side =
       `{"src":"${strings[srcIndex]}","sport":${hasPorts ? sourcePort : 'null'},` +

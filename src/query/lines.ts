@@ -9,9 +9,9 @@
  * `src=A dst=A type=T code=C id=N`, GRE `src=A dst=A srckey=N dstkey=N`, any other protocol `src=A dst=A`, once per tuple.
  */
 import { AF_INET, type EventBatch, RecordFlag, RecordKind } from '../conntrack/batch.js';
+import { PortMeaning, portMeaning, protocolName } from '../conntrack/protocols.js';
 import { type AddressText, AddressText4, AddressText6 } from './address-text.js';
 import { writePort } from './digits.js';
-import { PortMeaning, portMeaning, protocolName } from './protocols.js';
 import { TimeWriter, type Zone } from './time.js';
 
 /** No line is longer: two times, four endpoints and what else there is. */
@@ -63,7 +63,7 @@ export class LineWriter {
         : this.#writeEvent(view, at, batch, row);
     const text = batch.family[row] === AF_INET ? this.#text4 : this.#text6;
     const proto = batch.proto[row];
-    if (portMeaning[proto] === PortMeaning.ports) {
+    if (portMeaning(proto) === PortMeaning.ports) {
       at = writeEndpoint(view, at, text, batch.origSrc[row], batch.origSrcPort[row]);
       const origDstAt = at;
       at = writeEndpoint(view, at, text, batch.origDst[row], batch.origDstPort[row]);
@@ -77,12 +77,12 @@ export class LineWriter {
       at = writeAddress(view, at, text, batch.origSrc[row]);
       at = writeBytes(view, at, DST);
       at = writeAddress(view, at, text, batch.origDst[row]);
-      at = writeKeys(view, at, portMeaning[proto], batch.origSrcPort[row], batch.origDstPort[row]);
+      at = writeKeys(view, at, portMeaning(proto), batch.origSrcPort[row], batch.origDstPort[row]);
       at = writeBytes(view, at, SRC);
       at = writeAddress(view, at, text, batch.replySrc[row]);
       at = writeBytes(view, at, DST);
       at = writeAddress(view, at, text, batch.replyDst[row]);
-      at = writeKeys(view, at, portMeaning[proto], batch.replySrcPort[row], batch.replyDstPort[row]);
+      at = writeKeys(view, at, portMeaning(proto), batch.replySrcPort[row], batch.replyDstPort[row]);
     }
     if (this.#suffixes !== undefined) {
       this.#suffixes[proto] ??= ascii(` proto=${protocolName(proto)}`);

@@ -57,6 +57,7 @@ class Listing {
   }
 
   async run(source: LogSource): Promise<void> {
+    let failure: unknown;
     try {
       for await (const item of source.items()) {
         await this.#take(item);
@@ -64,14 +65,16 @@ class Listing {
       }
     } catch (error) {
       // What was read before it is intact and must not be lost with it.
-      if (!(error instanceof DamageError)) throw error;
-      this.#damaged++;
-      this.say(error.message);
+      failure = error;
     }
     if (this.#pairer !== undefined) await this.#printAll(this.#pairer.finish());
     await this.output.end();
     const summary = this.#gaps.text();
     if (summary !== '') this.say(`${this.header.file}: ${summary}`);
+    if (failure === undefined) return;
+    if (!(failure instanceof DamageError)) throw failure;
+    this.#damaged++;
+    this.say(failure.message);
   }
 
   result(): ListResult {

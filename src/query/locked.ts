@@ -11,10 +11,6 @@ export function isLocked(file: Pick<Stats, 'dev' | 'ino'>): boolean {
   }
   const major = ((file.dev >>> 8) & 0xfff).toString(16).padStart(2, '0');
   const minor = ((file.dev & 0xff) | ((file.dev >>> 12) & 0xfff00)).toString(16).padStart(2, '0');
-  return (
-    locks.includes(` ${major}:${minor}:${file.ino} `) &&
-    locks
-      .split('\n')
-      .some((line) => line.includes(' FLOCK ') && line.includes(` ${major}:${minor}:${file.ino} `))
-  );
+  const place = ` ${major}:${minor}:${file.ino} `;
+  return locks.split('\n').some((line) => line.includes(' FLOCK ') && line.includes(place));
 }

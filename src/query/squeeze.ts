@@ -8,13 +8,14 @@ import {
   fsyncSync,
   linkSync,
   openSync,
+  realpathSync,
   renameSync,
   rmSync,
   type Stats,
   statSync,
   unlinkSync,
 } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import type { EventBatch } from '../conntrack/batch.js';
 import { RecordFlag } from '../conntrack/batch.js';
 import { errnoCode, InvariantError, SystemFailure, UsageError } from '../errors.js';
@@ -56,7 +57,7 @@ export async function squeeze(options: SqueezeOptions): Promise<SqueezeResult> {
   try {
     const bytesBefore = before?.size ?? 0;
     if (source.header.squeezed && source.header.formatMajor === 3) return leftAsItIs(file, bytesBefore);
-    const target = output ?? resolve(file);
+    const target = output ?? realpathSync(place.path);
     return await new Squeeze(source, target, output === undefined ? before : undefined).run(bytesBefore);
   } finally {
     await source.close();

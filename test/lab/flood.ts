@@ -61,6 +61,14 @@ export function floodConnection(plan: FloodPlan, index: number): Connection {
   };
 }
 
+/** The only index whose connection can have this public (reply destination) address and port; compare the rest with it. */
+export function floodIndex(publicAddress: string, publicPort: number): number {
+  const lastByte = publicAddress.includes(':')
+    ? Number.parseInt(publicAddress.slice(-2), 16)
+    : Number(publicAddress.slice(publicAddress.lastIndexOf('.') + 1));
+  return (lastByte - 1) * PORTS + publicPort - FIRST_PORT;
+}
+
 function text4(low: number): string {
   return `${low >>> 24}.${(low >>> 16) & 255}.${(low >>> 8) & 255}.${low & 255}`;
 }

@@ -232,13 +232,14 @@ export class Gateway {
       [gateway, 'inside'],
       [gateway, 'outside'],
     ] as const) {
-      // The first solicitation of a new link may be lost: ask again sooner than after a second.
-      namespace.sysctl(`net.ipv6.neigh.${link}.retrans_time_ms`, 50);
       namespace.ip(`link set ${link} up`);
     }
     for (const family of [4, 6] as const) {
       client.ip(`-${family} route add default via ${addresses[family].inside}`);
     }
+    // A new link takes up to a second before it carries IPv6. Without rules nothing is tracked, so these leave no entries.
+    client.run('ping', ['-c1', '-w10', addresses[6].inside]);
+    gateway.run('ping', ['-c1', '-w10', addresses[6].server]);
     gateway.run('nft', ['-f', '-'], ruleset);
   }
 }

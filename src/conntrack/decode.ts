@@ -1,0 +1,415 @@
+/**
+ * One ctnetlink datagram to one row of an EventBatch. Runs on the parser thread for every message (hundreds of thousands a second
+ * in a flood): no object, closure, string or exception here, and no read outside the slot. What cannot be read costs a counter
+ * and the row is flagged `partial`; only a message without any readable tuple is not recorded.
+ *
+ * Shapes: netlink and attribute headers in host order (little-endian on every machine we run on), payloads big-endian,
+ * attributes aligned to 4 bytes. include/uapi/linux/netlink.h, nfnetlink.h, nfnetlink_conntrack.h.
+ */
+import { Context, Field, NUMBERS_PER_CONTEXT, OPERATIONS } from './attributes.js';
+import { AF_INET, AF_INET6, Column, type EventBatch, RecordFlag, RecordKind, TimeSource, ZoneDirection } from './batch.js';
+import { PortMeaning, portMeaning } from './protocols.js';
+
+/** What a decoder has seen so far; plain counts. */
+export interface DecodeCounters {
+  starts: number;
+  ends: number;
+  /** NEW messages without NLM_F_CREATE|NLM_F_EXCL: not recorded. */
+  updates: number;
+  /** Other subsystems and message types. */
+  otherTypes: number;
+  /** Not recorded: no tuple could be read. */
+  malformed: number;
+  /** Recorded although something in them could not be read. */
+  partial: number;
+  /** Messages longer than their slot: recorded as far as they were received. */
+  truncated: number;
+  unknownAttributes: number;
+}
+
+export function createDecodeCounters(): DecodeCounters {
+  return {
+    starts: 0,
+    ends: 0,
+    updates: 0,
+    otherTypes: 0,
+    malformed: 0,
+    partial: 0,
+    truncated: 0,
+    unknownAttributes: 0,
+  };
+}
+
+const NLMSG_HEADER_BYTES = 16;
+const NFGENMSG_BYTES = 4;
+const ATTRIBUTE_HEADER_BYTES = 4;
+/** NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW, ..._DELETE */
+const MSG_CT_NEW = 0x0100;
+const MSG_CT_DELETE = 0x0102;
+/** NLM_F_CREATE | NLM_F_EXCL: the kernel sets both on a new entry, neither on an update. */
+const NLM_F_NEW_ENTRY = 0x0600;
+/** NLA_F_NESTED and NLA_F_NET_BYTEORDER are no part of the number. */
+const NLA_TYPE_MASK = 0x3fff;
+const IPS_SEEN_REPLY = 0x2;
+const LABEL_BYTES = 16;
+const HELPERS_MAX = 255;
+
+/** Bits of `seen`: which parts of the tuples a message had. */
+const SEEN_ORIG_ADDRESS = 1;
+const SEEN_REPLY_ADDRESS = 2;
+const SEEN_ORIG_PROTO = 4;
+const SEEN_REPLY_PROTO = 8;
+const SEEN_BOTH_TUPLES = 15;
+
+// State of the message being decoded: module variables, because an object per event is what this file must never make.
+let seen = 0;
+let partial = false;
+let unknown = 0;
+let replyProto = 0;
+let origIcmp = 0;
+let replyIcmp = 0;
+let eventUs = 0;
+let stopUs = 0;
+
+/**
+ * Decode the datagram at `offset`: `lengthBytes` as it was sent, of which at most `slotBytes` are there. Adds no row or one per
+ * message; the caller guarantees room for one, and conntrack events come one a datagram. `timeUs` and `timeSource` are used
+ * when the message carries no time of its own.
+ */
+export function decodeDatagram(
+  bytes: Uint8Array,
+  offset: number,
+  lengthBytes: number,
+  slotBytes: number,
+  timeUs: number,
+  timeSource: number,
+  batch: EventBatch,
+  counters: DecodeCounters,
+): void {
+  const cut = lengthBytes > slotBytes;
+  if (cut) counters.truncated++;
+  const end = offset + (cut ? slotBytes : lengthBytes);
+  if (end - offset < NLMSG_HEADER_BYTES + NFGENMSG_BYTES) {
+    counters.malformed++;
+    return;
+  }
+  const type = bytes[offset + 4] | (bytes[offset + 5] << 8);
+  let kind: number = RecordKind.end;
+  if (type === MSG_CT_NEW) {
+    const flags = bytes[offset + 6] | (bytes[offset + 7] << 8);
+    if ((flags & NLM_F_NEW_ENTRY) !== NLM_F_NEW_ENTRY) {
+      counters.updates++;
+      return;
+    }
+    kind = RecordKind.start;
+  } else if (type !== MSG_CT_DELETE) {
+    counters.otherTypes++;
+    return;
+  }
+  const messageBytes =
+    (bytes[offset] | (bytes[offset + 1] << 8) | (bytes[offset + 2] << 16) | (bytes[offset + 3] << 24)) >>> 0;
+  const messageEnd = Math.min(end, offset + messageBytes);
+  decodeMessage(bytes, offset, messageEnd, kind, timeUs, timeSource, cut || messageBytes > lengthBytes, batch, counters);
+}
+
+function decodeMessage(
+  bytes: Uint8Array,
+  offset: number,
+  end: number,
+  kind: number,
+  timeUs: number,
+  timeSource: number,
+  cut: boolean,
+  batch: EventBatch,
+  counters: DecodeCounters,
+): void {
+  const row = batch.count;
+  seen = 0;
+  partial = cut;
+  unknown = 0;
+  replyProto = 0;
+  origIcmp = 0;
+  replyIcmp = 0;
+  eventUs = 0;
+  stopUs = 0;
+  startRow(batch, row);
+  walk(bytes, offset + NLMSG_HEADER_BYTES + NFGENMSG_BYTES, end, Context.message, batch, row);
+  counters.unknownAttributes += unknown;
+  batch.count = row + 1;
+  if ((seen & (SEEN_ORIG_ADDRESS | SEEN_REPLY_ADDRESS)) === 0) {
+    batch.discardLast();
+    counters.malformed++;
+    return;
+  }
+  finishTuples(batch, row);
+  if (seen !== SEEN_BOTH_TUPLES) partial = true;
+  if (partial) counters.partial++;
+  batch.kind[row] = kind;
+  batch.flags[row] = (batch.status[row] & IPS_SEEN_REPLY ? RecordFlag.replied : 0) | (partial ? RecordFlag.partial : 0);
+  if (eventUs !== 0) setTime(batch, row, eventUs, TimeSource.event);
+  else if (kind === RecordKind.end && stopUs !== 0) setTime(batch, row, stopUs, TimeSource.entry);
+  else if (kind === RecordKind.start && batch.startUs[row] !== 0)
+    setTime(batch, row, batch.startUs[row], TimeSource.entry);
+  else setTime(batch, row, timeUs, timeSource);
+  if (kind === RecordKind.start) counters.starts++;
+  else counters.ends++;
+}
+
+/** The columns that every row writes start from zero; the optional ones are zero already (EventBatch.clear). */
+function startRow(batch: EventBatch, row: number): void {
+  batch.family[row] = AF_INET;
+  batch.proto[row] = 0;
+  batch.origSrc[row] = 0;
+  batch.origDst[row] = 0;
+  batch.replySrc[row] = 0;
+  batch.replyDst[row] = 0;
+  batch.origSrcPort[row] = 0;
+  batch.origDstPort[row] = 0;
+  batch.replySrcPort[row] = 0;
+  batch.replyDstPort[row] = 0;
+}
+
+function setTime(batch: EventBatch, row: number, timeUs: number, timeSource: number): void {
+  batch.timeUs[row] = timeUs;
+  batch.timeSource[row] = timeSource;
+}
+
+/** ICMP types and codes share the destination port's column; a message whose original tuple is lost still has a protocol. */
+function finishTuples(batch: EventBatch, row: number): void {
+  if ((seen & SEEN_ORIG_PROTO) === 0) batch.proto[row] = replyProto;
+  if (portMeaning(batch.proto[row]) === PortMeaning.icmp) {
+    batch.origDstPort[row] = origIcmp;
+    batch.replyDstPort[row] = replyIcmp;
+  }
+}
+
+/** The attributes in [at, end). Nested ones are at most three deep: OPERATIONS leads from one context to the next. */
+function walk(bytes: Uint8Array, at: number, end: number, context: number, batch: EventBatch, row: number): void {
+  while (end - at >= ATTRIBUTE_HEADER_BYTES) {
+    const length = bytes[at] | (bytes[at + 1] << 8);
+    if (length < ATTRIBUTE_HEADER_BYTES) {
+      // Nothing says where the next one starts.
+      partial = true;
+      return;
+    }
+    const number = (bytes[at + 2] | (bytes[at + 3] << 8)) & NLA_TYPE_MASK;
+    const from = at + ATTRIBUTE_HEADER_BYTES;
+    let to = at + length;
+    if (to > end) {
+      partial = true;
+      to = end;
+    }
+    const field = number < NUMBERS_PER_CONTEXT ? OPERATIONS[context * NUMBERS_PER_CONTEXT + number] : Field.unknown;
+    if (field >= Field.nested) walk(bytes, from, to, field - Field.nested, batch, row);
+    else if (field === Field.unknown) unknown++;
+    else if (field !== Field.skip) read(bytes, from, to - from, field, batch, row);
+    at += (length + 3) & ~3;
+  }
+  // Up to three bytes of padding may be missing at the very end; more is a cut attribute header.
+  if (end > at) partial = true;
+}
+
+/** One value. Too short a payload is what a cut message ends in. */
+function read(bytes: Uint8Array, from: number, length: number, field: number, batch: EventBatch, row: number): void {
+  if (length < MINIMUM_BYTES[field]) {
+    partial = true;
+    return;
+  }
+  switch (field) {
+    case Field.origSrc4:
+      batch.origSrc[row] = batch.addresses4.intern(be32(bytes, from));
+      seen |= SEEN_ORIG_ADDRESS;
+      break;
+    case Field.origDst4:
+      batch.origDst[row] = batch.addresses4.intern(be32(bytes, from));
+      break;
+    case Field.replySrc4:
+      batch.replySrc[row] = batch.addresses4.intern(be32(bytes, from));
+      seen |= SEEN_REPLY_ADDRESS;
+      break;
+    case Field.replyDst4:
+      batch.replyDst[row] = batch.addresses4.intern(be32(bytes, from));
+      break;
+    case Field.origSrc6:
+      batch.origSrc[row] = intern6(bytes, from, batch, row);
+      seen |= SEEN_ORIG_ADDRESS;
+      break;
+    case Field.origDst6:
+      batch.origDst[row] = intern6(bytes, from, batch, row);
+      break;
+    case Field.replySrc6:
+      batch.replySrc[row] = intern6(bytes, from, batch, row);
+      seen |= SEEN_REPLY_ADDRESS;
+      break;
+    case Field.replyDst6:
+      batch.replyDst[row] = intern6(bytes, from, batch, row);
+      break;
+    case Field.protoOrig:
+      batch.proto[row] = bytes[from];
+      seen |= SEEN_ORIG_PROTO;
+      break;
+    case Field.protoReply:
+      replyProto = bytes[from];
+      seen |= SEEN_REPLY_PROTO;
+      break;
+    case Field.origSrcPort:
+      batch.origSrcPort[row] = be16(bytes, from);
+      break;
+    case Field.origDstPort:
+      batch.origDstPort[row] = be16(bytes, from);
+      break;
+    case Field.replySrcPort:
+      batch.replySrcPort[row] = be16(bytes, from);
+      break;
+    case Field.replyDstPort:
+      batch.replyDstPort[row] = be16(bytes, from);
+      break;
+    case Field.origIcmpType:
+      origIcmp |= bytes[from] << 8;
+      break;
+    case Field.origIcmpCode:
+      origIcmp |= bytes[from];
+      break;
+    case Field.replyIcmpType:
+      replyIcmp |= bytes[from] << 8;
+      break;
+    case Field.replyIcmpCode:
+      replyIcmp |= bytes[from];
+      break;
+    default:
+      readOptional(bytes, from, length, field, batch, row);
+  }
+}
+
+/** Values that not every message or every file has. */
+function readOptional(
+  bytes: Uint8Array,
+  from: number,
+  length: number,
+  field: number,
+  batch: EventBatch,
+  row: number,
+): void {
+  switch (field) {
+    case Field.status:
+      batch.status[row] = be32(bytes, from);
+      batch.present |= Column.status;
+      break;
+    case Field.mark:
+      batch.mark[row] = be32(bytes, from);
+      batch.present |= Column.mark;
+      break;
+    case Field.zone:
+      setZone(batch, row, be16(bytes, from), ZoneDirection.both);
+      break;
+    case Field.zoneOrig:
+      setZone(batch, row, be16(bytes, from), ZoneDirection.orig);
+      break;
+    case Field.zoneReply:
+      setZone(batch, row, be16(bytes, from), ZoneDirection.reply);
+      break;
+    case Field.tcpState:
+      batch.tcpState[row] = Math.min(bytes[from], 14) + 1;
+      batch.present |= Column.tcpState;
+      break;
+    case Field.id:
+      batch.id[row] = be32(bytes, from);
+      batch.present |= Column.id;
+      break;
+    case Field.timeoutSeconds:
+      batch.timeoutSeconds[row] = be32(bytes, from);
+      batch.present |= Column.timeoutSeconds;
+      break;
+    case Field.use:
+      batch.use[row] = be32(bytes, from);
+      batch.present |= Column.use;
+      break;
+    case Field.origPackets:
+    case Field.origBytes:
+    case Field.replyPackets:
+    case Field.replyBytes: {
+      const word = row * 8 + (field - Field.origPackets) * 2;
+      batch.counters[word] = be32(bytes, from + 4);
+      batch.counters[word + 1] = be32(bytes, from);
+      batch.present |= Column.counters;
+      break;
+    }
+    case Field.timeStart:
+      batch.startUs[row] = microseconds(bytes, from);
+      batch.present |= Column.startUs;
+      break;
+    case Field.timeStop:
+      stopUs = microseconds(bytes, from);
+      break;
+    case Field.timeEvent:
+      eventUs = microseconds(bytes, from);
+      break;
+    case Field.labels: {
+      const count = length < LABEL_BYTES ? length : LABEL_BYTES;
+      for (let i = 0; i < count; i++) batch.labels[row * LABEL_BYTES + i] = bytes[from + i];
+      batch.present |= Column.labels;
+      break;
+    }
+    case Field.helper:
+      batch.helper[row] = internHelper(bytes, from, length, batch.helpers);
+      batch.present |= Column.helper;
+      break;
+  }
+}
+
+function setZone(batch: EventBatch, row: number, zone: number, direction: number): void {
+  batch.zone[row] = zone;
+  batch.zoneDirection[row] = direction;
+  batch.present |= Column.zone;
+}
+
+function be16(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 8) | bytes[at + 1];
+}
+
+function be32(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
+}
+
+/** u64 nanoseconds to microseconds, floored. 2^32 = 4294967 x 1000 + 296, so every step is exact in a double. */
+function microseconds(bytes: Uint8Array, at: number): number {
+  const high = be32(bytes, at);
+  return high * 4294967 + Math.floor((high * 296 + be32(bytes, at + 4)) / 1000);
+}
+
+function intern6(bytes: Uint8Array, at: number, batch: EventBatch, row: number): number {
+  batch.family[row] = AF_INET6;
+  return batch.addresses6.intern(be32(bytes, at), be32(bytes, at + 4), be32(bytes, at + 8), be32(bytes, at + 12));
+}
+
+/** Number of the helper name in [from, from + length), NUL-terminated; compares bytes, and makes a string for a new name only. */
+function internHelper(bytes: Uint8Array, from: number, length: number, helpers: string[]): number {
+  let nameBytes = 0;
+  while (nameBytes < length && bytes[from + nameBytes] !== 0) nameBytes++;
+  for (let index = 0; index < helpers.length; index++)
+    if (equals(helpers[index], bytes, from, nameBytes)) return index;
+  if (helpers.length > HELPERS_MAX) return 0;
+  let name = '';
+  for (let i = 0; i < Math.min(nameBytes, 255); i++) name += String.fromCharCode(bytes[from + i]);
+  return helpers.push(name) - 1;
+}
+
+function equals(name: string, bytes: Uint8Array, from: number, length: number): boolean {
+  if (name.length !== length) return false;
+  for (let i = 0; i < length; i++) if (name.charCodeAt(i) !== bytes[from + i]) return false;
+  return true;
+}
+
+/** Shortest payload of each field. */
+const MINIMUM_BYTES = new Uint8Array(Field.nested);
+for (const field of [Field.origSrc4, Field.origDst4, Field.replySrc4, Field.replyDst4]) MINIMUM_BYTES[field] = 4;
+for (const field of [Field.origSrc6, Field.origDst6, Field.replySrc6, Field.replyDst6]) MINIMUM_BYTES[field] = 16;
+for (const field of [Field.protoOrig, Field.protoReply, Field.tcpState]) MINIMUM_BYTES[field] = 1;
+for (const field of [Field.origSrcPort, Field.origDstPort, Field.replySrcPort, Field.replyDstPort]) MINIMUM_BYTES[field] = 2;
+for (const field of [Field.origIcmpType, Field.origIcmpCode, Field.replyIcmpType, Field.replyIcmpCode])
+  MINIMUM_BYTES[field] = 1;
+// A zone is two bytes, also in an attribute of length 8 (padding counted in).
+for (const field of [Field.zone, Field.zoneOrig, Field.zoneReply]) MINIMUM_BYTES[field] = 2;
+for (const field of [Field.status, Field.mark, Field.id, Field.timeoutSeconds, Field.use]) MINIMUM_BYTES[field] = 4;
+for (const field of [Field.origPackets, Field.origBytes, Field.replyPackets, Field.replyBytes]) MINIMUM_BYTES[field] = 8;
+for (const field of [Field.timeStart, Field.timeStop, Field.timeEvent]) MINIMUM_BYTES[field] = 8;

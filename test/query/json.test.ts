@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Column, RecordFlag, RecordKind } from '../../src/conntrack/batch.js';
+import { JsonWriter } from '../../src/query/json.js';
+import { batchOf, type TestRow } from './helpers.js';
+
+const TIME = 1_795_409_443_000_654;
+const DOCS = readFileSync(join(import.meta.dirname, '../../../docs/json.md'), 'utf8');
+
+function jsonOf(row: Partial<TestRow>, change: (batch: ReturnType<typeof batchOf>) => void = () => {}) {
+  const batch = batchOf([{ timeUs: TIME, ...row }]);
+  change(batch);
+  const writer = new JsonWriter('a "file".ct');
+  writer.load(batch);
+  const text = writer.row(batch, 0);
+  assert.ok(text.endsWith('}\n') && text.indexOf('\n') === text.length - 1, text);
+  return JSON.parse(text);
+}
+
+/** Keys of a table of docs/json.md: those that are always there, in order, and the others. */
+function documented(heading: string): { always: string[]; others: string[] } {
+  const table = DOCS.slice(DOCS.indexOf(heading))
+    .split('\n\n')
+    .find((part) => part.startsWith('| key'));
+  const keys = { always: [] as string[], others: [] as string[] };
+  for (const line of table!.trim().split('\n').slice(2)) {
+    const [, names, when] = line.split('|');
+    const into = when.includes('always') ? keys.always : keys.others;
+    for (const [, name] of names.matchAll(/`(\w+)`/g)) into.push(name);
+  }
+  return keys;
+}
+
+const full = (kind: number) =>
+  jsonOf({ kind, flags: 0xff, zone: 7, zoneDirection: 1, endUs: TIME + 5, startUs: TIME - 5 }, (batch) => {
+    batch.present |=
+      Column.status | Column.mark | Column.tcpState | Column.counters | Column.helper | Column.id;
+    batch.tcpState[0] = 4;
+    batch.helpers.push('ftp');
+    batch.helper[0] = 1;
+    batch.counters.set([1, 0, 0, 1, 0xffffffff, 0xffffffff, 7, 0]);
+  });
+
+test('docs/json.md names every key, and no other', () => {
+  const { always, others } = documented('## Events and connections');
+  assert.deepEqual(Object.keys(jsonOf({})), always);
+  assert.deepEqual(new Set(Object.keys(full(RecordKind.connection))), new Set([...always, ...others]));
+  const side = documented('`orig` and `reply` hold:');
+  assert.deepEqual(Object.keys(jsonOf({}).orig), side.always);
+  const sideKeys = [full(RecordKind.start), jsonOf({ proto: 1 }), jsonOf({ proto: 47 })].flatMap((row) =>
+    Object.keys(row.reply),
+  );
+  assert.deepEqual(new Set(sideKeys), new Set([...side.always, ...side.others]));
+  const gap = { fromUs: TIME, toUs: TIME + 1, lost: 3, certainty: 'exact', cause: 'overrun' } as const;
+  assert.deepEqual(Object.keys(JSON.parse(new JsonWriter('x').gap(gap))), documented('## Gaps').always);
+});
+
+test('values', () => {
+  const start = jsonOf({ flags: RecordFlag.replied });
+  assert.deepEqual(start, {
+    event: 'start',
+    time: '2026-11-23T04:50:43.000654Z',
+    timeSource: 'event',
+    proto: 'tcp',
+    zone: 0,
+    orig: { src: '10.0.0.1', sport: 1000, dst: '192.0.2.1', dport: 80 },
+    reply: { src: '192.0.2.1', sport: 80, dst: '203.0.113.1', dport: 1000 },
+    replied: true,
+    start: '2026-11-23T04:50:43.000654Z',
+    startSeen: true,
+    end: null,
+    endSeen: false,
+    file: 'a "file".ct',
+  });
+  const counted = full(RecordKind.start);
+  assert.deepEqual([counted.orig.packets, counted.orig.bytes], [1, 2 ** 32]);
+  assert.deepEqual([counted.reply.packets, counted.reply.bytes], ['18446744073709551615', 7]);
+  const end = jsonOf({ kind: RecordKind.end, startUs: TIME - 1_000_000 });
+  assert.deepEqual(
+    [end.start, end.startSeen, end.end, end.endSeen],
+    ['2026-11-23T04:50:42.000654Z', false, '2026-11-23T04:50:43.000654Z', true],
+  );
+  const v6 = jsonOf({ src: '2001:db8::1', dst: '::1', proto: 58, sport: 5, dport: 0x8000 });
+  assert.deepEqual(v6.orig, {
+    src: '2001:db8::1',
+    sport: null,
+    dst: '::1',
+    dport: null,
+    type: 128,
+    code: 0,
+    id: 5,
+  });
+});
+
+test('connections that were not seen whole', () => {
+  const kind = RecordKind.connection;
+  const open = jsonOf({ kind, flags: RecordFlag.endUnseen });
+  assert.deepEqual(
+    [open.start === null, open.end, open.endSeen, open.endBefore],
+    [false, null, false, undefined],
+  );
+  const lost = jsonOf({ kind, flags: RecordFlag.endUnseen | RecordFlag.spansGap, endUs: TIME + 1 });
+  assert.deepEqual([lost.end, lost.endBefore, lost.spansGap], [null, '2026-11-23T04:50:43.000655Z', true]);
+  const late = jsonOf({ kind, flags: RecordFlag.startUnseen, endUs: TIME });
+  assert.deepEqual([late.start, late.startSeen, late.end], [null, false, '2026-11-23T04:50:43.000654Z']);
+});

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  copyFileSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { SystemFailure, UsageError } from '../../src/errors.js';
+import { squeeze } from '../../src/query/squeeze.js';
+import { fixture, listText, temporaryDirectory, useZone } from './helpers.js';
+
+const EVENTS = fixture('legacy-tcp.ct');
+const isOneLine = (error: unknown) =>
+  (error instanceof SystemFailure || error instanceof UsageError) && !error.message.includes('\n');
+
+test('replaces an old file by format 3 with the same connections, the open ones too', async (t) => {
+  useZone(t, 'UTC');
+  const directory = temporaryDirectory(t);
+  const file = join(directory, 'a.ct');
+  copyFileSync(EVENTS, file);
+  chmodSync(file, 0o640);
+  const before = await listText(file, { squeeze: true });
+  const result = await squeeze({ file });
+  assert.deepEqual(
+    { ...result, bytesAfter: 0 },
+    {
+      file,
+      alreadySqueezed: false,
+      connections: 8,
+      open: 3,
+      startUnseen: 0,
+      bytesBefore: 685,
+      bytesAfter: 0,
+      damage: [],
+      exitCode: 0,
+    },
+  );
+  assert.equal(result.bytesAfter, statSync(file).size);
+  const after = await listText(file);
+  assert.match(after.stderr, /^\.version: 3\./m);
+  assert.match(after.stderr, /^\.hostname: vm$/m);
+  assert.equal(after.stdout, before.stdout);
+  assert.equal((await listText(file, { squeeze: true })).stdout, before.stdout);
+  assert.equal(statSync(file).mode & 0o777, 0o640);
+  assert.deepEqual(readdirSync(directory), ['a.ct']);
+});
+
+test('-o leaves the input alone; a squeezed old file becomes format 3', async (t) => {
+  useZone(t, 'UTC');
+  const directory = temporaryDirectory(t);
+  const output = join(directory, 'out.ct');
+  const input = readFileSync(fixture('legacy-tcp-squeezed.ct'));
+  const result = await squeeze({ file: fixture('legacy-tcp-squeezed.ct'), output });
+  assert.equal(result.file, output);
+  assert.deepEqual(readFileSync(fixture('legacy-tcp-squeezed.ct')), input);
+  assert.equal(
+    (await listText(output)).stdout,
+    readFileSync(fixture('legacy-tcp-squeezed.list.utc.txt'), 'utf8'),
+  );
+  assert.deepEqual(readdirSync(directory), ['out.ct']);
+});
+
+test('a squeezed file of format 3 is left as it is', async (t) => {
+  const file = join(temporaryDirectory(t), 'a.ct');
+  copyFileSync(EVENTS, file);
+  await squeeze({ file });
+  const bytes = readFileSync(file);
+  const { ino, mtimeMs } = statSync(file);
+  const again = await squeeze({ file });
+  assert.deepEqual([again.alreadySqueezed, again.exitCode], [true, 0]);
+  assert.deepEqual(readFileSync(file), bytes);
+  assert.deepEqual([statSync(file).ino, statSync(file).mtimeMs], [ino, mtimeMs]);
+});
+
+test('refuses an existing output, the file itself under any name, a live file, and a pipe without output', async (t) => {
+  const directory = temporaryDirectory(t);
+  const file = join(directory, 'a.ct');
+  copyFileSync(EVENTS, file);
+  const taken = join(directory, 'taken.ct');
+  writeFileSync(taken, 'precious');
+  const alias = join(directory, 'alias.ct');
+  symlinkSync(file, alias);
+  const live = join(directory, 'live.ct');
+  copyFileSync(EVENTS, `${live}.part`);
+  for (const options of [
+    { file, output: taken },
+    { file, output: file },
+    { file, output: alias },
+    { file, output: `${directory}/./a.ct` },
+    { file: live },
+    { file: `${live}.part`, output: join(directory, 'new.ct') },
+    { file: '-' },
+    { file: join(directory, 'none.ct') },
+    { file: directory },
+    { file, output: join(directory, 'no', 'such.ct') },
+  ])
+    await assert.rejects(squeeze(options), isOneLine, JSON.stringify(options));
+  assert.deepEqual(readFileSync(file), readFileSync(EVENTS));
+  assert.equal(readFileSync(taken, 'utf8'), 'precious');
+  assert.deepEqual(readdirSync(directory).sort(), ['a.ct', 'alias.ct', 'live.ct.part', 'taken.ct']);
+});
+
+test('a locked file is refused', { skip: process.platform !== 'linux' }, async (t) => {
+  const file = join(temporaryDirectory(t), 'a.ct');
+  copyFileSync(EVENTS, file);
+  const holder = spawn('flock', ['-x', file, 'sh', '-c', 'echo locked; read line'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  t.after(() => holder.stdin.end());
+  await once(holder.stdout, 'data');
+  await assert.rejects(squeeze({ file }), isOneLine);
+  holder.stdin.end();
+  await once(holder, 'exit');
+  assert.equal((await squeeze({ file })).connections, 8);
+});
+
+test('a damaged file is not replaced; with -o what is intact is written', async (t) => {
+  const directory = temporaryDirectory(t);
+  const file = join(directory, 'a.ct');
+  const bytes = Buffer.concat([
+    readFileSync(EVENTS).subarray(0, 256 + 33 * 5 + 9),
+    readFileSync(EVENTS).subarray(256 + 33 * 6),
+  ]);
+  writeFileSync(file, bytes);
+  const result = await squeeze({ file });
+  assert.equal(result.exitCode, 1);
+  assert.equal(result.damage.length, 1);
+  assert.deepEqual(readFileSync(file), bytes);
+  const output = join(directory, 'out.ct');
+  const kept = await squeeze({ file, output });
+  assert.deepEqual([kept.exitCode, kept.connections, kept.startUnseen], [1, 8, 1]);
+  assert.equal((await listText(output)).result.gaps, 1);
+  assert.deepEqual(readdirSync(directory).sort(), ['a.ct', 'out.ct']);
+});
+
+test('a symbolic link stays one: the file behind it is replaced', async (t) => {
+  const directory = temporaryDirectory(t);
+  const file = join(directory, 'a.ct');
+  copyFileSync(EVENTS, file);
+  const alias = join(directory, 'alias.ct');
+  symlinkSync(file, alias);
+  assert.equal((await squeeze({ file: alias })).file, file);
+  assert.ok((await listText(file)).stderr.includes('.version: 3.'));
+  assert.deepEqual(readdirSync(directory).sort(), ['a.ct', 'alias.ct']);
+});
