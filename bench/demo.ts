@@ -25,6 +25,7 @@ const person = clients[1];
 
 const { values: flags } = parseArgs({ options: { 'save-capture': { type: 'string' } } });
 const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-demo-'));
+process.on('uncaughtException', (error) => check(false, error.message.trimEnd()));
 onExit(() => rmSync(folder, { recursive: true, force: true }));
 
 const obstacle = labObstacle();

@@ -4,7 +4,6 @@
  * finds the next run of plausible entries and reports what it skipped. The entry before such a place is doubted too: it may be
  * the one that was cut, its end replaced by the beginning of the next.
  */
-import { createReadStream } from 'node:fs';
 import { EventBatch } from '../conntrack/batch.js';
 import {
   connectionShape,
@@ -21,35 +20,25 @@ import type { Damage, LogHeader, LogItem, LogSource } from './source.js';
 
 export { looksLegacy } from './legacy-header.js';
 
-/** Bytes asked from a file at once. */
-const READ_BYTES = 1024 * 1024;
+/** Room for a few chunks of any sensible stream; it grows when one is larger. */
+const INITIAL_WINDOW_BYTES = 2 * 1024 * 1024;
 
 /**
- * Open a file of format 2 whose bytes come from `bytes` (a pipe, a decompressor, a file). Rejects with DamageError when the
- * header is not one; system errors pass through.
+ * Open a file of format 2 whose bytes come from `bytes` (a file, a pipe, a decompressor). The source closes them; when this
+ * rejects (DamageError: no header of format 2; errors of `bytes` pass through) that is left to the caller.
  */
 export async function openLegacy(file: string, bytes: AsyncIterable<Uint8Array>): Promise<LogSource> {
   const window = new Window(bytes);
-  try {
-    await window.fill(LEGACY_HEADER_BYTES);
-    if (window.failure !== undefined) throw window.failure;
-    const header = parseLegacyHeader(window.bytes.subarray(0, window.end), file);
-    window.position = LEGACY_HEADER_BYTES;
-    return new LegacySource(header, window);
-  } catch (error) {
-    await window.close();
-    throw error;
-  }
-}
-
-/** The same from a path. */
-export function openLegacyFile(path: string): Promise<LogSource> {
-  return openLegacy(path, createReadStream(path, { highWaterMark: READ_BYTES }));
+  await window.fill(LEGACY_HEADER_BYTES);
+  if (window.failure !== undefined) throw window.failure;
+  const header = parseLegacyHeader(window.bytes.subarray(0, window.end), file);
+  window.position = LEGACY_HEADER_BYTES;
+  return new LegacySource(header, window);
 }
 
 /** The part of the stream in memory: from one entry before `position` to `end`. */
 class Window {
-  bytes = new Uint8Array(2 * READ_BYTES);
+  bytes = new Uint8Array(INITIAL_WINDOW_BYTES);
   view = new DataView(this.bytes.buffer);
   /** File offset of `bytes[0]`. */
   baseBytes = 0;

@@ -285,7 +285,8 @@ const RENAME_NOREPLACE = 1;
 
 /** Rename that never replaces: EEXIST when `to` exists; ENOSYS or EINVAL where it is not offered (use link and unlink). */
 export function renameNoReplace(from: string, to: string): void {
-  if (libc('renameat2')(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) !== 0) throw failure('rename', to);
+  if (libc('renameat2')(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) === 0) return;
+  throw failure(`rename ${from} to`, to);
 }
 
 // Rights, of the calling thread only

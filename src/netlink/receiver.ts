@@ -68,7 +68,8 @@ export class EventReceiver {
   readonly #napUs: number;
   #stopping = false;
   readonly #controls: { kind: Control; a: number; b: number; c: number }[] = [];
-  #dropsSeen: number;
+  /** 0 when the socket was opened: what was dropped before the first look belongs to the first gap. */
+  #dropsSeen = 0;
   #lookedAtUs: number;
   #gap: { lost: number; fromUs: number; toUs: number } | undefined;
   /** Wall clock minus monotonic clock when last looked at. */
@@ -80,7 +81,6 @@ export class EventReceiver {
     options: ReceiverOptions = {},
   ) {
     this.#napUs = (options.napMs ?? DEFAULT_NAP_MS) * 1000;
-    this.#dropsSeen = socket.memInfo().drops;
     this.#lookedAtUs = wallClockUs();
     this.#clockOffsetUs = this.#lookedAtUs - performance.now() * 1000;
   }

@@ -41,8 +41,11 @@ export function localZone(tz: string | undefined = process.env.TZ): Zone {
   if (posix !== undefined)
     return { offsetSecondsAt: (epochSeconds) => posixOffsetSeconds(posix, epochSeconds) };
   if (/^[A-Za-z]/.test(name)) {
-    if (process.env.TZ !== name) process.env.TZ = name;
+    const before = process.env.TZ;
+    if (before !== name) process.env.TZ = name;
     if (hasOffset() || isZoneName(name)) return nodeZone;
+    if (before === undefined) delete process.env.TZ;
+    else process.env.TZ = before;
   }
   throw new UsageError(`TZ=${tz} names no known time zone: use a name like Europe/Warsaw, or UTC`);
 }

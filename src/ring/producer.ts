@@ -53,6 +53,12 @@ export class RingProducer {
     }
   }
 
+  /** Say that nothing follows; what is published can still be read. Wakes the consumer. Does not hide that a side failed. */
+  close(): void {
+    Atomics.compareExchange(this.ring.control, STATE_WORD, RingState.open, RingState.closed);
+    Atomics.notify(this.ring.control, HEAD_WORD);
+  }
+
   /** Throws when the consumer is gone: nothing that is published would ever be taken. */
   assertOpen(): void {
     invariant(Atomics.load(this.ring.control, STATE_WORD) === RingState.open, 'ring: the consumer is gone');

@@ -74,6 +74,11 @@ test('gzip is read; what is no log is refused', async (t) => {
   writeFileSync(empty, '');
   const text = join(directory, 'text.ct');
   writeFileSync(text, 'no log at all, but long enough to hold a header');
+  const version1 = join(directory, 'version1.ct');
+  const bytes = readFileSync(EVENTS);
+  bytes.writeUInt32BE(1, 4);
+  writeFileSync(version1, bytes);
+  await assert.rejects(listText(version1), DamageError);
   await assert.rejects(listText(empty), DamageError);
   await assert.rejects(listText(text), DamageError);
   await assert.rejects(listText(directory), SystemFailure);

@@ -119,6 +119,19 @@ test('nobody waits for a side that is gone', () => {
   assert.equal(consumer.waitReadable(2 ** 30), 0);
 });
 
+test('what was published before close can still be read, and then nobody waits', () => {
+  const { ring, producer, consumer } = pair(4);
+  producer.publish(3);
+  producer.close();
+  assert.equal(ring.control[STATE_WORD], RingState.closed);
+  assert.equal(consumer.waitReadable(2 ** 30), 3);
+  consumer.release(3);
+  assert.equal(consumer.waitReadable(2 ** 30), 0);
+  consumer.fail();
+  producer.close();
+  assert.equal(ring.control[STATE_WORD], RingState.failed);
+});
+
 // Slot counts that are and are not powers of two, batches that do and do not divide them.
 for (const [slots, batch, messages] of [
   [1, 1, 20_000],

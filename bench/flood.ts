@@ -1,0 +1,72 @@
+/**
+ * `make bench`: a flood of connections, created and ended through ctnetlink as fast as the kernel takes them, recorded by the
+ * real program. Prints what was lost, and CPU time and bytes per event. One event: a start or an end.
+ *
+ * `node dist/bench/flood.js [--connections 500000] [--json] [-- RECORDER OPTIONS]`
+ */
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { availableParallelism, release, tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { onExit } from '../test/lab/cleanup.js';
+import { Injector } from '../test/lab/inject.js';
+import { raiseConntrackLimits } from '../test/lab/limits.js';
+import { labObstacle, withNamespaces } from '../test/lab/namespace.js';
+import { ObservedProcess } from '../test/lab/process.js';
+
+const { values: flags, positionals } = parseArgs({
+  options: { connections: { type: 'string', default: '500000' }, json: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const connections = Number(flags.connections);
+
+const obstacle = labObstacle();
+if (obstacle !== undefined) {
+  console.error(`bench: ${obstacle}`);
+  process.exit(1);
+}
+const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-bench-'));
+onExit(() => rmSync(folder, { recursive: true, force: true }));
+raiseConntrackLimits(connections + 20_000);
+
+const result = await withNamespaces(['bench'], async (namespace) => {
+  namespace.conntrackSysctls({ acct: 1, timestamp: 1 });
+  const injector = await Injector.start(namespace);
+  const args = ['-C', '-F', '-f', 'flood.ct', '-b', '8192', ...positionals];
+  const recorder = await ObservedProcess.recorder(namespace, args, { cwd: folder });
+  await recorder.says(/recording to/);
+  const startCpuMs = recorder.cpuMs();
+  const created = await injector.create({ count: connections });
+  const ended = await injector.flush();
+  const peakRssKiB = recorder.peakRssKiB();
+  const exit = await recorder.stop();
+  if (exit.code !== 0) throw new Error(`the recorder ended with exit code ${exit.code}: ${exit.stderr}`);
+  const events = 2 * connections;
+  const bytes = readdirSync(folder).reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
+  const cpuMs = exit.cpuUserMs + exit.cpuSystemMs;
+  return {
+    node: process.version,
+    kernel: release(),
+    cores: availableParallelism(),
+    recorderOptions: args.join(' '),
+    events,
+    lost: lastNumber(exit.stderr, 'lost'),
+    recorded: lastNumber(exit.stderr, 'recorded'),
+    createdPerSecond: Math.round(connections / created.seconds),
+    endedPerSecond: Math.round(connections / ended.seconds),
+    cpuNsPerEvent: Math.round((cpuMs * 1e6) / events),
+    cpuNsPerEventAfterStart: Math.round(((cpuMs - startCpuMs) * 1e6) / events),
+    cpuUserMs: exit.cpuUserMs,
+    cpuSystemMs: exit.cpuSystemMs,
+    bytesPerEvent: Math.round((bytes / events) * 100) / 100,
+    peakRssMiB: Math.round(peakRssKiB / 1024),
+  };
+});
+
+if (flags.json) console.log(JSON.stringify(result, null, 2));
+else for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(24)} ${value}`);
+
+/** The last value of a key in the recorder's JSON log: its summary. */
+function lastNumber(log: string, key: string): number {
+  return Number([...log.matchAll(new RegExp(`"${key}":(\\d+)`, 'g'))].at(-1)?.[1]);
+}

@@ -1,0 +1,73 @@
+/** A whole log file written in one go, by one caller: what squeeze and repair use. Nothing is durable until `close`. */
+import { BATCH_CAPACITY, type EventBatch, RecordKind } from '../conntrack/batch.js';
+import { writeJsonBlock, writeRecordBlock } from './block.js';
+import { WORST_BYTES_PER_ROW } from './columns.js';
+import type { FileMeta } from './file-meta.js';
+import { type LogFileSystem, realFileSystem } from './file-system.js';
+import { BLOCK_HEADER_BYTES, BlockType } from './format.js';
+import { FILTER_MAX_BYTES, writeAddressFilter } from './index-block.js';
+import { hex, Segment } from './segment.js';
+import type { GapRecord } from './source.js';
+
+const BUFFER_BYTES = BLOCK_HEADER_BYTES + BATCH_CAPACITY * WORST_BYTES_PER_ROW + FILTER_MAX_BYTES;
+const NO_FILTER = new Uint8Array(0);
+
+export class LogFileWriter {
+  readonly #segment: Segment;
+  readonly #meta: FileMeta;
+  readonly #runId: bigint;
+  readonly #buffer = new Uint8Array(BUFFER_BYTES);
+  #sequence = 0;
+
+  private constructor(segment: Segment, meta: FileMeta) {
+    this.#segment = segment;
+    this.#meta = meta;
+    this.#runId = BigInt(`0x${meta.runId}`);
+  }
+
+  /** A new file under its final name. Throws SystemFailure, EEXIST when there is one already. */
+  static create(path: string, meta: FileMeta, fs: LogFileSystem = realFileSystem): LogFileWriter {
+    const file = fs.create(path);
+    try {
+      return new LogFileWriter(Segment.begin(fs, file, meta), meta);
+    } catch (error) {
+      fs.close(file);
+      throw error;
+    }
+  }
+
+  /** A data block as it is, unstamped or from another file; its run id and sequence stay. `filter` is for the index. */
+  appendFrame(bytes: Uint8Array, offset: number, filter: Uint8Array): void {
+    this.#segment.appendFrame(bytes, offset, filter);
+  }
+
+  /** Rows as one block, strongly compressed. */
+  append(batch: EventBatch): void {
+    const blockBytes = writeRecordBlock(batch, this.#typeOf(batch), this.#identity(), this.#buffer, 0, 'strong');
+    const filterBytes = writeAddressFilter(batch, this.#buffer, blockBytes);
+    this.#segment.appendFrame(this.#buffer, 0, this.#buffer.subarray(blockBytes, blockBytes + filterBytes));
+  }
+
+  appendGap(gap: GapRecord): void {
+    writeJsonBlock(gap, BlockType.gap, this.#identity(), gap.fromUs, gap.toUs, this.#buffer, 0);
+    this.#segment.appendFrame(this.#buffer, 0, NO_FILTER);
+  }
+
+  /** Index, end block, durable. Answers the last hash and the length of the file. */
+  close(): { chain: string; bytes: number } {
+    this.#segment.commit();
+    const closing = this.#segment.planClosing('complete');
+    this.#segment.writeClosing(closing);
+    this.#segment.close();
+    return { chain: hex(closing.chain), bytes: closing.fileBytes };
+  }
+
+  #identity(): { runId: bigint; sequence: number } {
+    return { runId: this.#runId, sequence: ++this.#sequence };
+  }
+
+  #typeOf(batch: EventBatch): BlockType {
+    if (this.#meta.squeezed) return BlockType.connections;
+    return batch.kind[0] === RecordKind.snapshot ? BlockType.snapshot : BlockType.events;
+  }
+}
