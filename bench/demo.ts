@@ -8,6 +8,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { onExit } from '../test/lab/cleanup.js';
 import type { Connection } from '../test/lab/connection.js';
@@ -19,7 +20,7 @@ import { ObservedProcess, recorderEntry } from '../test/lab/process.js';
 const SHOWN_LINES = 8;
 const FILE_TEMPLATE = 'nat-%H%M%S.ct';
 /** The bundled capture was made by this demo, so the same clients and public address are in it. */
-const CAPTURE = path.resolve('test/fixtures/captures/demo.pcap');
+const CAPTURE = fileURLToPath(new URL('../../test/fixtures/captures/demo.pcap', import.meta.url));
 const { clients, public: publicAddress } = addresses[4];
 const person = clients[1];
 
@@ -36,15 +37,15 @@ const file = logFiles()[0];
 say(
   `What did the client ${person} do? Times, S and E (start, end, + when answered), then the addresses before and after NAT:`,
 );
-const listing = ctrecorder('-L', '-f', file, '-i', person);
+const listing = ctrecorder('-Lf', file, '-i', person);
 
 say('The same as connections, start and end joined, from the squeezed file:');
-ctrecorder('-S', '-f', file, '-o', 'squeezed.ct');
-ctrecorder('-L', '-f', 'squeezed.ct', '-i', person);
+ctrecorder('-Sf', file, '-o', 'squeezed.ct');
+ctrecorder('-Lf', 'squeezed.ct', '-i', person);
 
 const port = publicPortOf(listing);
 say(`And the abuse desk's question: who was ${publicAddress}:${port}?`);
-const answer = ctrecorder('-L', '-f', 'squeezed.ct', '-i', publicAddress, '-p', port);
+const answer = ctrecorder('-Lf', 'squeezed.ct', '-i', publicAddress, '-p', port);
 check(
   answer.includes(`src=${person}:`),
   `${publicAddress}:${port} was ${person}, and the log does not say so`,
@@ -149,7 +150,12 @@ function ctrecorder(...args: string[]): string {
 }
 
 function command(args: readonly string[]): void {
-  console.log(`  $ ctrecorder ${args.join(' ')}`);
+  console.log(`  $ ctrecorder ${args.map(quoted).join(' ')}`);
+}
+
+/** As a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w./:,-]+$/.test(word) ? word : `'${word}'`;
 }
 
 function say(line: string): void {

@@ -104,7 +104,8 @@ class Translation {
         if (option !== undefined) this.#push(option);
         continue;
       }
-      const value = at < bundle.length ? bundle.slice(at) : this.#next(`-${letter}`, option?.value ?? 'value');
+      const value =
+        at < bundle.length ? bundle.slice(at) : this.#next(`-${letter}`, option?.value ?? 'value');
       if (option !== undefined) this.#push(option, value);
       return;
     }
@@ -116,7 +117,8 @@ class Translation {
     else if (letter === 'a' || (letter === 's' && this.mode.letter === 'C'))
       throw new UsageError(`-${letter} in mode -${this.mode.letter}: not yet; leave it out`);
     else if (takesValue === undefined) {
-      const what = modeByLetter(letter) === undefined ? 'unknown option' : `a second mode after -${this.mode.letter}`;
+      const what =
+        modeByLetter(letter) === undefined ? 'unknown option' : `a second mode after -${this.mode.letter}`;
       throw new UsageError(`-${quoted(letter)}: ${what}; ${SEE_HELP}`);
     }
   }
@@ -124,7 +126,9 @@ class Translation {
   #next(option: string, value: string): string {
     const word = this.words.shift();
     if (word !== undefined) return word;
-    throw new UsageError(`${option}: the ${value === 'value' ? value : `value ${value}`} is missing; ${SEE_HELP}`);
+    throw new UsageError(
+      `${option}: the ${value === 'value' ? value : `value ${value}`} is missing; ${SEE_HELP}`,
+    );
   }
 
   #push({ name }: OptionSpec, value?: string): void {

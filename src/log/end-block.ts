@@ -4,9 +4,12 @@
  *
  *   "endOffset":"00000000001e8480"}      16 hex digits: where the end block starts
  */
+
+/** Why a file ended; "unclean end" was found out by a later start, "complete" is said of files that no recorder wrote. */
+export type EndReason = 'rotation' | 'stop' | 'write error' | 'unclean end' | 'complete';
+
 export interface EndRecord {
-  /** Why the file ended: "rotation", "stop", "write error", "unclean end" (added by a later start), "complete". */
-  readonly reason: string;
+  readonly reason: EndReason;
   /** Data blocks, and rows in them. */
   readonly blocks: number;
   readonly records: number;

@@ -1,150 +1,173 @@
-/** The file system behind the writer: few methods, so that a test can fail any of them at any call. All throw SystemFailure. */
+/**
+ * The file system as the writer needs it, so that tests can fail it at every call. All calls are synchronous (the writer has a
+ * thread of its own), and every error is a SystemFailure with the errno's name and the path.
+ */
 import {
   closeSync,
   constants,
-  existsSync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   openSync,
-  renameSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
+import { getSystemErrorMap } from 'node:util';
 import { errnoCode, SystemFailure } from '../errors.js';
-import { captureSupport, flock, renameNoReplace } from '../netlink/libc.js';
+import { flock, renameNoReplace } from '../netlink/libc.js';
+
+export interface LogFile {
+  readonly fd: number;
+  readonly path: string;
+}
 
 export interface LogFileSystem {
-  /** Create a file that must not exist; its directories are made. Symbolic links are not followed. Answers a descriptor. */
-  create(path: string): number;
-  /** Open an existing file for reading and writing. */
-  open(path: string): number;
-  /** Write all of [from, to) at `position`; a short write is an error. */
-  write(fd: number, bytes: Uint8Array, from: number, to: number, position: number): void;
-  /** fdatasync. After it failed, what is on disk is not known. */
-  sync(fd: number): void;
-  truncate(fd: number, lengthBytes: number): void;
-  close(fd: number): void;
-  /** True while some name leads to the file. */
-  hasName(fd: number): boolean;
-  exists(path: string): boolean;
-  /** Give a file its new name, durably; never replaces anything (EEXIST). */
+  /** A new file, writable; EEXIST when the name is taken, also by a link. */
+  create(path: string): LogFile;
+  /** An existing file, readable and writable; links are not followed. */
+  open(path: string): LogFile;
+  /** False when somebody else has it locked. Held until the file is closed. */
+  lock(file: LogFile): boolean;
+  /** Write at `position`; answers how many bytes, which may be fewer than asked for. */
+  write(file: LogFile, bytes: Uint8Array, offset: number, length: number, position: number): number;
+  /** Make the file's contents durable. After a failure the descriptor must not be trusted again. */
+  sync(file: LogFile): void;
+  truncate(file: LogFile, lengthBytes: number): void;
+  /** False when the file has no name any more: whatever is written to it is lost. */
+  isLinked(file: LogFile): boolean;
+  close(file: LogFile): void;
+  /** Never replaces: EEXIST when `to` exists. */
   rename(from: string, to: string): void;
   remove(path: string): void;
-  /** Make the directory's entries durable. */
+  exists(path: string): boolean;
+  /** With its parents, durable. */
+  makeDirectory(path: string): void;
+  /** Make names in a directory durable. */
   syncDirectory(path: string): void;
-  /** False when somebody else holds the lock. */
-  lock(fd: number): boolean;
 }
 
 const FILE_MODE = 0o640;
 const DIRECTORY_MODE = 0o750;
-// Windows has neither; there, names are not shared with hostile users.
-const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
+/** What a platform or file system answers that has no such call. */
+const UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'ENOLCK']);
+// Windows has no links that a stranger could leave in the way.
+const { O_NOFOLLOW = 0 } = constants;
 
-class RealFileSystem implements LogFileSystem {
-  /** renameat2 and flock need libc; without it link and unlink do the same, and nothing locks. */
-  readonly #native = captureSupport().available;
+export const realFileSystem: LogFileSystem = {
+  create(path) {
+    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | O_NOFOLLOW;
+    return attempt('create', path, () => ({ fd: openSync(path, flags, FILE_MODE), path }));
+  },
 
-  create(path: string): number {
-    return attempt('create', path, () => {
-      const directory = path.slice(0, path.lastIndexOf('/') + 1);
-      if (directory !== '') mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
-      return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW, FILE_MODE);
-    });
-  }
+  open(path) {
+    return attempt('open', path, () => ({ fd: openSync(path, constants.O_RDWR | O_NOFOLLOW), path }));
+  },
 
-  open(path: string): number {
-    return attempt('open', path, () => openSync(path, constants.O_RDWR | NO_FOLLOW));
-  }
-
-  write(fd: number, bytes: Uint8Array, from: number, to: number, position: number): void {
-    attempt('write', '', () => {
-      while (from < to) {
-        const written = writeSync(fd, bytes, from, to - from, position);
-        if (written === 0) throw Object.assign(new Error('nothing written'), { code: 'EIO' });
-        from += written;
-        position += written;
-      }
-    });
-  }
-
-  sync(fd: number): void {
-    attempt('fdatasync', '', () => fdatasyncSync(fd));
-  }
-
-  truncate(fd: number, lengthBytes: number): void {
-    attempt('ftruncate', '', () => ftruncateSync(fd, lengthBytes));
-  }
-
-  close(fd: number): void {
-    attempt('close', '', () => closeSync(fd));
-  }
-
-  hasName(fd: number): boolean {
-    return attempt('fstat', '', () => fstatSync(fd).nlink > 0);
-  }
-
-  exists(path: string): boolean {
-    return existsSync(path);
-  }
-
-  rename(from: string, to: string): void {
-    if (this.#native) {
-      try {
-        renameNoReplace(from, to);
-        return;
-      } catch (error) {
-        const code = errnoCode(error);
-        if (code !== 'ENOSYS' && code !== 'EINVAL') throw error;
-      }
+  lock({ fd, path }) {
+    try {
+      return flock(fd, true, true);
+    } catch (error) {
+      // Recording is worth more than the lock.
+      if (UNSUPPORTED.has(errnoCode(error))) return true;
+      throw failure('lock', path, error);
     }
-    attempt('rename', to, () => {
-      try {
-        linkSync(from, to);
-      } catch (error) {
-        // A file system without hard links: the check and the rename are two steps there.
-        if (errnoCode(error) === 'EEXIST' || existsSync(to)) throw Object.assign(new Error(), { code: 'EEXIST' });
-        renameSync(from, to);
-        return;
-      }
-      unlinkSync(from);
-    });
-  }
+  },
 
-  remove(path: string): void {
-    attempt('unlink', path, () => unlinkSync(path));
-  }
+  write({ fd, path }, bytes, offset, length, position) {
+    return attempt('write', path, () => writeSync(fd, bytes, offset, length, position));
+  },
 
-  syncDirectory(path: string): void {
+  sync({ fd, path }) {
+    attempt('fdatasync', path, () => fdatasyncSync(fd));
+  },
+
+  truncate({ fd, path }, lengthBytes) {
+    attempt('truncate', path, () => ftruncateSync(fd, lengthBytes));
+  },
+
+  isLinked({ fd, path }) {
+    return attempt('stat', path, () => fstatSync(fd).nlink > 0);
+  },
+
+  close({ fd, path }) {
+    attempt('close', path, () => closeSync(fd));
+  },
+
+  rename(from, to) {
+    try {
+      renameNoReplace(from, to);
+    } catch (error) {
+      if (!UNSUPPORTED.has(errnoCode(error))) throw failure('rename', to, error);
+      attempt('link', to, () => linkSync(from, to));
+      this.remove(from);
+    }
+  },
+
+  remove(path) {
+    attempt('remove', path, () => unlinkSync(path));
+  },
+
+  exists(path) {
+    // Not existsSync: a link to nowhere takes the name too.
+    return attempt('stat', path, () => lstatSync(path, { throwIfNoEntry: false }) !== undefined);
+  },
+
+  makeDirectory(path) {
+    const options = { recursive: true, mode: DIRECTORY_MODE } as const;
+    const made = attempt('make directory', path, () => mkdirSync(path, options));
+    if (made === undefined) return;
+    // A new directory is durable when its name in its parent is.
+    for (let directory = path; directory.length >= made.length; directory = dirname(directory))
+      this.syncDirectory(dirname(directory));
+  },
+
+  syncDirectory(path) {
     if (process.platform === 'win32') return; // directories cannot be opened there
     attempt('fsync directory', path, () => {
-      const fd = openSync(path, constants.O_RDONLY);
+      const fd = openSync(path, 'r');
       try {
         fsyncSync(fd);
       } finally {
         closeSync(fd);
       }
     });
-  }
+  },
+};
 
-  lock(fd: number): boolean {
-    return this.#native ? flock(fd, true, true) : true;
+/** Write all of it, however many calls that takes. A failure may leave a part written. */
+export function writeAll(
+  fs: LogFileSystem,
+  file: LogFile,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+): void {
+  let done = 0;
+  while (done < length) {
+    const written = fs.write(file, bytes, offset + done, length - done, position + done);
+    if (written === 0) throw new SystemFailure('write', 'EIO', `write ${file.path}: nothing was written`, file);
+    done += written;
   }
 }
 
-export const realFileSystem: LogFileSystem = new RealFileSystem();
-
-/** Run a call; its errno becomes a SystemFailure of one line. */
 function attempt<T>(operation: string, path: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    const code = errnoCode(error);
-    const where = path === '' ? '' : `${path}: `;
-    throw new SystemFailure(operation, code, `${where}${operation} failed (${code})`, { path, cause: error });
+    throw failure(operation, path, error);
   }
+}
+
+function failure(operation: string, path: string, error: unknown): SystemFailure {
+  const code = errnoCode(error);
+  const errno = (error as { errno?: unknown }).errno;
+  const text = typeof errno === 'number' ? getSystemErrorMap().get(errno)?.[1] : undefined;
+  const message = `${operation} ${path}: ${text === undefined ? code : `${text} (${code})`}`;
+  return new SystemFailure(operation, code, message, { path, cause: error });
 }

@@ -1,211 +1,268 @@
 /**
- * One log file being written: stamps blocks into the chain, appends them, makes them durable, writes index and end blocks. What
- * went wrong in between is taken back with `rollback`; after a failed sync the segment is not to be used again.
+ * One log file being written: blocks in, chain and index kept. It knows what is durable (acknowledged) and can cut the file back
+ * to that. Writer thread, once per block; at most INDEX_EVERY_BLOCKS index entries are in memory.
  */
-import { basename } from 'node:path';
-import { SystemFailure } from '../errors.js';
-import { writeJsonBlock } from './block.js';
-import type { FileMeta, PreviousFile } from './file-meta.js';
-import type { LogFileSystem } from './file-system.js';
+import { invariant, SystemFailure } from '../errors.js';
+import { type EndReason, endOffsetText } from './end-block.js';
+import type { FileMeta } from './file-meta.js';
+import { type LogFile, type LogFileSystem, writeAll } from './file-system.js';
 import {
   BLOCK_HEADER_BYTES,
   BlockCodec,
   BlockField,
   BlockType,
+  CHAIN_BYTES,
   FILE_PREAMBLE_BYTES,
-  isDataBlock,
   isRecordBlock,
 } from './format.js';
-import { filePreamble, firstChain, stampFrame, writeFields } from './frame.js';
+import { filePreamble, firstChain, type ParsedFrame, parseFrame, stampFrame, writeFields } from './frame.js';
 import { encodeIndex, INDEX_EVERY_BLOCKS, type IndexEntry } from './index-block.js';
 
-/** The JSON of an end block. */
-export interface EndRecord {
-  /** "rotated", "stopped", "complete", "unclean end". */
-  readonly reason: string;
-  /** Where the index blocks are, bytes. */
-  readonly indexOffsets: readonly number[];
-  readonly blocks: number;
-  readonly records: number;
-  /** Smallest and largest time in the file; 0 when it has no records. */
-  readonly firstTimeUs: number;
-  readonly lastTimeUs: number;
-}
+/** The end block lists no more index blocks than this; a longer file (some 150 days without rotation) lists none. */
+const INDEX_OFFSETS_MAX = 50_000;
 
-/** Everything about a segment that changes as it grows; what is durable is kept as a copy. */
+/** Everything about a file's contents that the next block depends on. */
 export interface SegmentState {
+  /** Length of the file. */
   bytes: number;
+  /** Last hash. */
   chain: Uint8Array;
+  runId: bigint;
+  /** Of the last data block. */
   sequence: number;
+  /** Data blocks. */
   blocks: number;
+  /** Rows of record blocks. */
   records: number;
   firstTimeUs: number;
   lastTimeUs: number;
-  /** Of data blocks since the last index block. */
+  /** Data blocks that no index block has yet. */
   entries: IndexEntry[];
   indexOffsets: number[];
 }
 
+/** The last bytes of a file, worked out before they are written. */
+export interface Closing {
+  readonly bytes: Uint8Array;
+  /** Length and last hash of the file with them. */
+  readonly fileBytes: number;
+  readonly chain: Uint8Array;
+}
+
 export class Segment {
   #state: SegmentState;
-  #durable: SegmentState;
+  #acknowledged: SegmentState;
+  #trusted = true;
 
   private constructor(
     readonly fs: LogFileSystem,
-    readonly fd: number,
-    /** Path on disk, of the live file. */
-    readonly path: string,
-    readonly runId: bigint,
+    public file: LogFile,
     state: SegmentState,
   ) {
     this.#state = state;
-    this.#durable = copied(state);
+    this.#acknowledged = copyState(state);
   }
 
-  /** A new file; the caller has created and locked `fd`. Preamble and header block are written and durable. */
-  static begin(fs: LogFileSystem, fd: number, path: string, meta: FileMeta): Segment {
+  /** Begin a new, empty file: preamble and header, not yet durable. */
+  static begin(fs: LogFileSystem, file: LogFile, meta: FileMeta): Segment {
     const preamble = filePreamble();
-    const before = meta.previous === undefined ? undefined : Buffer.from(meta.previous.chain, 'hex');
-    const runId = BigInt(`0x${meta.runId}`);
-    const segment = new Segment(fs, fd, path, runId, {
-      bytes: FILE_PREAMBLE_BYTES,
-      chain: firstChain(preamble, before),
-      sequence: 0,
-      blocks: 0,
-      records: 0,
-      firstTimeUs: 0,
-      lastTimeUs: 0,
-      entries: [],
-      indexOffsets: [],
-    });
-    fs.write(fd, preamble, 0, preamble.length, 0);
-    segment.#appendJson(meta, BlockType.header, meta.openedUs);
-    segment.commit();
-    return segment;
+    const state = emptyState(preamble, meta);
+    const json = Buffer.from(JSON.stringify(meta));
+    const { openedUs } = meta;
+    const header = structuralBlock(state, BlockType.header, json, 1, openedUs, openedUs);
+    writeAll(fs, file, preamble, 0, preamble.length, 0);
+    writeAll(fs, file, header, 0, header.length, preamble.length);
+    noteHeaderBlock(state, chainOf(header), header.length);
+    return new Segment(fs, file, state);
   }
 
-  /** Go on with a file that was left behind. */
-  static resume(fs: LogFileSystem, fd: number, path: string, runId: bigint, state: SegmentState): Segment {
-    return new Segment(fs, fd, path, runId, state);
+  /** Go on at the end of an existing file whose contents are known. */
+  static resume(fs: LogFileSystem, file: LogFile, state: SegmentState): Segment {
+    return new Segment(fs, file, state);
   }
 
-  /** Bytes that are known to be on disk. */
-  get durableBytes(): number {
-    return this.#durable.bytes;
+  /** What is durable: the file's length, last hash, last sequence and rows so far. */
+  get acknowledged(): Readonly<SegmentState> {
+    return this.#acknowledged;
   }
 
-  get durableRecords(): number {
-    return this.#durable.records;
+  /** False once a sync has failed: the kernel may have thrown pages away, and says so only once. `reopen` starts anew. */
+  get trusted(): boolean {
+    return this.#trusted;
   }
 
-  /** What the next file says about this one. */
-  previousFile(finalPath: string): PreviousFile {
-    const chain = Buffer.from(this.#durable.chain).toString('hex');
-    return { file: basename(finalPath), acknowledgedBytes: this.#durable.bytes, chain };
-  }
-
-  /**
-   * Append the unstamped data block at `offset` and remember its address filter, which stands right behind it. Throws
-   * SystemFailure; then call `rollback`.
-   */
-  append(bytes: Uint8Array, offset: number, filterBytes: number): void {
+  /** Append the data block at `offset`, which gets its place in the chain. Throws SystemFailure: then `cutBack`. */
+  appendFrame(bytes: Uint8Array, offset: number, filter: Uint8Array): void {
     const state = this.#state;
-    if (state.entries.length === INDEX_EVERY_BLOCKS) this.#appendIndex();
-    const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_HEADER_BYTES);
-    const storedBytes = view.getUint32(BlockField.storedBytes, true);
-    const end = offset + BLOCK_HEADER_BYTES + storedBytes;
-    const entry: IndexEntry = {
-      offsetBytes: state.bytes,
-      type: view.getUint8(BlockField.type),
-      storedBytes,
-      count: view.getUint32(BlockField.count, true),
-      minTimeUs: Number(view.getBigUint64(BlockField.minTimeUs, true)),
-      maxTimeUs: Number(view.getBigUint64(BlockField.maxTimeUs, true)),
-      sequence: Number(view.getBigUint64(BlockField.sequence, true)),
-      filter: bytes.slice(end, end + filterBytes),
-    };
-    this.#write(bytes, offset, end);
-    count(state, entry);
+    stampFrame(bytes, offset, state.chain);
+    const frame = parseFrame(bytes, offset);
+    invariant(typeof frame === 'object', 'segment: a block that does not parse');
+    writeAll(this.fs, this.file, bytes, offset, frame.headerBytes + frame.storedBytes, state.bytes);
+    noteDataBlock(state, frame, filter.slice());
+    if (state.entries.length < INDEX_EVERY_BLOCKS) return;
+    const index = indexBlock(state);
+    writeAll(this.fs, this.file, index, 0, index.length, state.bytes);
+    noteIndexBlock(state, chainOf(index), index.length);
   }
 
-  /** One fdatasync for everything appended since the last. After a SystemFailure here the file is not to be trusted again. */
+  /** Everything appended is durable when this returns. Throws SystemFailure: then nothing of it is. */
   commit(): void {
-    this.fs.sync(this.fd);
-    if (!this.fs.hasName(this.fd))
-      throw new SystemFailure('fdatasync', 'ENOENT', `${this.path}: was deleted while it was written`, { path: this.path });
-    this.#durable = copied(this.#state);
+    const { file } = this;
+    try {
+      if (!this.fs.isLinked(file))
+        throw new SystemFailure('stat', 'ENOENT', `${file.path}: was removed while it was written`, file);
+      this.fs.sync(file);
+    } catch (error) {
+      this.#trusted = false;
+      throw error;
+    }
+    this.#acknowledged = copyState(this.#state);
   }
 
-  /** Take back everything since the last commit: the file is cut to what is durable. */
-  rollback(): void {
-    this.fs.truncate(this.fd, this.#durable.bytes);
-    this.#state = copied(this.#durable);
+  /** Cut the file back to what is acknowledged. Throws SystemFailure: then this descriptor is of no use any more. */
+  cutBack(): void {
+    try {
+      this.fs.truncate(this.file, this.#acknowledged.bytes);
+    } catch (error) {
+      this.#trusted = false;
+      throw error;
+    }
+    this.#state = copyState(this.#acknowledged);
   }
 
-  /** Index and end block, durable. The descriptor stays open. */
-  finish(reason: string): void {
-    if (this.#state.entries.length > 0) this.#appendIndex();
-    const { indexOffsets, blocks, records, firstTimeUs, lastTimeUs } = this.#state;
-    const end: EndRecord = { reason, indexOffsets, blocks, records, firstTimeUs, lastTimeUs };
-    this.#appendJson(end, BlockType.end, lastTimeUs);
-    this.commit();
+  /** A new descriptor for the same file, locked, when the old one is not trusted any more. Throws SystemFailure. */
+  reopen(): void {
+    const { path } = this.file;
+    this.close();
+    this.file = this.fs.open(path);
+    if (!this.fs.lock(this.file)) {
+      this.close();
+      throw new SystemFailure('lock', 'EAGAIN', `${path}: is locked by another program`, { path });
+    }
+    this.#trusted = true;
   }
 
+  /** Index and end block as they will stand behind what is acknowledged now. */
+  planClosing(reason: EndReason): Closing {
+    const state = copyState(this.#acknowledged);
+    const parts: Uint8Array[] = [];
+    if (state.entries.length > 0) {
+      const index = indexBlock(state);
+      noteIndexBlock(state, chainOf(index), index.length);
+      parts.push(index);
+    }
+    const end = endBlock(state, reason);
+    parts.push(end);
+    return { bytes: Buffer.concat(parts), fileBytes: state.bytes + end.length, chain: chainOf(end) };
+  }
+
+  /** Make the planned end durable. Can be repeated after a SystemFailure. */
+  writeClosing({ bytes, fileBytes }: Closing): void {
+    writeAll(this.fs, this.file, bytes, 0, bytes.length, fileBytes - bytes.length);
+    try {
+      this.fs.sync(this.file);
+    } catch (error) {
+      this.#trusted = false;
+      throw error;
+    }
+  }
+
+  /** Close the descriptor, which also gives up the lock. Safe to repeat. */
   close(): void {
-    this.fs.close(this.fd);
-  }
-
-  #appendIndex(): void {
-    const state = this.#state;
-    const payload = encodeIndex(state.entries);
-    const bytes = new Uint8Array(BLOCK_HEADER_BYTES + payload.length);
-    bytes.set(payload, BLOCK_HEADER_BYTES);
-    writeFields(bytes, 0, {
-      type: BlockType.index,
-      codec: BlockCodec.stored,
-      storedBytes: payload.length,
-      rawBytes: payload.length,
-      count: state.entries.length,
-      runId: this.runId,
-      sequence: state.sequence,
-      minTimeUs: state.entries[0].minTimeUs,
-      maxTimeUs: state.lastTimeUs,
-    });
-    const offset = state.bytes;
-    this.#write(bytes, 0, bytes.length);
-    state.indexOffsets.push(offset);
-    state.entries = [];
-  }
-
-  #appendJson(value: unknown, type: BlockType, timeUs: number): void {
-    const bytes = new Uint8Array(BLOCK_HEADER_BYTES + Buffer.byteLength(JSON.stringify(value)));
-    const identity = { runId: this.runId, sequence: this.#state.sequence };
-    writeJsonBlock(value, type, identity, timeUs, timeUs, bytes, 0);
-    this.#write(bytes, 0, bytes.length);
-  }
-
-  /** Stamp and write one frame; the state moves only when all of it was taken. */
-  #write(bytes: Uint8Array, from: number, to: number): void {
-    const chain = stampFrame(bytes, from, this.#state.chain);
-    this.fs.write(this.fd, bytes, from, to, this.#state.bytes);
-    this.#state.chain = chain;
-    this.#state.bytes += to - from;
+    const { file } = this;
+    if (file.fd < 0) return;
+    this.file = { fd: -1, path: file.path };
+    this.fs.close(file);
   }
 }
 
-/** Take a data block into the sums of its file. */
-export function count(state: SegmentState, entry: IndexEntry): void {
-  if (isDataBlock(entry.type)) {
-    state.sequence = entry.sequence;
-    state.blocks++;
-    state.entries.push(entry);
-  }
-  if (!isRecordBlock(entry.type)) return;
-  state.firstTimeUs = state.records === 0 ? entry.minTimeUs : Math.min(state.firstTimeUs, entry.minTimeUs);
-  state.lastTimeUs = Math.max(state.lastTimeUs, entry.maxTimeUs);
-  state.records += entry.count;
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
 }
 
-function copied(state: SegmentState): SegmentState {
+/** State before the first block: only the preamble. */
+export function emptyState(preamble: Uint8Array, meta: Pick<FileMeta, 'previous' | 'runId'>): SegmentState {
+  const { previous, runId } = meta;
+  return {
+    bytes: FILE_PREAMBLE_BYTES,
+    chain: firstChain(preamble, previous === undefined ? undefined : Buffer.from(previous.chain, 'hex')),
+    runId: BigInt(`0x${runId}`),
+    sequence: 0,
+    blocks: 0,
+    records: 0,
+    firstTimeUs: Number.POSITIVE_INFINITY,
+    lastTimeUs: 0,
+    entries: [],
+    indexOffsets: [],
+  };
+}
+
+/** Note that the file goes on with a header block. */
+export function noteHeaderBlock(state: SegmentState, chain: Uint8Array, lengthBytes: number): void {
+  state.chain = chain;
+  state.bytes += lengthBytes;
+}
+
+/** Note that the file goes on with a data block. */
+export function noteDataBlock(state: SegmentState, frame: ParsedFrame, filter: Uint8Array): void {
+  const { type, storedBytes, count, minTimeUs, maxTimeUs, sequence } = frame;
+  const offsetBytes = state.bytes;
+  state.entries.push({ offsetBytes, type, storedBytes, count, minTimeUs, maxTimeUs, sequence, filter });
+  state.blocks++;
+  if (isRecordBlock(type)) state.records += count;
+  state.sequence = sequence;
+  state.firstTimeUs = Math.min(state.firstTimeUs, minTimeUs);
+  state.lastTimeUs = Math.max(state.lastTimeUs, maxTimeUs);
+  state.chain = frame.chain;
+  state.bytes += frame.headerBytes + storedBytes;
+}
+
+/** Note that the file goes on with an index block of all entries so far. */
+export function noteIndexBlock(state: SegmentState, chain: Uint8Array, lengthBytes: number): void {
+  state.entries = [];
+  state.indexOffsets.push(state.bytes);
+  state.chain = chain;
+  state.bytes += lengthBytes;
+}
+
+function copyState(state: SegmentState): SegmentState {
   return { ...state, entries: [...state.entries], indexOffsets: [...state.indexOffsets] };
+}
+
+/** A header, index or end block, stamped for the end of the file; it carries the number of the data block before it. */
+function structuralBlock(
+  state: SegmentState,
+  type: BlockType,
+  payload: Uint8Array,
+  count: number,
+  minTimeUs: number,
+  maxTimeUs: number,
+): Uint8Array {
+  const block = new Uint8Array(BLOCK_HEADER_BYTES + payload.length);
+  block.set(payload, BLOCK_HEADER_BYTES);
+  const { runId, sequence } = state;
+  const storedBytes = payload.length;
+  const sizes = { codec: BlockCodec.stored, storedBytes, rawBytes: storedBytes, count };
+  writeFields(block, 0, { type, ...sizes, runId, sequence, minTimeUs, maxTimeUs });
+  stampFrame(block, 0, state.chain);
+  return block;
+}
+
+function chainOf(block: Uint8Array): Uint8Array {
+  return block.slice(BlockField.chain, BlockField.chain + CHAIN_BYTES);
+}
+
+function indexBlock(state: SegmentState): Uint8Array {
+  const { entries } = state;
+  const minTimeUs = Math.min(...entries.map((entry) => entry.minTimeUs));
+  const maxTimeUs = Math.max(...entries.map((entry) => entry.maxTimeUs));
+  return structuralBlock(state, BlockType.index, encodeIndex(entries), entries.length, minTimeUs, maxTimeUs);
+}
+
+function endBlock(state: SegmentState, reason: EndReason): Uint8Array {
+  const { bytes, blocks, records, lastTimeUs } = state;
+  const firstTimeUs = blocks === 0 ? 0 : state.firstTimeUs;
+  const indexOffsets = state.indexOffsets.length > INDEX_OFFSETS_MAX ? undefined : state.indexOffsets;
+  const end = { reason, blocks, records, firstTimeUs, lastTimeUs, indexOffsets, endOffset: endOffsetText(bytes) };
+  return structuralBlock(state, BlockType.end, Buffer.from(JSON.stringify(end)), 1, firstTimeUs, lastTimeUs);
 }

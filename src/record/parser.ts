@@ -25,14 +25,10 @@ export interface ParserOptions {
   readonly replay: boolean;
 }
 
-/** Called for every message as received, before it is decoded (`--save-messages`). */
-export type MessageTap = (
-  bytes: Uint8Array,
-  offset: number,
-  capturedBytes: number,
-  realBytes: number,
-  timeUs: number,
-) => void;
+/** Gets every message as received, before it is decoded (`--save-messages`). */
+export interface MessageTap {
+  save(bytes: Uint8Array, offset: number, capturedBytes: number, realBytes: number, timeUs: number): void;
+}
 
 /** Waits end at least this often, so that a side that died is noticed. */
 const WAIT_MS_MAX = 1000;
@@ -101,7 +97,7 @@ export class Parser {
         this.#message(slot, timeUs);
       }
     }
-    this.#lastTimeUs = ring.timesUs[first + count - 1];
+    if (ring.flagsOf(first + count - 1) < CONTROL_FLAG) this.#lastTimeUs = ring.timesUs[first + count - 1];
     this.messages.release(count);
     this.#publishStats();
   }
@@ -116,7 +112,7 @@ export class Parser {
       return;
     }
     if (this.tap !== undefined)
-      this.tap(ring.bytes, offset, Math.min(lengthBytes, ring.slotBytes), lengthBytes, timeUs);
+      this.tap.save(ring.bytes, offset, Math.min(lengthBytes, ring.slotBytes), lengthBytes, timeUs);
     const batch = this.#batch;
     const before = batch.count;
     decodeDatagram(

@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import { Piscina } from 'piscina';
 import { setPriority } from '../daemon/priority.js';
 import { reduceRights } from '../daemon/rights.js';
+import { DamageError } from '../errors.js';
 import { WriterStat } from '../log/writer-stats.js';
 import type { WriterEvent, WriterTask } from '../log/writer-task.js';
 import { RECEIVE_EXTRA_BYTES } from '../netlink/libc.js';
@@ -80,14 +81,19 @@ export class Pipeline {
     }
   }
 
-  /** Until stopped, the end of a replay, or the death of a stage. */
+  /** Until stopped, the end of a replay, or the death of a stage. A damaged capture is told after all before it is saved. */
   async run(): Promise<RecordSummary> {
     const source = this.#source!;
     try {
-      const running = source.run();
+      let damage: DamageError | undefined;
+      const running = source.run().catch((error) => {
+        if (!(error instanceof DamageError)) throw error;
+        damage = error;
+      });
       await this.#orDeath(Promise.race([running, this.#stopAsked]));
       const stopped = this.#stopInOrder(source).then(() => '');
       const unsaved = await this.#orDeath(Promise.race([stopped, this.#tooLate()]));
+      if (damage !== undefined) throw damage;
       return this.#summary(unsaved);
     } finally {
       await this.#end();

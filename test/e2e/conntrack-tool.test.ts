@@ -30,7 +30,7 @@ it('the listing has the events that conntrack -E has, start before end', { skip 
       await lab.fetchForwarded(10, { family });
       await lab.endAll();
     }
-    const expected = await stopTool();
+    const expected = await stopTool(2 * 2 * 93);
     const { code, stderr } = await recorder.stop();
     assert.equal(code, 0, stderr);
 

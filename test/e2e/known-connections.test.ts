@@ -166,7 +166,7 @@ describe('200,000 injected connections', { skip }, () => {
       const tally = new FloodTally(plan);
       for (const file of logFiles()) tally.add(list(file));
       tally.assertComplete();
-      ctrecorder(['-T', '-f', ...logFiles()], folder);
+      ctrecorder(['-T', ...logFiles()], folder);
     });
   });
 

@@ -24,10 +24,11 @@ export function toolTable(namespace: Namespace): string[] {
 }
 
 /**
- * Follow the events of a namespace until the returned function is called, which answers them as letter and text. It drops events
- * beyond about 160 in one burst: version 1.4.7 sets `-b` on another socket than the one it reads.
+ * Follow the events of a namespace until the returned function is called, which waits until there are `count` and answers all,
+ * as letter and text. It fails beyond about 160 events in one burst: version 1.4.7 sets `-b` on another socket than the one it
+ * reads.
  */
-export async function toolEvents(namespace: Namespace): Promise<() => Promise<string[]>> {
+export async function toolEvents(namespace: Namespace): Promise<(count: number) => Promise<string[]>> {
   const before = listenerCount(namespace);
   const child = namespace.spawn('conntrack', ['-E', '-e', 'NEW,DESTROY', '-o', 'timestamp,id'], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -42,13 +43,14 @@ export async function toolEvents(namespace: Namespace): Promise<() => Promise<st
   });
   const closed = once(child, 'close');
   while (listenerCount(namespace) <= before) await new Promise((resolve) => setTimeout(resolve, 5));
-  return async () => {
+  return async (count) => {
+    while (lines(output).length < count) {
+      if (complaints.includes('ENOBUFS')) throw new Error(`conntrack -E lost events: ${complaints}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     child.kill('SIGTERM');
     await closed;
-    if (complaints.includes('ENOBUFS')) throw new Error(`conntrack -E lost events: ${complaints}`);
-    return lines(output).map(
-      (line) => (line.includes('[NEW]') ? 'S' : 'E') + toolText(line),
-    );
+    return lines(output).map((line) => (line.includes('[NEW]') ? 'S' : 'E') + toolText(line));
   };
 }
 

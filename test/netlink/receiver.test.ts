@@ -205,11 +205,13 @@ inNamespace(import.meta.url, () => {
       const now = performance.now.bind(performance);
       // Nobody may step the clock of a shared machine, so the monotonic clock falls back instead.
       t.mock.method(performance, 'now', () => now() - 5000);
+      injector.create({ count: 1 }); // an idle receiver looks at the clock when something comes
       await until(() => {
         taker.take();
         return taker.controls.length > 0;
       });
       t.mock.restoreAll();
+      injector.flush();
       const [{ kind, a, b }] = taker.controls;
       assert.equal(kind, Control.clockStep);
       assert.ok(Math.abs(a - 5_000_000) < 100_000, `${a}`);

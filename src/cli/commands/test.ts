@@ -1,0 +1,24 @@
+/** `-T`, `test` */
+import { Command, Option } from 'clipanion';
+import { ExitCode } from '../failure.js';
+import { needFile } from './need-file.js';
+
+export class TestCommand extends Command {
+  static override paths = [['test']];
+
+  readonly file = Option.Array('--file', []);
+  readonly files = Option.Rest();
+  readonly debug = Option.Boolean('--debug', false);
+
+  async execute(): Promise<number> {
+    const files = [...this.file, ...this.files];
+    needFile('-T', files[0]);
+    const { testFiles } = await import('../../query/check.js');
+    let sound = true;
+    for await (const report of testFiles(files)) {
+      sound &&= report.sound;
+      process.stdout.write(`${report.lines.join('\n')}\n`);
+    }
+    return sound ? ExitCode.done : ExitCode.failed;
+  }
+}

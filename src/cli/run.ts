@@ -1,0 +1,63 @@
+/** From the arguments to a command: each mode loads what it needs and nothing else. Sets the exit code, never throws. */
+import type { CommandClass } from 'clipanion';
+import { UsageError } from '../errors.js';
+import { ExitCode, exitCodeOf, report } from './failure.js';
+import { type Translated, translate } from './getopt.js';
+import { quoted } from './quoted.js';
+
+const commands: Readonly<Record<string, () => Promise<CommandClass>>> = {
+  capture: async () => (await import('./commands/capture.js')).CaptureCommand,
+  list: async () => (await import('./commands/list.js')).ListCommand,
+  test: async () => (await import('./commands/test.js')).TestCommand,
+  squeeze: async () => (await import('./commands/squeeze.js')).SqueezeCommand,
+  header: async () => (await import('./commands/header.js')).HeaderCommand,
+};
+
+export async function run(argv: readonly string[]): Promise<void> {
+  const debug = argv.includes('--debug');
+  const fail = (error: unknown): void => {
+    process.exitCode = exitCodeOf(error);
+    process.stderr.write(report(error, debug));
+  };
+  process.on('uncaughtException', (error) => {
+    fail(error);
+    process.exit();
+  });
+  // A reader that went away is no error, neither `| head` nor a closed terminal.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') fail(error);
+  });
+  process.stderr.on('error', () => {});
+  try {
+    process.exitCode = await dispatch(translate(argv));
+  } catch (error) {
+    fail(error);
+  }
+}
+
+async function dispatch({ mode, args, help }: Translated): Promise<number> {
+  if (mode.word === 'version') {
+    const { versionText } = await import('./commands/version.js');
+    process.stdout.write(versionText());
+    return ExitCode.done;
+  }
+  if (mode.word === 'help' || help) {
+    const { fullHelp, modeHelp } = await import('./help.js');
+    process.stdout.write(mode.word === 'help' ? fullHelp() : modeHelp(mode));
+    return ExitCode.done;
+  }
+  const [{ Cli }, command] = await Promise.all([import('clipanion'), commands[mode.word]()]);
+  return compile(Cli.from([command], { binaryName: 'ctrecorder' }), mode.word, args).validateAndExecute();
+}
+
+/** Clipanion's refusals are several lines; by now only what getopt.ts cannot see is left to refuse. */
+function compile(cli: InstanceType<typeof import('clipanion').Cli>, word: string, args: readonly string[]) {
+  try {
+    return cli.process([word, ...args], {});
+  } catch (error) {
+    if ((error as { clipanion?: unknown }).clipanion === undefined) throw error;
+    throw new UsageError(
+      `${quoted(args.join(' '))}: ${(error as Error).message.split('\n', 1)[0]}; see ctrecorder -h`,
+    );
+  }
+}
