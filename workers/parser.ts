@@ -10,7 +10,9 @@ export default function parse(task: ParserTask): void {
   const messages = new RingConsumer(new RingMemory(task.messages));
   const blocks = new RingProducer(new RingMemory(task.blocks));
   const saver =
-    task.saveMessagesFile === undefined ? undefined : new MessageSaver(task.saveMessagesFile, task.saveLimitBytes);
+    task.saveMessagesFile === undefined
+      ? undefined
+      : new MessageSaver(task.saveMessagesFile, task.saveLimitBytes);
   try {
     new Parser(messages, blocks, task.options, new Float64Array(task.stats), saver).run();
   } catch (error) {

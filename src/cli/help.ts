@@ -18,10 +18,9 @@ ${modes.map(modeHelp).join('\n')}`;
 /** Help of one mode. */
 export function modeHelp(mode: ModeSpec): string {
   const files = mode.takesFiles === true ? ' [FILE...]' : '';
-  const options = mode.options.length > 0 ? ' [OPTIONS]' : '';
+  const rest = mode.options.length > 0 ? ` [OPTION...]${files}` : '';
   return [
-    `ctrecorder -${mode.letter}${options}${files}`.padEnd(TERM_COLUMNS + 8) +
-      `(or: ctrecorder ${mode.word}) ${mode.summary}`,
+    `ctrecorder -${mode.letter}${rest}  or  ctrecorder ${mode.word}${rest}: ${mode.summary}`,
     ...mode.options.map(optionHelp),
     ...mode.examples.map((example) => `  example: ${example}`),
     '',

@@ -59,7 +59,10 @@ function find(text: string, key: string): string[] | undefined {
 /** Entries that are not in the files (LDAP and the like); empty where there are none or no getent. */
 function getent(database: string, key: string): string {
   try {
-    return execFileSync('getent', [database, '--', key], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return execFileSync('getent', [database, '--', key], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
   } catch {
     return '';
   }

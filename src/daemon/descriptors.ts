@@ -1,4 +1,7 @@
-/** Descriptors that the program was started with. Node opens its own with O_CLOEXEC, so whatever lacks it was inherited. */
+/**
+ * Descriptors that the program was started with. Node opens its own with O_CLOEXEC and marks the first inherited ones so too (libuv:
+ * uv_disable_stdio_inheritance, up to 16 and on to the first gap): those never reach a child. Whatever still lacks it was inherited.
+ */
 import { closeSync, fstatSync, readdirSync, readFileSync } from 'node:fs';
 import { UsageError } from '../errors.js';
 
@@ -34,8 +37,11 @@ export function needDescriptor(option: string, fd: number): void {
   try {
     fstatSync(fd);
   } catch (error) {
-    throw new UsageError(`${option} ${fd}: not an open descriptor; open it in the shell, as in ${fd}>progress.json`, {
-      cause: error,
-    });
+    throw new UsageError(
+      `${option} ${fd}: not an open descriptor; open it in the shell, as in ${fd}>progress.json`,
+      {
+        cause: error,
+      },
+    );
   }
 }

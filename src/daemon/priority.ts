@@ -11,8 +11,13 @@ export function setPriority(nice: number): void {
     } catch (error) {
       const { code, message } = (error as { info?: { code: string; message: string } }).info ?? {};
       if (code === 'ESRCH') continue; // the thread has ended meanwhile
-      const what = code === 'EACCES' || code === 'EPERM' ? 'not permitted; a value below the present one needs root' : message;
-      throw new SystemFailure('set priority', code ?? errnoCode(error), `-N ${nice}: ${what}`, { cause: error });
+      const what =
+        code === 'EACCES' || code === 'EPERM'
+          ? 'not permitted; a value below the present one needs root'
+          : message;
+      throw new SystemFailure('set priority', code ?? errnoCode(error), `-N ${nice}: ${what}`, {
+        cause: error,
+      });
     }
   }
 }

@@ -2,7 +2,7 @@
  * Rights of the recorder (DESIGN.md section 10). Node's set*id calls change all threads of the process, prctl and capset only the
  * calling one, which decides the order of everything here.
  */
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../errors.js';
 import {
   CAP_NET_ADMIN,
@@ -14,6 +14,9 @@ import {
 } from '../netlink/constants.js';
 import { capset, prctl } from '../netlink/libc.js';
 import { resolveIdentity } from './accounts.js';
+
+/** Missing in Node's type declarations. The user's supplementary groups and `gid`, of all threads. */
+const { initgroups } = process as unknown as { initgroups(user: string, gid: number): void };
 
 /** What the recorder can still need after its start. */
 const KEPT_CAPABILITIES: readonly number[] = [CAP_SETGID, CAP_SETUID, CAP_NET_ADMIN];
@@ -33,7 +36,7 @@ export function reduceRights(user: string | undefined, group: string | undefined
   try {
     prctl(PR_SET_KEEPCAPS, 1);
     if (name === undefined) process.setgroups!([]);
-    else process.initgroups!(name, gid);
+    else initgroups(name, gid);
     process.setgid!(gid);
     if (uid !== undefined) process.setuid!(uid);
     const kept = 1n << BigInt(CAP_NET_ADMIN);
@@ -41,7 +44,9 @@ export function reduceRights(user: string | undefined, group: string | undefined
   } catch (error) {
     if (errnoCode(error) !== 'EPERM') throw error;
     const asked = [user && `-U ${user}`, group && `-G ${group}`].filter(Boolean).join(' ');
-    throw new SystemFailure('reduce rights', 'EPERM', `${asked}: not permitted; start it as root`, { cause: error });
+    throw new SystemFailure('reduce rights', 'EPERM', `${asked}: not permitted; start it as root`, {
+      cause: error,
+    });
   }
 }
 
@@ -68,7 +73,8 @@ export function limitRights(): void {
 export function rightsAreLimited(): boolean {
   return readdirSync('/proc/self/task').every((thread) => {
     const status = readFileSync(`/proc/self/task/${thread}/status`, 'latin1');
-    const mask = (name: string) => BigInt(`0x${new RegExp(`^${name}:\\s*([0-9a-f]+)`, 'm').exec(status)?.[1] ?? 0}`);
+    const mask = (name: string) =>
+      BigInt(`0x${new RegExp(`^${name}:\\s*([0-9a-f]+)`, 'm').exec(status)?.[1] ?? 0}`);
     const mayLimit = ((mask('CapEff') >> CAP_SETPCAP) & 1n) === 1n;
     return mask('NoNewPrivs') === 1n && (!mayLimit || (mask('CapBnd') & ~KEPT_MASK) === 0n);
   });

@@ -151,9 +151,28 @@ export function writeAll(
   let done = 0;
   while (done < length) {
     const written = fs.write(file, bytes, offset + done, length - done, position + done);
-    if (written === 0) throw new SystemFailure('write', 'EIO', `write ${file.path}: nothing was written`, file);
+    if (written === 0)
+      throw new SystemFailure('write', 'EIO', `write ${file.path}: nothing was written`, file);
     done += written;
   }
+}
+
+/** Rename to `to`, or to `to.1`, `to.2`, ... when that is taken; answers the name it got. */
+export function renameNumbered(fs: LogFileSystem, from: string, to: string): string {
+  for (let number = 0; ; number++) {
+    const name = numbered(to, number);
+    try {
+      fs.rename(from, name);
+      return name;
+    } catch (error) {
+      if (errnoCode(error) !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** NAME, NAME.1, NAME.2, ... */
+export function numbered(path: string, number: number): string {
+  return number === 0 ? path : `${path}.${number}`;
 }
 
 function attempt<T>(operation: string, path: string, call: () => T): T {

@@ -43,7 +43,14 @@ export class LogFileWriter {
 
   /** Rows as one block, strongly compressed. */
   append(batch: EventBatch): void {
-    const blockBytes = writeRecordBlock(batch, this.#typeOf(batch), this.#identity(), this.#buffer, 0, 'strong');
+    const blockBytes = writeRecordBlock(
+      batch,
+      this.#typeOf(batch),
+      this.#identity(),
+      this.#buffer,
+      0,
+      'strong',
+    );
     const filterBytes = writeAddressFilter(batch, this.#buffer, blockBytes);
     this.#segment.appendFrame(this.#buffer, 0, this.#buffer.subarray(blockBytes, blockBytes + filterBytes));
   }

@@ -72,6 +72,7 @@ const conversions: Readonly<Record<string, (time: LocalTime) => string>> = {
 };
 
 const CONVERSION = /%(.?)/gsu;
+const CONVERSION_WHOLE = /(%.)/su;
 
 let zone: Zone | undefined;
 
@@ -80,7 +81,11 @@ export function fileName(template: string, timeUs: number): string {
   zone ??= localZone();
   const epochSeconds = Math.floor(timeUs / 1e6);
   const offsetSeconds = zone.offsetSecondsAt(epochSeconds);
-  return format(template, { date: new Date((epochSeconds + offsetSeconds) * 1000), epochSeconds, offsetSeconds });
+  return format(template, {
+    date: new Date((epochSeconds + offsetSeconds) * 1000),
+    epochSeconds,
+    offsetSeconds,
+  });
 }
 
 /** UsageError when the template cannot name a file. */
@@ -95,16 +100,27 @@ export function checkTemplate(template: string): void {
       );
 }
 
-/** Regular expressions, one per path component of the template, that every name from it matches (and a few others may). */
-export function namePatterns(template: string): RegExp[] {
+/**
+ * Where files of a template can be: its path components, those with conversions as patterns that every name from it matches (and a
+ * few others may). The last one also matches a name with `.1`, `.2`, ... and a live file's.
+ */
+export function templatePatterns(template: string): { directories: (string | RegExp)[]; file: RegExp } {
   const components = template.replaceAll('%D', '%m/%d/%y').split('/');
-  return components.map((component) => {
-    const parts = component.split(/(%.)/su).map((part) => {
-      if (part === '%%') return '%';
-      return /^%./su.test(part) ? '.+' : part.replace(/[^\w]/gsu, '\\$&');
-    });
-    return new RegExp(`^${parts.join('')}$`, 's');
+  const last = components.pop()!;
+  const directories = components.map((component) =>
+    /%[^%]/.test(component.replaceAll('%%', ''))
+      ? new RegExp(`^${patternOf(component)}$`, 's')
+      : component.replaceAll('%%', '%'),
+  );
+  return { directories, file: new RegExp(`^${patternOf(last)}(\\.\\d+)?(\\.part)?$`, 's') };
+}
+
+function patternOf(component: string): string {
+  const parts = component.split(CONVERSION_WHOLE).map((part) => {
+    if (part === '%%') return '%';
+    return part.startsWith('%') ? '.+' : part.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
   });
+  return parts.join('');
 }
 
 /** When the next file is due: the next multiple of the interval since the epoch, in UTC, as the ancestor did. */

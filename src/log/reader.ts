@@ -4,6 +4,7 @@ import { DamageError } from '../errors.js';
 import { decodeRecords } from './decode.js';
 import type { FileMeta } from './file-meta.js';
 import {
+  BLOCK_HEADER_BYTES,
   BlockCodec,
   BlockType,
   FILE_MAGIC,
@@ -13,7 +14,7 @@ import {
   isRecordBlock,
   MAX_JSON_BYTES,
 } from './format.js';
-import type { ParsedFrame } from './frame.js';
+import { type ParsedFrame, parseFrame } from './frame.js';
 import { headerLines } from './header-lines.js';
 import type { ByteInput } from './input.js';
 import { type ScannedBlock, scanBlocks } from './scan.js';
@@ -171,29 +172,25 @@ export async function openFormat3(input: ByteInput, file: string, live: boolean)
   return new LogReader(header, input, live, damage);
 }
 
-/** The header block's JSON. When it is damaged nothing of it is believed, and the damage is answered to be reported. */
+/**
+ * The header block's JSON. When it is damaged nothing of it is believed, and the damage is answered to be reported; the block
+ * after it is left for `items`.
+ */
 export async function readMeta(
   input: ByteInput,
   file: string,
 ): Promise<{ meta: Partial<FileMeta>; damage?: Damage; block?: ScannedBlock }> {
+  const available = await input.need(BLOCK_HEADER_BYTES);
+  const frame = available < BLOCK_HEADER_BYTES ? undefined : parseFrame(input.buffer, input.start);
+  if (typeof frame === 'object' && frame.type !== BlockType.header)
+    return { meta: {}, damage: noHeader(input, 'the first block is no header') };
   for await (const block of scanBlocks(input)) {
     if (block.type === 'damage') return { meta: {}, damage: block.damage };
-    if (block.frame.type !== BlockType.header) {
-      const what = 'the first block is no header';
-      return {
-        meta: {},
-        damage: { code: 'bad-header', offsetBytes: block.offsetBytes, lengthBytes: 0, what },
-      };
-    }
     return { meta: parseJson<FileMeta>(block, file), block };
   }
-  return {
-    meta: {},
-    damage: {
-      code: 'truncated',
-      offsetBytes: input.offset,
-      lengthBytes: 0,
-      what: 'ends before its header block',
-    },
-  };
+  return { meta: {}, damage: noHeader(input, 'ends before its header block') };
+}
+
+function noHeader(input: ByteInput, what: string): Damage {
+  return { code: 'bad-header', offsetBytes: input.offset, lengthBytes: 0, what };
 }

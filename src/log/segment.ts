@@ -2,7 +2,7 @@
  * One log file being written: blocks in, chain and index kept. It knows what is durable (acknowledged) and can cut the file back
  * to that. Writer thread, once per block; at most INDEX_EVERY_BLOCKS index entries are in memory.
  */
-import { invariant, SystemFailure } from '../errors.js';
+import { errnoCode, invariant, SystemFailure } from '../errors.js';
 import { type EndReason, endOffsetText } from './end-block.js';
 import type { FileMeta } from './file-meta.js';
 import { type LogFile, type LogFileSystem, writeAll } from './file-system.js';
@@ -72,7 +72,7 @@ export class Segment {
     const header = structuralBlock(state, BlockType.header, json, 1, openedUs, openedUs);
     writeAll(fs, file, preamble, 0, preamble.length, 0);
     writeAll(fs, file, header, 0, header.length, preamble.length);
-    noteHeaderBlock(state, chainOf(header), header.length);
+    noteOtherBlock(state, chainOf(header), header.length);
     return new Segment(fs, file, state);
   }
 
@@ -97,11 +97,11 @@ export class Segment {
     stampFrame(bytes, offset, state.chain);
     const frame = parseFrame(bytes, offset);
     invariant(typeof frame === 'object', 'segment: a block that does not parse');
-    writeAll(this.fs, this.file, bytes, offset, frame.headerBytes + frame.storedBytes, state.bytes);
+    this.#write(bytes, offset, frame.headerBytes + frame.storedBytes);
     noteDataBlock(state, frame, filter.slice());
     if (state.entries.length < INDEX_EVERY_BLOCKS) return;
     const index = indexBlock(state);
-    writeAll(this.fs, this.file, index, 0, index.length, state.bytes);
+    this.#write(index, 0, index.length);
     noteIndexBlock(state, chainOf(index), index.length);
   }
 
@@ -167,6 +167,16 @@ export class Segment {
     }
   }
 
+  #write(bytes: Uint8Array, offset: number, length: number): void {
+    try {
+      writeAll(this.fs, this.file, bytes, offset, length, this.#state.bytes);
+    } catch (error) {
+      // As large as a file can get here: only another file helps.
+      if (errnoCode(error) === 'EFBIG') this.#trusted = false;
+      throw error;
+    }
+  }
+
   /** Close the descriptor, which also gives up the lock. Safe to repeat. */
   close(): void {
     const { file } = this;
@@ -197,8 +207,8 @@ export function emptyState(preamble: Uint8Array, meta: Pick<FileMeta, 'previous'
   };
 }
 
-/** Note that the file goes on with a header block. */
-export function noteHeaderBlock(state: SegmentState, chain: Uint8Array, lengthBytes: number): void {
+/** Note that the file goes on with a block that is neither data nor index. */
+export function noteOtherBlock(state: SegmentState, chain: Uint8Array, lengthBytes: number): void {
   state.chain = chain;
   state.bytes += lengthBytes;
 }
@@ -263,6 +273,14 @@ function endBlock(state: SegmentState, reason: EndReason): Uint8Array {
   const { bytes, blocks, records, lastTimeUs } = state;
   const firstTimeUs = blocks === 0 ? 0 : state.firstTimeUs;
   const indexOffsets = state.indexOffsets.length > INDEX_OFFSETS_MAX ? undefined : state.indexOffsets;
-  const end = { reason, blocks, records, firstTimeUs, lastTimeUs, indexOffsets, endOffset: endOffsetText(bytes) };
+  const end = {
+    reason,
+    blocks,
+    records,
+    firstTimeUs,
+    lastTimeUs,
+    indexOffsets,
+    endOffset: endOffsetText(bytes),
+  };
   return structuralBlock(state, BlockType.end, Buffer.from(JSON.stringify(end)), 1, firstTimeUs, lastTimeUs);
 }

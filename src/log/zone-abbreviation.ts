@@ -37,7 +37,13 @@ function fromPosix(text: string, epochSeconds: number): string | undefined {
 function fromZoneFile(bytes: Buffer, epochSeconds: number, offsetSeconds: number): string | undefined {
   const first = counts(bytes, 0);
   const at =
-    HEADER_BYTES + first.times * 5 + first.types * 6 + first.letters + first.leaps * 8 + first.standards + first.locals;
+    HEADER_BYTES +
+    first.times * 5 +
+    first.types * 6 +
+    first.letters +
+    first.leaps * 8 +
+    first.standards +
+    first.locals;
   const { times, types, letters, leaps, standards, locals } = counts(bytes, at);
   const timesAt = at + HEADER_BYTES;
   const typesAt = timesAt + times * 9;

@@ -175,9 +175,18 @@ export class Pipeline {
   }
 
   /** One pool, one thread, one task that lasts as long as the recording. */
-  #startStage(name: 'parser' | 'writer', task: ParserTask | WriterTask, transferList: MessagePort[]): Promise<void> {
+  #startStage(
+    name: 'parser' | 'writer',
+    task: ParserTask | WriterTask,
+    transferList: MessagePort[],
+  ): Promise<void> {
     const filename = new URL(`../../workers/${name}.js`, import.meta.url).href;
-    const pool = new Piscina({ filename, minThreads: 1, maxThreads: 1, idleTimeout: Number.POSITIVE_INFINITY });
+    const pool = new Piscina({
+      filename,
+      minThreads: 1,
+      maxThreads: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+    });
     this.#pools.push(pool);
     return pool.run(task, { transferList });
   }
@@ -190,7 +199,10 @@ export class Pipeline {
           this.#log.info({ file: event.file }, `recording to ${event.file}`);
           resolve(event.file);
         } else if (event.type === 'closed')
-          this.#log.info({ file: event.file, chain: event.chain }, `closed ${event.file}, chain ${event.chain}`);
+          this.#log.info(
+            { file: event.file, chain: event.chain },
+            `closed ${event.file}, chain ${event.chain}`,
+          );
         else if (event.type === 'flushed') this.#logStatistics();
         else this.#log[event.level](event.message);
       });
@@ -198,8 +210,12 @@ export class Pipeline {
   }
 
   #logStatistics(): void {
-    const parser = Object.fromEntries(Object.entries(ParserStat).map(([name, i]) => [name, this.#parserStats[i]]));
-    const writer = Object.fromEntries(Object.entries(WriterStat).map(([name, i]) => [name, this.#writerStats[i]]));
+    const parser = Object.fromEntries(
+      Object.entries(ParserStat).map(([name, i]) => [name, this.#parserStats[i]]),
+    );
+    const writer = Object.fromEntries(
+      Object.entries(WriterStat).map(([name, i]) => [name, this.#writerStats[i]]),
+    );
     const receiver = this.#source?.statistics() ?? {};
     this.#log.info(
       { receiver, parser, writer },

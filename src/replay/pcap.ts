@@ -47,8 +47,13 @@ function isPcap(magic: number): boolean {
   return magic === PCAP_MAGIC_US || magic === PCAP_MAGIC_NS;
 }
 
-async function* pcap(input: ByteInput, file: string, littleEndian: boolean): AsyncGenerator<Packet, void, void> {
-  if ((await input.need(PCAP_HEADER_BYTES)) < PCAP_HEADER_BYTES) throw bad(file, 0, 'is cut within its header');
+async function* pcap(
+  input: ByteInput,
+  file: string,
+  littleEndian: boolean,
+): AsyncGenerator<Packet, void, void> {
+  if ((await input.need(PCAP_HEADER_BYTES)) < PCAP_HEADER_BYTES)
+    throw bad(file, 0, 'is cut within its header');
   let view = viewAt(input, PCAP_HEADER_BYTES);
   const nanoseconds = view.getUint32(0, littleEndian) === PCAP_MAGIC_NS;
   checkLinkType(file, view.getUint32(20, littleEndian) & 0xffff);
@@ -60,7 +65,8 @@ async function* pcap(input: ByteInput, file: string, littleEndian: boolean): Asy
     if (available < PCAP_PACKET_HEADER_BYTES) throw bad(file, input.offset, 'is cut within a packet header');
     view = viewAt(input, PCAP_PACKET_HEADER_BYTES);
     const fraction = view.getUint32(4, littleEndian);
-    packet.timeUs = view.getUint32(0, littleEndian) * 1e6 + (nanoseconds ? Math.floor(fraction / 1000) : fraction);
+    packet.timeUs =
+      view.getUint32(0, littleEndian) * 1e6 + (nanoseconds ? Math.floor(fraction / 1000) : fraction);
     packet.capturedBytes = view.getUint32(8, littleEndian);
     packet.realBytes = view.getUint32(12, littleEndian);
     const length = PCAP_PACKET_HEADER_BYTES + packet.capturedBytes;
@@ -102,7 +108,8 @@ async function* pcapng(input: ByteInput, file: string): AsyncGenerator<Packet, v
     const start = input.start;
     input.advance(length);
     if (isSection) continue;
-    if (type === BlockType.interface && length >= 20) interfaces.push(readInterface(view, length, littleEndian));
+    if (type === BlockType.interface && length >= 20)
+      interfaces.push(readInterface(view, length, littleEndian));
     else if (type === BlockType.enhancedPacket && length >= 32) {
       const { linkType, unitUs } = interfaces[view.getUint32(8, littleEndian)] ?? { linkType: -1, unitUs: 1 };
       checkLinkType(file, linkType);
@@ -138,13 +145,18 @@ function readInterface(view: DataView, length: number, littleEndian: boolean): I
 }
 
 async function take(input: ByteInput, file: string, length: number): Promise<void> {
-  if (length > PACKET_BYTES_MAX) throw bad(file, input.offset, `has a packet of ${length} bytes, more than any netlink message`);
+  if (length > PACKET_BYTES_MAX)
+    throw bad(file, input.offset, `has a packet of ${length} bytes, more than any netlink message`);
   if ((await input.need(length)) < length) throw bad(file, input.offset, 'is cut within a packet');
 }
 
 function checkLinkType(file: string, linkType: number): void {
   if (linkType !== LINKTYPE_NETLINK)
-    throw bad(file, 0, `has link type ${linkType}, not ${LINKTYPE_NETLINK} (record it on an nlmon interface)`);
+    throw bad(
+      file,
+      0,
+      `has link type ${linkType}, not ${LINKTYPE_NETLINK} (record it on an nlmon interface)`,
+    );
 }
 
 function viewAt(input: ByteInput, length: number): DataView {

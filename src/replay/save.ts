@@ -56,7 +56,10 @@ export class MessageSaver {
     this.#view.setUint32(at + 8, COOKED_HEADER_BYTES + capturedBytes, true);
     this.#view.setUint32(at + 12, COOKED_HEADER_BYTES + realBytes, true);
     writeCookedHeader(this.#buffer, at + PACKET_HEADER_BYTES);
-    this.#buffer.set(bytes.subarray(offset, offset + capturedBytes), at + PACKET_HEADER_BYTES + COOKED_HEADER_BYTES);
+    this.#buffer.set(
+      bytes.subarray(offset, offset + capturedBytes),
+      at + PACKET_HEADER_BYTES + COOKED_HEADER_BYTES,
+    );
     this.#used += length;
   }
 
@@ -69,7 +72,8 @@ export class MessageSaver {
 
   #flush(): void {
     try {
-      for (let from = 0; from < this.#used; ) from += writeSync(this.#fd, this.#buffer, from, this.#used - from);
+      for (let from = 0; from < this.#used; )
+        from += writeSync(this.#fd, this.#buffer, from, this.#used - from);
       this.#writtenBytes += this.#used;
     } catch (error) {
       this.#used = 0;

@@ -33,7 +33,15 @@ export class ReplaySource implements MessageSource {
   /** Where the last counted message stands in the ring; its slot may have been taken, so its bytes are kept. */
   readonly #last: Uint8Array;
   #lastBytes = 0;
-  readonly #counts = { packets: 0, messages: 0, otherFamily: 0, toKernel: 0, dumpReplies: 0, duplicates: 0, tooShort: 0 };
+  readonly #counts = {
+    packets: 0,
+    messages: 0,
+    otherFamily: 0,
+    toKernel: 0,
+    dumpReplies: 0,
+    duplicates: 0,
+    tooShort: 0,
+  };
 
   private constructor(
     readonly file: string,
@@ -119,7 +127,9 @@ export class ReplaySource implements MessageSource {
       counts.dumpReplies++;
       return false;
     }
-    return this.options.keepDuplicates || !this.#isRepeated(bytes, message, capturedBytes - COOKED_HEADER_BYTES);
+    return (
+      this.options.keepDuplicates || !this.#isRepeated(bytes, message, capturedBytes - COOKED_HEADER_BYTES)
+    );
   }
 
   /** nlmon sees a multicast once per listener, one copy right after the other. */
@@ -144,7 +154,8 @@ export class ReplaySource implements MessageSource {
     const there = Math.min(capturedBytes - COOKED_HEADER_BYTES, ring.slotBytes);
     ring.bytes.set(bytes.subarray(message, message + there), at);
     // What was not captured must not look as if it had been: the rest of the slot is older bytes.
-    const length = realBytes > capturedBytes ? realBytes - COOKED_HEADER_BYTES : capturedBytes - COOKED_HEADER_BYTES;
+    const length =
+      realBytes > capturedBytes ? realBytes - COOKED_HEADER_BYTES : capturedBytes - COOKED_HEADER_BYTES;
     if (length > there) ring.bytes.fill(0, at + there, at + Math.min(length, ring.slotBytes));
     const extras = ring.extrasOffset + slot * ring.extraBytes;
     ring.bytes.fill(0, extras, extras + ring.extraBytes); // sender: port 0, the kernel

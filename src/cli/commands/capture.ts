@@ -1,0 +1,104 @@
+/** `-C`, `capture` */
+import { Command, Option } from 'clipanion';
+import type { StartOptions } from '../../daemon/start.js';
+import { UsageError } from '../../errors.js';
+import { defaultRecorderOptions as defaults, type RecorderOptions } from '../../record/options.js';
+import { parseChoice, parseDuration, parseInteger, parseProtocols, parseSize } from '../parse.js';
+import { needFile } from './need-file.js';
+
+/** SO_RCVBUF is an int in bytes, half of which the kernel gives away by doubling. */
+const MAX_RCVBUF_KIB = 2 ** 20 - 1;
+/** 4 GiB of slots. */
+const MAX_RING_SLOTS = 2 ** 23;
+const MAX_ROTATE_MINUTES = 366 * 24 * 60;
+const MAX_DESCRIPTOR = 2 ** 20;
+const FIRST_FREE_DESCRIPTOR = 3;
+
+export class CaptureCommand extends Command {
+  static override paths = [['capture']];
+
+  readonly file = Option.String('--file');
+  readonly rotate = Option.String('--rotate');
+  readonly protocols = Option.String('--protocols');
+  readonly rcvbuf = Option.String('--rcvbuf');
+  readonly ring = Option.String('--ring');
+  readonly nice = Option.String('--nice');
+  readonly user = Option.String('--user');
+  readonly group = Option.String('--group');
+  readonly pidfile = Option.String('--pidfile');
+  readonly foreground = Option.Boolean('--foreground', false);
+  readonly flushInterval = Option.String('--flush-interval');
+  readonly stopTimeout = Option.String('--stop-timeout');
+  readonly progressFd = Option.String('--progress-fd');
+  readonly replay = Option.String('--replay');
+  readonly keepDuplicates = Option.Boolean('--keep-duplicates', false);
+  readonly saveMessages = Option.String('--save-messages');
+  readonly saveLimit = Option.String('--save-limit');
+  readonly logFormat = Option.String('--log-format');
+  readonly debug = Option.Boolean('--debug', false);
+
+  async execute(): Promise<number> {
+    const options = this.#options();
+    const { start } = await import('../../daemon/start.js');
+    const code = await start(options);
+    process.exit(code); // whatever a worker may still hold open
+  }
+
+  #options(): StartOptions {
+    const logFormat = given(this.logFormat, (text) =>
+      parseChoice('--log-format', text, ['pretty', 'json', 'syslog'] as const),
+    );
+    return {
+      recorder: this.#recorder(),
+      foreground: this.foreground,
+      debug: this.debug,
+      say: (line) => void process.stdout.write(`ctrecorder: ${line}\n`),
+      warn: (line) => void process.stderr.write(`ctrecorder: ${line}\n`),
+      ...(this.pidfile !== undefined && { pidFile: notEmpty('-P', this.pidfile) }),
+      ...(logFormat !== undefined && { logFormat }),
+    };
+  }
+
+  #recorder(): RecorderOptions {
+    const nice = given(this.nice, (text) => parseInteger('-N', text, -20, 19));
+    const progressFd = given(this.progressFd, (text) =>
+      parseInteger('--progress-fd', text, FIRST_FREE_DESCRIPTOR, MAX_DESCRIPTOR),
+    );
+    return {
+      fileTemplate: needFile('-C', this.file),
+      rotateMinutes:
+        given(this.rotate, (text) => parseInteger('-t', text, 0, MAX_ROTATE_MINUTES)) ??
+        defaults.rotateMinutes,
+      protocols: given(this.protocols, (text) => parseProtocols('-p', text)) ?? defaults.protocols,
+      rcvbufKiB:
+        given(this.rcvbuf, (text) => parseInteger('-b', text, 1, MAX_RCVBUF_KIB)) ?? defaults.rcvbufKiB,
+      ringSlots:
+        given(this.ring, (text) => parseInteger('-B', text, 1, MAX_RING_SLOTS)) ?? defaults.ringSlots,
+      flushIntervalMs:
+        given(this.flushInterval, (text) => parseDuration('--flush-interval', text)) ??
+        defaults.flushIntervalMs,
+      stopTimeoutMs:
+        given(this.stopTimeout, (text) => parseDuration('--stop-timeout', text)) ?? defaults.stopTimeoutMs,
+      keepDuplicates: this.keepDuplicates,
+      saveLimitBytes:
+        given(this.saveLimit, (text) => parseSize('--save-limit', text)) ?? defaults.saveLimitBytes,
+      ...(nice !== undefined && { nice }),
+      ...(progressFd !== undefined && { progressFd }),
+      ...(this.user !== undefined && { user: notEmpty('-U', this.user) }),
+      ...(this.group !== undefined && { group: notEmpty('-G', this.group) }),
+      ...(this.replay !== undefined && { replayFile: notEmpty('--replay', this.replay) }),
+      ...(this.saveMessages !== undefined && {
+        saveMessagesFile: notEmpty('--save-messages', this.saveMessages),
+      }),
+    };
+  }
+}
+
+function given<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
+  return text === undefined ? undefined : parse(text);
+}
+
+function notEmpty(option: string, text: string): string {
+  if (text !== '') return text;
+  throw new UsageError(`${option}: the value is empty; give one or leave the option out`);
+}

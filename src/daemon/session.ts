@@ -1,0 +1,67 @@
+/** One recording in this process: pid file, signals, summary, exit code. */
+import type { Logger } from 'pino';
+import { oneLine } from '../cli/failure.js';
+import type { RecorderOptions } from '../record/options.js';
+import type { ReadyInfo, Recorder, RecordSummary } from '../record/recorder.js';
+import { PidFile } from './pidfile.js';
+
+export interface SessionOptions {
+  readonly recorder: RecorderOptions;
+  readonly pidFile?: string;
+}
+
+export type StartRecorder = (options: RecorderOptions, log: Logger) => Recorder;
+
+/**
+ * Record until stopped by a signal, the end of a replay or a failure; answers the exit code. Rejects when the start fails; after
+ * `onReady` every failure goes to the log.
+ */
+export async function recordSession(
+  { recorder: options, pidFile: path }: SessionOptions,
+  log: Logger,
+  start: StartRecorder,
+  onReady: (info: ReadyInfo) => Promise<void>,
+): Promise<number> {
+  const pidFile = path === undefined ? undefined : PidFile.create(path);
+  const cleanUp = () => pidFile?.remove();
+  process.once('exit', cleanUp);
+  const recorder = start(options, log);
+  wireSignals(recorder, log);
+  await onReady(await recorder.ready);
+  try {
+    return report(await recorder.done, log);
+  } catch (error) {
+    log.fatal({ err: error }, oneLine(error));
+    return 1;
+  }
+}
+
+function wireSignals(recorder: Recorder, log: Logger): void {
+  let stopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const)
+    process.on(signal, () => {
+      if (stopping) {
+        log.error(`${signal} again: ended at once, what was not acknowledged is lost`);
+        process.exit(1);
+      }
+      stopping = true;
+      log.info(`${signal}: stopping`);
+      recorder.stop();
+    });
+  process.on('SIGHUP', () => recorder.rotate());
+  process.on('SIGUSR1', () => recorder.flush());
+  process.on('SIGUSR2', () => {}); // as the ancestor: ignored
+}
+
+function report(summary: RecordSummary, log: Logger): number {
+  const { received, recorded, lost, bytesWritten, files, unsaved } = summary;
+  const counts =
+    `${received} messages received, ${recorded} events recorded, ${lost} lost by the kernel, ` +
+    `${bytesWritten} bytes in ${files} ${files === 1 ? 'file' : 'files'}`;
+  if (unsaved === '') {
+    log.info(summary, `done: ${counts}`);
+    return 0;
+  }
+  log.error(summary, `stopped without saving everything: ${unsaved}; ${counts}`);
+  return 1;
+}

@@ -1,0 +1,135 @@
+/** Which files of a directory tree a recorder made earlier, and what they say about each other. Reads headers and ends only. */
+import { closeSync, type Dirent, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { DamageError, SystemFailure } from '../errors.js';
+import { END_TAIL_BYTES, parseEndTail } from './end-block.js';
+import type { FileMeta, PreviousFile } from './file-meta.js';
+import { BLOCK_HEADER_BYTES, BlockType, LIVE_SUFFIX } from './format.js';
+import { parseFrame } from './frame.js';
+import { ByteInput, FileFeed } from './input.js';
+import { templatePatterns } from './names.js';
+import { readMeta, readPreamble } from './reader.js';
+import { hex } from './segment.js';
+
+/** Newest files looked at to find the one that the chain goes on from. */
+const CANDIDATES_MAX = 16;
+
+export interface OwnFile {
+  readonly path: string;
+  readonly meta: FileMeta;
+}
+
+export interface Recorder {
+  /** Absolute. */
+  readonly template: string;
+  readonly protocols: readonly number[] | 'all';
+}
+
+/** Paths of all files whose names the template could have given, live ones apart. */
+export function filesOfTemplate(template: string): { live: string[]; closed: string[] } {
+  const { directories, file } = templatePatterns(template);
+  let paths = ['/'];
+  for (const component of directories)
+    paths =
+      typeof component === 'string'
+        ? paths.map((path) => join(path, component))
+        : paths.flatMap((path) => namesIn(path, component, (entry) => entry.isDirectory()));
+  const files = paths.flatMap((path) => namesIn(path, file, (entry) => entry.isFile()));
+  return {
+    live: files.filter((path) => path.endsWith(LIVE_SUFFIX)),
+    closed: files.filter((path) => !path.endsWith(LIVE_SUFFIX)),
+  };
+}
+
+/** What the file says about itself when this recorder made it; undefined otherwise, also when it cannot be read. */
+export async function ownFile(path: string, recorder: Recorder): Promise<OwnFile | undefined> {
+  try {
+    const input = new ByteInput(new FileFeed(path));
+    try {
+      await readPreamble(input, path);
+      const { meta, block } = await readMeta(input, path);
+      const isOwn =
+        block !== undefined &&
+        meta.template === recorder.template &&
+        JSON.stringify(meta.protocols) === JSON.stringify(recorder.protocols);
+      return isOwn ? { path, meta: meta as FileMeta } : undefined;
+    } finally {
+      await input.close();
+    }
+  } catch (error) {
+    if (error instanceof DamageError || error instanceof SystemFailure) return undefined;
+    throw error;
+  }
+}
+
+/** The newest file that this recorder closed: the next one continues its chain. Squeezed files are passed over: they are rewritten. */
+export async function lastClosed(paths: readonly string[], recorder: Recorder): Promise<OwnFile | undefined> {
+  const newest = byModification(paths).slice(0, CANDIDATES_MAX);
+  let last: OwnFile | undefined;
+  for (const path of newest) {
+    const own = await ownFile(path, recorder);
+    if (own === undefined || own.meta.squeezed) continue;
+    if (own.meta.openedUs > (last?.meta.openedUs ?? 0)) last = own;
+  }
+  return last;
+}
+
+/** What later files say about the live ones, by base name: where such a file ends for its readers. */
+export async function namedPredecessors(
+  live: readonly OwnFile[],
+  closed: readonly string[],
+  recorder: Recorder,
+): Promise<Map<string, PreviousFile>> {
+  const oldestMs = Math.min(...live.map(({ path }) => statSync(path).mtimeMs));
+  const successors = [...live];
+  for (const path of byModification(closed, oldestMs)) {
+    const own = await ownFile(path, recorder);
+    if (own !== undefined) successors.push(own);
+  }
+  const named = new Map<string, PreviousFile>();
+  for (const { meta } of successors)
+    if (meta.previous !== undefined) named.set(meta.previous.file, meta.previous);
+  return named;
+}
+
+/** Length and last hash of a file that was closed properly; undefined of any other. */
+export function endOf(path: string): PreviousFile | undefined {
+  const fd = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(fd);
+    const tail = new Uint8Array(END_TAIL_BYTES);
+    readSync(fd, tail, 0, tail.length, Math.max(0, size - tail.length));
+    const offset = parseEndTail(tail);
+    if (offset === undefined) return undefined;
+    const header = new Uint8Array(BLOCK_HEADER_BYTES);
+    readSync(fd, header, 0, header.length, offset);
+    const frame = parseFrame(header, 0);
+    const isEnd =
+      typeof frame === 'object' &&
+      frame.type === BlockType.end &&
+      offset + frame.headerBytes + frame.storedBytes === size;
+    return isEnd ? { file: basename(path), acknowledgedBytes: size, chain: hex(frame.chain) } : undefined;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Newest first. */
+function byModification(paths: readonly string[], sinceMs = 0): string[] {
+  return paths
+    .map((path) => ({ path, mtimeMs: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? -1 }))
+    .filter(({ mtimeMs }) => mtimeMs >= sinceMs)
+    .sort((a, b) => b.mtimeMs - a.mtimeMs)
+    .map(({ path }) => path);
+}
+
+/** Entries of a directory, none when it cannot be read: nothing of ours was made in it. */
+function namesIn(directory: string, pattern: RegExp, wanted: (entry: Dirent) => boolean): string[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => wanted(entry) && pattern.test(entry.name))
+      .map((entry) => join(directory, entry.name));
+  } catch {
+    return [];
+  }
+}

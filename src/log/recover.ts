@@ -1,0 +1,201 @@
+/**
+ * What a recorder finds at its start: files that an earlier one left live. Those of the same template and protocols that nobody
+ * has locked are verified, cut to their last whole block, closed ("unclean end") and given their final name. What is cut off is
+ * kept beside them. Files of other recorders are left alone.
+ */
+import { fstatSync, readSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { EventBatch } from '../conntrack/batch.js';
+import { DamageError, errnoCode, SystemFailure } from '../errors.js';
+import { decodeRecords } from './decode.js';
+import type { PreviousFile } from './file-meta.js';
+import {
+  type LogFile,
+  type LogFileSystem,
+  numbered,
+  realFileSystem,
+  renameNumbered,
+  writeAll,
+} from './file-system.js';
+import { BlockType, isDataBlock, isRecordBlock, LIVE_SUFFIX } from './format.js';
+import { FILTER_MAX_BYTES, writeAddressFilter } from './index-block.js';
+import { ByteInput, FileFeed } from './input.js';
+import { readMeta, readPreamble } from './reader.js';
+import {
+  endOf,
+  filesOfTemplate,
+  lastClosed,
+  namedPredecessors,
+  type OwnFile,
+  ownFile,
+} from './recover-find.js';
+import { type ScannedBlock, scanBlocks } from './scan.js';
+import {
+  emptyState,
+  hex,
+  noteDataBlock,
+  noteIndexBlock,
+  noteOtherBlock,
+  Segment,
+  type SegmentState,
+} from './segment.js';
+import type { Emit } from './writer-task.js';
+
+const COPY_BYTES = 1024 * 1024;
+
+/**
+ * Recover what belongs to this template (absolute) and these protocols. Answers the file that the next one continues, if there is
+ * one. What cannot be recovered is said and left as it is: it must not keep anybody from recording.
+ */
+export async function recoverFiles(
+  template: string,
+  protocols: readonly number[] | 'all',
+  fs: LogFileSystem = realFileSystem,
+  emit: Emit = () => {},
+): Promise<PreviousFile | undefined> {
+  const recorder = { template, protocols };
+  const { live: livePaths, closed } = filesOfTemplate(template);
+  const newest = await lastClosed(closed, recorder);
+  let previous = newest && endOf(newest.path);
+  let previousUs = newest?.meta.openedUs ?? 0;
+  const live: OwnFile[] = [];
+  for (const path of livePaths) {
+    const own = await ownFile(path, recorder);
+    if (own !== undefined) live.push(own);
+  }
+  if (live.length === 0) return previous;
+  const named = await namedPredecessors(live, closed, recorder);
+  for (const { path, meta } of live) {
+    try {
+      const recovered = await recoverFile(fs, path, named.get(basename(path, LIVE_SUFFIX)), emit);
+      if (recovered === undefined || meta.openedUs < previousUs) continue;
+      previous = recovered;
+      previousUs = meta.openedUs;
+    } catch (error) {
+      if (!(error instanceof SystemFailure || error instanceof DamageError)) throw error;
+      emit({
+        type: 'log',
+        level: 'error',
+        message: `${path}: left behind and not recovered: ${error.message}`,
+      });
+    }
+  }
+  return previous;
+}
+
+/** Undefined when somebody else has the file locked. `named` is what a later file says about this one. */
+async function recoverFile(
+  fs: LogFileSystem,
+  path: string,
+  named: PreviousFile | undefined,
+  emit: Emit,
+): Promise<PreviousFile | undefined> {
+  const file = fs.open(path);
+  try {
+    // Another recorder's recovery may have been faster: then the name leads nowhere any more.
+    if (!fs.lock(file) || !fs.exists(path)) return undefined;
+    const { size } = fstatSync(file.fd);
+    const { state, closed } = await survey(path, Math.min(size, named?.acknowledgedBytes ?? size));
+    const finalPath = path.slice(0, -LIVE_SUFFIX.length);
+    const tornBytes = size - state.bytes;
+    const aside = tornBytes > 0 ? keepAside(fs, file, state.bytes, `${finalPath}.torn`) : '';
+    const end = closed ? { fileBytes: state.bytes, chain: state.chain } : close(fs, file, state, named);
+    const name = renameNumbered(fs, path, finalPath);
+    fs.syncDirectory(dirname(path));
+    const cut = aside === '' ? '' : `, ${tornBytes} torn bytes kept in ${aside}`;
+    const message = `${path}: was left behind; recovered as ${name}, ${state.records} records in ${state.blocks} blocks${cut}`;
+    emit({ type: 'log', level: 'warn', message });
+    return { file: basename(name), acknowledgedBytes: end.fileBytes, chain: hex(end.chain) };
+  } finally {
+    fs.close(file);
+  }
+}
+
+/** Read every block up to `limitBytes`; answers what is known of the file up to its last whole block. */
+async function survey(path: string, limitBytes: number): Promise<{ state: SegmentState; closed: boolean }> {
+  const input = new ByteInput(new FileFeed(path));
+  try {
+    const preamble = await readPreamble(input, path);
+    const { meta, block } = await readMeta(input, path);
+    if (block === undefined || meta.runId === undefined)
+      throw new DamageError('bad-header', path, 0, 'its header block cannot be read');
+    const state = emptyState(preamble.bytes, { ...meta, runId: meta.runId });
+    noteOtherBlock(state, block.frame.chain, block.bytes.length);
+    let closed = false;
+    const filters = new Filters();
+    for await (const item of scanBlocks(input)) {
+      if (item.type === 'damage') continue; // stays where it is, when whole blocks follow
+      const { frame, offsetBytes, bytes } = item;
+      if (offsetBytes + bytes.length > limitBytes) break;
+      state.bytes = offsetBytes;
+      closed = frame.type === BlockType.end;
+      if (isDataBlock(frame.type)) noteDataBlock(state, frame, filters.of(item));
+      else if (frame.type === BlockType.index) noteIndexBlock(state, frame.chain, bytes.length);
+      else noteOtherBlock(state, frame.chain, bytes.length);
+    }
+    return { state, closed };
+  } finally {
+    await input.close();
+  }
+}
+
+/**
+ * Cut off what is torn and write index and end block. A later file may name the end that this one was about to get when its
+ * recorder was killed: then it gets exactly that.
+ */
+function close(fs: LogFileSystem, file: LogFile, state: SegmentState, named: PreviousFile | undefined) {
+  const segment = Segment.resume(fs, file, state);
+  const planned = segment.planClosing('rotation');
+  const closing = hex(planned.chain) === named?.chain ? planned : segment.planClosing('unclean end');
+  segment.cutBack();
+  segment.writeClosing(closing);
+  return closing;
+}
+
+/** Copy everything from `offset` into a new file, durably; answers its name. */
+function keepAside(fs: LogFileSystem, file: LogFile, offset: number, wanted: string): string {
+  const aside = createNumbered(fs, wanted);
+  try {
+    const buffer = new Uint8Array(COPY_BYTES);
+    for (let at = 0; ; ) {
+      const length = readSync(file.fd, buffer, 0, buffer.length, offset + at);
+      if (length === 0) break;
+      writeAll(fs, aside, buffer, 0, length, at);
+      at += length;
+    }
+    fs.sync(aside);
+    fs.syncDirectory(dirname(aside.path));
+  } finally {
+    fs.close(aside);
+  }
+  return aside.path;
+}
+
+function createNumbered(fs: LogFileSystem, wanted: string): LogFile {
+  for (let number = 0; ; number++) {
+    try {
+      return fs.create(numbered(wanted, number));
+    } catch (error) {
+      if (errnoCode(error) !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** Address filters of blocks that were not in an index yet: the writer had them from the parser. */
+class Filters {
+  readonly #batch = new EventBatch();
+  readonly #filter = new Uint8Array(FILTER_MAX_BYTES);
+
+  /** Empty for blocks without records. */
+  of({ frame, payload }: ScannedBlock): Uint8Array {
+    if (!isRecordBlock(frame.type)) return this.#filter.slice(0, 0);
+    try {
+      decodeRecords(payload, frame.count, frame.minTimeUs, this.#batch);
+      return this.#filter.slice(0, writeAddressFilter(this.#batch, this.#filter, 0));
+    } catch (error) {
+      if (!(error instanceof DamageError)) throw error;
+      // Matches everything: a search must look into the block itself.
+      return new Uint8Array(8).fill(0xff);
+    }
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * The writer's loop: takes finished blocks from the ring, makes them durable in groups, and releases them only then. Runs on the
+ * writer worker's thread and blocks it; messages that it posts go out all the same.
+ */
+import { writeSync } from 'node:fs';
+import { errnoCode, InvariantError, SystemFailure } from '../errors.js';
+import { BlockMessage } from '../record/blocks.js';
+import type { RingConsumer } from '../ring/consumer.js';
+import { RingState, STATE_WORD } from '../ring/layout.js';
+import { BLOCK_HEADER_BYTES, BlockField } from './format.js';
+import { recoverFiles } from './recover.js';
+import type { LogWriter } from './writer.js';
+import { WriterStat } from './writer-stats.js';
+import type { Emit, WriterOptions } from './writer-task.js';
+
+const WAIT_MS_MAX = 1000;
+/** After a failed write the next attempt waits this long, twice as long each time, up to the longest. */
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 2000;
+
+export class WriterLoop {
+  readonly #view: DataView;
+  readonly #sleeping = new Int32Array(new SharedArrayBuffer(4));
+  #progressFd: number | undefined;
+
+  constructor(
+    readonly consumer: RingConsumer,
+    readonly writer: LogWriter,
+    readonly stats: Float64Array,
+    readonly options: WriterOptions,
+    readonly emit: Emit,
+  ) {
+    this.#view = new DataView(consumer.ring.buffer);
+    this.#progressFd = options.progressFd;
+  }
+
+  /** Until the stop message. Rejects with SystemFailure when the first file cannot be opened. */
+  async run(): Promise<void> {
+    const { consumer } = this;
+    for (;;) {
+      const count = consumer.waitReadable(WAIT_MS_MAX);
+      const blocks = this.#blocksAhead(count);
+      if (blocks > 0) {
+        this.#writeDurably(blocks);
+        consumer.release(blocks);
+        this.#reportProgress();
+      } else if (count > 0) {
+        const message = consumer.ring.flagsOf(consumer.index);
+        await this.#control(message, consumer.ring.timesUs[consumer.index]);
+        consumer.release(1);
+        if (message === BlockMessage.stop) return;
+      } else this.#assertProducer();
+    }
+  }
+
+  /** Blocks up to the next other message: one group. */
+  #blocksAhead(count: number): number {
+    const { ring, index } = this.consumer;
+    let blocks = 0;
+    while (blocks < count && ring.flagsOf(index + blocks) === BlockMessage.block) blocks++;
+    return blocks;
+  }
+
+  async #control(message: number, timeUs: number): Promise<void> {
+    switch (message) {
+      case BlockMessage.open: {
+        const { writer, options } = this;
+        const previous = await recoverFiles(writer.template, options.protocols, writer.fs, this.emit);
+        writer.open(timeUs, previous);
+        break;
+      }
+      case BlockMessage.rotate:
+        this.writer.rotate(timeUs);
+        break;
+      case BlockMessage.flush:
+        this.emit({ type: 'flushed' });
+        break;
+      case BlockMessage.stop:
+        this.writer.close();
+        break;
+      default:
+        throw new InvariantError(`writer: unknown message ${message} in the block ring`);
+    }
+  }
+
+  /** Returns when the blocks are durable, however long that takes: until then the ring keeps them, and the parser waits. */
+  #writeDurably(blocks: number): void {
+    let attempts = 0;
+    let firstFailureMs = 0;
+    for (let delayMs = RETRY_MS_MIN; ; delayMs = Math.min(delayMs * 2, RETRY_MS_MAX)) {
+      try {
+        this.writer.restore();
+        this.#append(blocks);
+        this.writer.commit();
+        break;
+      } catch (error) {
+        if (!(error instanceof SystemFailure)) throw error;
+        this.stats[WriterStat.errors]++;
+        if (attempts++ === 0) {
+          firstFailureMs = performance.now();
+          this.stats[WriterStat.stalled] = 1;
+          const message = `${error.message}; events are kept and written when it works again`;
+          this.emit({ type: 'log', level: 'error', message });
+        }
+        Atomics.wait(this.#sleeping, 0, 0, delayMs);
+      }
+    }
+    if (attempts === 0) return;
+    this.stats[WriterStat.stalled] = 0;
+    const seconds = ((performance.now() - firstFailureMs) / 1000).toFixed(1);
+    const message = `${this.writer.path}: writing works again after ${seconds} s`;
+    this.emit({ type: 'log', level: 'info', message });
+  }
+
+  #append(blocks: number): void {
+    const { ring, index } = this.consumer;
+    for (let slot = index; slot < index + blocks; slot++) {
+      const offset = ring.offsetOf(slot);
+      const storedBytes = this.#view.getUint32(offset + BlockField.storedBytes, true);
+      const filter = ring.bytes.subarray(
+        offset + BLOCK_HEADER_BYTES + storedBytes,
+        offset + ring.lengthOf(slot),
+      );
+      this.writer.append(ring.bytes, offset, filter);
+    }
+  }
+
+  #reportProgress(): void {
+    if (this.#progressFd === undefined) return;
+    const { stats, options } = this;
+    const run = options.runId.toString(16).padStart(16, '0');
+    const [sequence, events] = [stats[WriterStat.durableSequence], stats[WriterStat.durableEvents]];
+    try {
+      writeSync(this.#progressFd, `${JSON.stringify({ run, sequence, events })}\n`);
+    } catch (error) {
+      // Nobody reads, or too slowly: a recorder does not wait for its spectators.
+      if (errnoCode(error) === 'EAGAIN') return;
+      const message = `--progress-fd ${this.#progressFd}: ${errnoCode(error)}, no more progress is written`;
+      this.emit({ type: 'log', level: 'warn', message });
+      this.#progressFd = undefined;
+    }
+  }
+
+  #assertProducer(): void {
+    const { ring } = this.consumer;
+    if (Atomics.load(ring.control, STATE_WORD) === RingState.open || this.consumer.available() > 0) return;
+    this.writer.close();
+    throw new InvariantError('writer: the parser ended without a stop message');
+  }
+}

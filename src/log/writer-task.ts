@@ -1,0 +1,34 @@
+/** What the writer worker is told and what it says. Plain data: it crosses between threads. */
+import type { MessagePort } from 'node:worker_threads';
+
+export interface WriterOptions {
+  /** strftime template of the file names; a relative one counts from the working directory. */
+  readonly template: string;
+  /** IANA protocol numbers, or "all". */
+  readonly protocols: readonly number[] | 'all';
+  readonly runId: bigint;
+  /** As in "ctrecorder 1.0.0". */
+  readonly recorder: string;
+  /** Descriptor that gets one JSON line after each durable group. */
+  readonly progressFd?: number;
+}
+
+export interface WriterTask {
+  /** The block ring (src/record/blocks.ts). */
+  readonly ring: SharedArrayBuffer;
+  /** Counters, see WriterStat. */
+  readonly stats: SharedArrayBuffer;
+  readonly port: MessagePort;
+  readonly options: WriterOptions;
+}
+
+export type WriterEvent =
+  /** A file was opened for recording; its live path. */
+  | { readonly type: 'opened'; readonly file: string }
+  /** A file was closed and has its final path; `chain` is its last hash, hex: the anchor outside the file. */
+  | { readonly type: 'closed'; readonly file: string; readonly chain: string }
+  /** Everything before the flush message is durable. */
+  | { readonly type: 'flushed' }
+  | { readonly type: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };
+
+export type Emit = (event: WriterEvent) => void;
