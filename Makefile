@@ -45,7 +45,7 @@ test: debs deps ## build and run all tests; as root also those on the real kerne
 
 .PHONY: lint
 lint: deps ## format and lint, without changing anything
-	@node_modules/.bin/biome ci .
+	@node_modules/.bin/biome ci --colors=off .
 
 .PHONY: format
 format: deps ## format and mend what can be mended
