@@ -1,6 +1,6 @@
 /** A whole block, unstamped: what the parser hands to the writer, and what file-writer.ts appends. */
 import type { EventBatch } from '../conntrack/batch.js';
-import { encodeRecords, timeRange } from './encode.js';
+import { ALL_COLUMNS, encodeRecords, timeRange } from './encode.js';
 import { BLOCK_HEADER_BYTES, BlockCodec, type BlockType } from './format.js';
 import { writeFields } from './frame.js';
 import type { Effort } from './sections.js';
@@ -18,9 +18,17 @@ export function writeRecordBlock(
   out: Uint8Array,
   offset: number,
   effort: Effort,
+  columns = ALL_COLUMNS,
 ): number {
   const { minTimeUs, maxTimeUs } = timeRange(batch);
-  const { storedBytes, rawBytes } = encodeRecords(batch, minTimeUs, out, offset + BLOCK_HEADER_BYTES, effort);
+  const { storedBytes, rawBytes } = encodeRecords(
+    batch,
+    minTimeUs,
+    out,
+    offset + BLOCK_HEADER_BYTES,
+    effort,
+    columns,
+  );
   writeFields(out, offset, {
     type,
     codec: BlockCodec.sections,

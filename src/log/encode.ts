@@ -31,6 +31,7 @@ class RecordEncoder {
     out: Uint8Array,
     offset: number,
     effort: Effort,
+    columns: number,
   ): { storedBytes: number; rawBytes: number } {
     invariant(batch.count > 0 && batch.count <= BATCH_CAPACITY, 'encode: row count out of range');
     this.#sink.length = 0;
@@ -43,7 +44,7 @@ class RecordEncoder {
     this.#addClients(effort);
     this.#addServices(effort);
     this.#addRows(batch, minTimeUs, effort);
-    this.#addOptional(batch, effort);
+    this.#addOptional(batch, batch.present & columns, effort);
     return this.#sections.write(out, offset);
   }
 
@@ -224,8 +225,8 @@ class RecordEncoder {
   }
 
   /** Columns that only some files use. A row has a value where its class says so, or in every row (id, timeout, use, labels). */
-  #addOptional(batch: EventBatch, effort: Effort): void {
-    const { count, present, timeUs, startUs, endUs } = batch;
+  #addOptional(batch: EventBatch, present: number, effort: Effort): void {
+    const { count, timeUs, startUs, endUs } = batch;
     const sink = this.#sink;
     let from = sink.length;
     if (present & Column.startUs) {
@@ -297,9 +298,13 @@ function holdsNonZero(values: Uint16Array | Uint32Array, count: number): boolean
 
 let encoder: RecordEncoder | undefined;
 
+/** All of EventBatch's columns. */
+export const ALL_COLUMNS = 0xffffffff;
+
 /**
  * Write the rows of `batch` as one payload to `out` at `offset` (room for BLOCK_SLOT_BYTES). `minTimeUs` is the smallest time
- * in the batch, as the block header will say it.
+ * in the batch, as the block header will say it. Of the columns that stand in sections of their own (times, counters, id, ...)
+ * only those in `columns` are written.
  */
 export function encodeRecords(
   batch: EventBatch,
@@ -307,9 +312,10 @@ export function encodeRecords(
   out: Uint8Array,
   offset: number,
   effort: Effort,
+  columns = ALL_COLUMNS,
 ): { storedBytes: number; rawBytes: number } {
   encoder ??= new RecordEncoder();
-  return encoder.encode(batch, minTimeUs, out, offset, effort);
+  return encoder.encode(batch, minTimeUs, out, offset, effort, columns);
 }
 
 /** Smallest and largest time of the rows, microseconds since the epoch. */

@@ -3,9 +3,10 @@
  * the second ring. Runs on the parser worker's thread and may block it: on an empty ring (waiting for messages) and on a full
  * one (waiting for the disk). Per message it does what decode.ts does and one comparison of times, nothing else.
  */
-import { EventBatch, TimeSource } from '../conntrack/batch.js';
+import { Column, EventBatch, TimeSource } from '../conntrack/batch.js';
 import { createDecodeCounters, type DecodeCounters, decodeDatagram } from '../conntrack/decode.js';
 import { writeJsonBlock, writeRecordBlock } from '../log/block.js';
+import { ALL_COLUMNS } from '../log/encode.js';
 import { BlockType } from '../log/format.js';
 import { writeAddressFilter } from '../log/index-block.js';
 import { nextBoundaryUs } from '../log/names.js';
@@ -30,6 +31,11 @@ export interface MessageTap {
   save(bytes: Uint8Array, offset: number, capturedBytes: number, realBytes: number, timeUs: number): void;
 }
 
+/**
+ * The conntrack id is 4 bytes that do not compress and is not needed to pair a start with its end; timeout and use count are the
+ * kernel's housekeeping.
+ */
+const RECORDED_COLUMNS = ALL_COLUMNS & ~(Column.id | Column.timeoutSeconds | Column.use);
 /** Waits end at least this often, so that a side that died is noticed. */
 const WAIT_MS_MAX = 1000;
 /** Steps back of the clock that are smaller than this many intervals do not move the next rotation: no boundary is used twice. */
@@ -214,7 +220,15 @@ export class Parser {
       const { ring, index } = this.blocks;
       const offset = ring.offsetOf(index);
       const identity = { runId: this.options.runId, sequence: ++this.#sequence };
-      const blockBytes = writeRecordBlock(batch, BlockType.events, identity, ring.bytes, offset, 'fast');
+      const blockBytes = writeRecordBlock(
+        batch,
+        BlockType.events,
+        identity,
+        ring.bytes,
+        offset,
+        'fast',
+        RECORDED_COLUMNS,
+      );
       const filterBytes = writeAddressFilter(batch, ring.bytes, offset + blockBytes);
       this.stats[ParserStat.recorded] += batch.count;
       batch.clear();

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { ctrecorderAsync, type Finished } from './command-line.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-bad-input-'));
+after(() => rmSync(directory, { recursive: true }));
+const log = 'test/fixtures/legacy/legacy-tcp.ct';
+const empty = join(directory, 'empty.ct');
+const foreign = join(directory, 'foreign.ct');
+writeFileSync(empty, '');
+writeFileSync(foreign, 'this is no log file\n'.repeat(100));
+
+/** One line that says something, and no stack. */
+function assertOneLine({ stderr }: Finished): void {
+  assert.match(stderr, /^ctrecorder: [^\n]{10,}\n$/);
+  assert.doesNotMatch(stderr, /\bat .*[:(]\d+|internal error/);
+}
+
+const usage: readonly (readonly string[])[] = [
+  [],
+  [''],
+  ['-z'],
+  ['--bogus'],
+  ['-f', 'x'],
+  ['bogus'],
+  ['-Lz'],
+  ['-Lf', log, '--bogus'],
+  ['-Cf', 'x', '--bogus'],
+  ['-L'],
+  ['-Lf', ''],
+  ['-Lf'],
+  ['-T'],
+  ['-S'],
+  ['-H'],
+  ['-C'],
+  ['capture', '--file='],
+  ['-Lf', log, 'extra'],
+  ['-L', '-C', '-f', log],
+  ['-Cs', '-f', 'x'],
+  ['-Ca', '-f', 'x'],
+  ['-La', '-f', log],
+  ['-Lf', log, '-i', '300.1.1.1'],
+  ['-Lf', log, '-i', '10.0.0.0/33'],
+  ['-Lf', log, '-i', '10.0.0.0/'],
+  ['-Lf', log, '-i', ''],
+  ['-Lf', log, '-i', '2001:db8::/129'],
+  ['-Lf', log, '-p', 'nosuch'],
+  ['-Lf', log, '-p', '65536'],
+  ['-Lf', log, '-p', '-1'],
+  ['-Cf', 'x', '-b', '0'],
+  ['-Cf', 'x', '-b', '-1'],
+  ['-Cf', 'x', '-b', '99999999999'],
+  ['-Cf', 'x', '-B', 'abc'],
+  ['-Cf', 'x', '-B', '0'],
+  ['-Cf', 'x', '-B', ''],
+  ['-Cf', 'x', '-t', '-1'],
+  ['-Cf', 'x', '-t', '1.5'],
+  ['-Cf', 'x', '-t', '10m'],
+  ['-Cf', 'x', '-p', 'nosuch'],
+  ['-Cf', 'x', '-p', ''],
+  ['-Cf', 'x', '-p', '256'],
+  ['-Cf', 'x', '-N', '20'],
+  ['-Cf', 'x', '-U', 'no-such-user'],
+  ['-Cf', 'x', '-G', 'no-such-group'],
+  ['-CFf', 'x', '-U', ''],
+  ['-CFf', 'x', '-U', 'no\nsuch\nuser'],
+  ['-Cf', 'x', '--flush-interval', '5'],
+  ['-Cf', 'x', '--flush-interval', '0s'],
+  ['-Cf', 'x', '--stop-timeout', 'soon'],
+  ['-Cf', 'x', '--save-limit', '0'],
+  ['-Cf', 'x', '--progress-fd', '2'],
+  ['-Cf', 'x', '--progress-fd', '777'],
+  ['-Cf', 'x', '--log-format', 'xml'],
+  ['-Cf', 'x', '--replay', ''],
+  ['-Sf', '-'],
+];
+
+for (const args of usage)
+  test(`wrong usage: ${JSON.stringify(args)}`, async () => {
+    const finished = await ctrecorderAsync(args);
+    assertOneLine(finished);
+    assert.equal(finished.code, 2);
+    assert.equal(finished.stdout, '');
+  });
+
+for (const mode of ['-Lf', '-Hf', '-Tf', '-Sf'])
+  for (const file of [join(directory, 'missing.ct'), directory, empty, foreign])
+    test(`unreadable: ${mode} ${file.slice(directory.length) || 'a directory'}`, async () => {
+      const finished = await ctrecorderAsync([mode, file]);
+      assert.equal(finished.code, 1);
+      assertOneLine(finished);
+      assert.ok(finished.stderr.includes(file), finished.stderr);
+    });
+
+test('--debug adds the stack', async () => {
+  const { code, stderr } = await ctrecorderAsync(['-Lf', log, '-p', 'nosuch', '--debug']);
+  assert.equal(code, 2);
+  assert.match(stderr, /^ctrecorder: -p nosuch: [^\n]+\nUsageError: [^\n]+\n +at /);
+});

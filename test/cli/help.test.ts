@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Cli, type CommandClass } from 'clipanion';
+import { CaptureCommand } from '../../src/cli/commands/capture.js';
+import { HeaderCommand } from '../../src/cli/commands/header.js';
+import { ListCommand } from '../../src/cli/commands/list.js';
+import { SqueezeCommand } from '../../src/cli/commands/squeeze.js';
+import { TestCommand } from '../../src/cli/commands/test.js';
+import { modeByWord, modes } from '../../src/cli/modes.js';
+import { defaultRecorderOptions as defaults } from '../../src/record/options.js';
+import { ctrecorder } from './command-line.js';
+
+const commands: Readonly<Record<string, CommandClass>> = {
+  capture: CaptureCommand,
+  list: ListCommand,
+  test: TestCommand,
+  squeeze: SqueezeCommand,
+  header: HeaderCommand,
+};
+
+for (const [word, command] of Object.entries(commands))
+  test(`${word}: declared options and typed fields are the same`, () => {
+    const mode = modeByWord(word)!;
+    const fields = Object.values(new command()).flatMap((field: unknown) => {
+      const names: string[] = [];
+      const builder = {
+        addOption: ({ names: found, nameSet }: { names?: string[]; nameSet?: string[] }) =>
+          names.push(...(found ?? nameSet ?? [])),
+        addRest: () => {},
+      };
+      (field as { definition?: (to: unknown, key: string) => void } | undefined)?.definition?.(builder, 'x');
+      return names;
+    });
+    assert.deepEqual(fields.sort(), mode.options.map(({ name }) => `--${name}`).sort());
+    const rest = mode.takesFiles === true;
+    const cli = Cli.from([command]);
+    const parse = () => cli.process([word, '--', 'file'], {});
+    if (rest) parse();
+    else assert.throws(parse);
+  });
+
+test('no letter or long name is declared twice in a mode', () => {
+  for (const { options } of modes) {
+    const names = options.flatMap(({ letter, name }) => (letter === undefined ? [name] : [letter, name]));
+    assert.equal(new Set(names).size, names.length);
+  }
+});
+
+test('-h prints every mode with every option, -h of a mode only its own', () => {
+  const { code, stdout, stderr } = ctrecorder(['-h']);
+  assert.equal(code, 0);
+  assert.equal(stderr, '');
+  for (const mode of modes) {
+    const own = ctrecorder([mode.word, '--help']).stdout;
+    assert.ok(stdout.includes(`ctrecorder -${mode.letter}`));
+    assert.ok(mode.word === 'version' || stdout.includes(own), mode.word);
+    for (const { letter, name, value } of mode.options) {
+      const term = `${letter === undefined ? '   ' : `-${letter},`} --${name}${value === undefined ? '' : ` ${value}`} `;
+      assert.ok(own.includes(`  ${term}`), term);
+    }
+  }
+  assert.ok(!ctrecorder(['-Lh']).stdout.includes('--rcvbuf'));
+});
+
+test('the help states the defaults of the code and what an event costs', () => {
+  const text = ctrecorder(['-Ch']).stdout.replace(/\s+/g, ' ');
+  assert.ok(text.includes(`(default ${defaults.rcvbufKiB})`));
+  assert.ok(text.includes(`(default ${defaults.ringSlots})`));
+  assert.ok(text.includes(`(default ${defaults.flushIntervalMs / 1000}s)`));
+  assert.ok(text.includes(`(default ${defaults.stopTimeoutMs / 1000}s)`));
+  assert.ok(text.includes(`(default ${defaults.saveLimitBytes / 2 ** 20}M)`));
+  assert.ok(text.includes(`default ${defaults.rotateMinutes}: never`));
+  const events = Math.floor((2 * defaults.rcvbufKiB * 1024) / 1280);
+  assert.ok(text.includes('1,280 bytes') && text.includes(`${events.toLocaleString('en')} by default`));
+});

@@ -1,0 +1,171 @@
+/** What the tests of the writer share: blocks to write, a file system that fails on demand, and files read back. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AF_INET, EventBatch, RecordKind } from '../../src/conntrack/batch.js';
+import { SystemFailure } from '../../src/errors.js';
+import { writeRecordBlock } from '../../src/log/block.js';
+import type { FileMeta } from '../../src/log/file-meta.js';
+import { type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
+import { BlockType } from '../../src/log/format.js';
+import { writeAddressFilter } from '../../src/log/index-block.js';
+import { openLog } from '../../src/log/open.js';
+import type { WriterEvent, WriterOptions } from '../../src/log/writer-task.js';
+import { testFiles } from '../../src/query/check.js';
+
+export const RUN_ID = 0x0123456789abcdefn;
+/** 12 March 2026, 21:15:00 UTC */
+export const START_US = 1773350100e6;
+
+export const meta: FileMeta = {
+  recorder: 'test',
+  hostname: 'gateway',
+  bootId: '',
+  runId: '0123456789abcdef',
+  openedUs: START_US,
+  timeZone: 'UTC',
+  minutesWest: 0,
+  dst: 0,
+  utcOffsetSeconds: 0,
+  protocols: [6],
+  template: '',
+  squeezed: false,
+};
+
+export interface TestBlock {
+  readonly bytes: Uint8Array;
+  readonly blockBytes: number;
+  readonly filter: Uint8Array;
+}
+
+/** Fill a batch with rows that say which block they are from: the original source port is the row, the mark the block. */
+export function fillBatch(batch: EventBatch, sequence: number, rows: number): EventBatch {
+  batch.clear();
+  for (let row = 0; row < rows; row++) {
+    batch.kind[row] = RecordKind.start;
+    batch.flags[row] = 0;
+    batch.timeUs[row] = START_US + sequence * 1e6 + row;
+    batch.timeSource[row] = 0;
+    batch.family[row] = AF_INET;
+    batch.proto[row] = 6;
+    batch.origSrc[row] = batch.replyDst[row] = batch.addresses4.intern(0x0a000000 + sequence);
+    batch.origDst[row] = batch.replySrc[row] = batch.addresses4.intern(0xcb007105);
+    batch.origSrcPort[row] = batch.replyDstPort[row] = row;
+    batch.origDstPort[row] = batch.replySrcPort[row] = 443;
+    batch.count = row + 1;
+  }
+  return batch;
+}
+
+const batch = new EventBatch(4096);
+
+/** An unstamped block as the parser makes it. */
+export function eventBlock(sequence: number, rows = 3): TestBlock {
+  fillBatch(batch, sequence, rows);
+  const bytes = new Uint8Array(4096 + rows * 256);
+  const blockBytes = writeRecordBlock(batch, BlockType.events, { runId: RUN_ID, sequence }, bytes, 0, 'fast');
+  const filterBytes = writeAddressFilter(batch, bytes, blockBytes);
+  return { bytes, blockBytes, filter: bytes.subarray(blockBytes, blockBytes + filterBytes) };
+}
+
+/** Answers an errno name to fail the call, a number to write that many bytes and then fail with ENOSPC. */
+export type Fault = (operation: keyof LogFileSystem, path: string) => string | number | undefined;
+
+export function faultyFileSystem(fault: Fault): LogFileSystem {
+  return new Proxy(realFileSystem, {
+    get(target, name: keyof LogFileSystem) {
+      return (...args: unknown[]) => {
+        const [first] = args as [string | { path: string }];
+        const path = typeof first === 'string' ? first : first.path;
+        const answer = fault(name, path);
+        const code = typeof answer === 'number' ? 'ENOSPC' : answer;
+        if (typeof answer === 'number' && answer > 0) {
+          const [file, bytes, offset, length, position] = args as Parameters<LogFileSystem['write']>;
+          target.write(file, bytes, offset, Math.min(answer, length), position);
+        }
+        if (code !== undefined)
+          throw new SystemFailure(name, code, `${name} ${path}: ${code} (injected)`, { path });
+        return (target[name] as (...args: unknown[]) => unknown)(...args);
+      };
+    },
+  });
+}
+
+export function options(template: string, more: Partial<WriterOptions> = {}): WriterOptions {
+  return { template, protocols: [6], runId: RUN_ID, recorder: 'test', ...more };
+}
+
+/** Events that a writer emits, and the text of those that are for the log. */
+export class Events {
+  readonly all: WriterEvent[] = [];
+  readonly emit = (event: WriterEvent): void => {
+    this.all.push(event);
+  };
+  logged(pattern: RegExp): string[] {
+    return this.all.flatMap((event) =>
+      event.type === 'log' && pattern.test(event.message) ? [event.message] : [],
+    );
+  }
+  files(type: 'opened' | 'closed'): string[] {
+    return this.all.flatMap((event) => (event.type === type ? [(event as { file: string }).file] : []));
+  }
+}
+
+/** Run with a directory that is gone afterwards. */
+export async function inDirectory(run: (directory: string) => unknown): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-writer-'));
+  try {
+    await run(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** All names below a directory, sorted. */
+export function namesIn(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
+    .sort();
+}
+
+/** Every row of the files as block.row; block is the last byte of the client's address here. */
+export async function rowsOf(...files: string[]): Promise<string[]> {
+  const rows: string[] = [];
+  for (const file of files) {
+    const source = await openLog(file);
+    for await (const item of source.items()) {
+      if (item.type === 'damage') throw new Error(`${file}: ${item.damage.what}`);
+      if (item.type !== 'records') continue;
+      const { batch } = item;
+      for (let row = 0; row < batch.count; row++)
+        rows.push(`${batch.addresses4.values[batch.origSrc[row]] - 0x0a000000}.${batch.origSrcPort[row]}`);
+    }
+    await source.close();
+  }
+  return rows;
+}
+
+/** The rows of blocks `from` to `to`, as rowsOf says them. */
+export function expectedRows(from: number, to: number, rows = 3): string[] {
+  const all: string[] = [];
+  for (let block = from; block <= to; block++)
+    for (let row = 0; row < rows; row++) all.push(`${block}.${row}`);
+  return all;
+}
+
+/** What -T says of the files when it finds something. */
+export async function complaints(...files: string[]): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const report of testFiles(files)) if (!report.sound) lines.push(...report.lines);
+  return lines;
+}
+
+/** The header block's JSON, read without the reader. */
+export function metaOf(file: string): FileMeta {
+  const text = readFileSync(file, 'latin1');
+  const from = text.indexOf('{"recorder"');
+  const bytes = readFileSync(file);
+  const length = bytes.readUInt32LE(16 + 12);
+  return JSON.parse(text.slice(from, from + length)) as FileMeta;
+}
