@@ -24,6 +24,8 @@ import { flock, renameNoReplace } from '../netlink/libc.js';
 export interface LogFile {
   readonly fd: number;
   readonly path: string;
+  /** Tells it from another file that has its name later. */
+  readonly inode: number;
 }
 
 export interface LogFileSystem {
@@ -61,11 +63,11 @@ const { O_NOFOLLOW = 0 } = constants;
 export const realFileSystem: LogFileSystem = {
   create(path) {
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | O_NOFOLLOW;
-    return attempt('create', path, () => ({ fd: openSync(path, flags, FILE_MODE), path }));
+    return opened('create', path, flags);
   },
 
   open(path) {
-    return attempt('open', path, () => ({ fd: openSync(path, constants.O_RDWR | O_NOFOLLOW), path }));
+    return opened('open', path, constants.O_RDWR | O_NOFOLLOW);
   },
 
   lock({ fd, path }) {
@@ -139,6 +141,13 @@ export const realFileSystem: LogFileSystem = {
   },
 };
 
+function opened(operation: string, path: string, flags: number): LogFile {
+  return attempt(operation, path, () => {
+    const fd = openSync(path, flags, FILE_MODE);
+    return { fd, path, inode: fstatSync(fd).ino };
+  });
+}
+
 /** Write all of it, however many calls that takes. A failure may leave a part written. */
 export function writeAll(
   fs: LogFileSystem,
@@ -152,7 +161,7 @@ export function writeAll(
   while (done < length) {
     const written = fs.write(file, bytes, offset + done, length - done, position + done);
     if (written === 0)
-      throw new SystemFailure('write', 'EIO', `write ${file.path}: nothing was written`, file);
+      throw new SystemFailure('write', 'EIO', `write ${file.path}: nothing was written`, { path: file.path });
     done += written;
   }
 }

@@ -132,9 +132,14 @@ export class Segment {
 
   /** A new descriptor for the same file, locked, when the old one is not trusted any more. Throws SystemFailure. */
   reopen(): void {
-    const { path } = this.file;
+    const { path, inode } = this.file;
+    const again = this.fs.open(path);
+    if (again.inode !== inode) {
+      this.fs.close(again);
+      throw new SystemFailure('open', 'ENOENT', `${path}: was removed, another file has its name`, { path });
+    }
     this.close();
-    this.file = this.fs.open(path);
+    this.file = again;
     if (!this.fs.lock(this.file)) {
       this.close();
       throw new SystemFailure('lock', 'EAGAIN', `${path}: is locked by another program`, { path });
@@ -181,7 +186,7 @@ export class Segment {
   close(): void {
     const { file } = this;
     if (file.fd < 0) return;
-    this.file = { fd: -1, path: file.path };
+    this.file = { ...file, fd: -1 };
     this.fs.close(file);
   }
 }

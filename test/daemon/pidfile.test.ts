@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { PidFile } from '../../src/daemon/pidfile.js';
+import { SystemFailure } from '../../src/errors.js';
+
+const skip = process.platform === 'linux' ? false : 'needs Linux';
+const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-pidfile-'));
+after(() => rmSync(directory, { recursive: true }));
+const path = join(directory, 'pid');
+
+function assertTaken(): void {
+  assert.throws(
+    () => PidFile.create(path),
+    (error) => error instanceof SystemFailure && error.code === 'EEXIST' && error.message.includes(path),
+  );
+}
+
+test('holds the process id and is removed', { skip }, () => {
+  const file = PidFile.create(path);
+  assert.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
+  file.remove();
+  assert.ok(!existsSync(path));
+});
+
+test('is refused while it is locked, and left as it is', { skip }, () => {
+  const file = PidFile.create(path);
+  assertTaken();
+  assert.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
+  file.remove();
+});
+
+test('is stale when empty, when its process is gone or is something else', { skip }, async () => {
+  const gone = spawn('true');
+  await once(gone, 'exit');
+  for (const content of ['', `${gone.pid}\n`, '1\n', `${2 ** 31 - 1}`]) {
+    writeFileSync(path, content);
+    const file = PidFile.create(path);
+    assert.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
+    file.remove();
+  }
+});
+
+test('is live when its process is a ctrecorder that does not lock (the ancestor)', { skip }, async () => {
+  const child = spawn('sleep', ['600'], { argv0: 'ctrecorder' });
+  try {
+    await once(child, 'spawn');
+    writeFileSync(path, `${child.pid}\n`);
+    assertTaken();
+    assert.equal(readFileSync(path, 'utf8'), `${child.pid}\n`);
+  } finally {
+    child.kill('SIGKILL');
+    rmSync(path);
+  }
+});
+
+test('never overwrites what is no pid file', { skip }, () => {
+  for (const content of ['precious\n', '12 34\n', '-1\n']) {
+    writeFileSync(path, content);
+    assertTaken();
+    assert.equal(readFileSync(path, 'utf8'), content);
+  }
+  rmSync(path);
+});
+
+test('follows no symbolic link', { skip }, () => {
+  const target = join(directory, 'target');
+  writeFileSync(target, '');
+  symlinkSync(target, path);
+  assert.throws(() => PidFile.create(path), { code: 'ELOOP' });
+  assert.equal(readFileSync(target, 'utf8'), '');
+  rmSync(path);
+});

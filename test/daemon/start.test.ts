@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+} from 'node:fs';
+import { test } from 'node:test';
+import { StubProgram, signal, skipWithoutRoot, type ThreadStatus, threadsOf, until } from './stub-program.js';
+
+const NOBODY = 65534;
+const CAP_NET_ADMIN = 1n << 12n;
+const KEPT_IN_BOUNDING_SET = CAP_NET_ADMIN | (1n << 6n) | (1n << 7n);
+
+async function withProgram(use: (program: StubProgram) => Promise<void>): Promise<void> {
+  const program = new StubProgram();
+  try {
+    await use(program);
+  } finally {
+    program.close();
+  }
+}
+
+function mask(thread: ThreadStatus, field: string): bigint {
+  return BigInt(`0x${thread[field]}`);
+}
+
+/** Main thread and the one made after the switch keep CAP_NET_ADMIN, all others nothing. */
+function assertReduced(pid: number, uid: number, groups: string): void {
+  const threads = threadsOf(pid);
+  const [main, ...others] = threads;
+  assert.ok(others.length >= 10, `${others.length} threads: V8, libuv's pool, three workers`);
+  for (const thread of threads) {
+    assert.equal(thread.Uid, Array(4).fill(uid).join('\t'));
+    assert.equal(thread.Gid, Array(4).fill(uid).join('\t'));
+    assert.equal(thread.Groups, groups);
+    assert.equal(thread.NoNewPrivs, '1');
+    assert.equal(mask(thread, 'CapBnd') & ~KEPT_IN_BOUNDING_SET, 0n);
+    assert.equal(mask(thread, 'CapInh'), 0n);
+    assert.equal(mask(thread, 'CapAmb'), 0n);
+    assert.equal(mask(thread, 'CapPrm'), mask(thread, 'CapEff'));
+  }
+  assert.equal(mask(main, 'CapEff'), CAP_NET_ADMIN);
+  const withRights = others.filter((thread) => mask(thread, 'CapEff') !== 0n);
+  assert.deepEqual(
+    withRights.map((thread) => mask(thread, 'CapEff')),
+    [CAP_NET_ADMIN],
+  );
+}
+
+function openFiles(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+}
+
+test(
+  'the background: launcher answers, recorder lives on with reduced rights',
+  { skip: skipWithoutRoot },
+  () =>
+    withProgram(async (program) => {
+      chownSync(program.directory, NOBODY, NOBODY);
+      chmodSync(program.directory, 0o755);
+      const leak = openSync(program.path('leak'), 'w');
+      const progress = openSync(program.path('progress'), 'w');
+      const { code, stdout, stderr } = await program.run(
+        {
+          recorder: { fileTemplate: 'nat.ct', user: 'nobody', nice: -2, progressFd: 4 },
+          foreground: false,
+          pidFile: 'pid',
+        },
+        // a gap above 16: libuv marks those before it, the last is for us to close
+        [leak, progress, ...Array<'ignore'>(20).fill('ignore'), leak],
+      );
+      closeSync(leak);
+      closeSync(progress);
+      assert.equal(stderr, '');
+      assert.equal(code, 0);
+      const pid = Number(/^recording to nat\.ct in the background, process (\d+)\n$/.exec(stdout)?.[1]);
+      assert.equal(program.read('pid'), `${pid}\n`);
+      assert.equal(program.read('progress'), '{"events":0}\n');
+      assertReduced(pid, NOBODY, String(NOBODY));
+      for (const thread of threadsOf(pid)) assert.equal(thread.nice, '-2');
+      assert.equal(readlinkSync(`/proc/${pid}/cwd`), program.directory);
+      const files = openFiles(pid);
+      assert.ok(files.includes(program.path('progress')));
+      assert.ok(!files.includes(program.path('leak')), 'an inherited descriptor');
+      assert.ok(!files.some((file) => file.startsWith('socket:')), 'the channel to the launcher');
+      const session = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ')[3];
+      assert.equal(Number(session), pid);
+
+      signal(pid, 'SIGUSR1');
+      await until(() => program.read('nat.ct').endsWith('flush\n'));
+      signal(pid, 'SIGUSR2');
+      signal(pid, 'SIGHUP');
+      await until(() => program.read('nat.ct').endsWith('rotate\n'));
+      signal(pid, 'SIGTERM');
+      await until(() => !signal(pid, 0));
+      assert.equal(program.read('nat.ct'), 'open\nflush\nrotate\nstop\n');
+      assert.ok(!existsSync(program.path('pid')));
+    }),
+);
+
+test('the foreground: the same process, every thread limited', { skip: skipWithoutRoot }, () =>
+  withProgram(async (program) => {
+    chownSync(program.directory, NOBODY, NOBODY);
+    const leak = openSync(program.path('leak'), 'w');
+    const child = program.start(
+      {
+        recorder: { fileTemplate: 'nat.ct', user: String(NOBODY), nice: -2 },
+        foreground: true,
+        pidFile: 'pid',
+      },
+      [leak, ...Array<'ignore'>(20).fill('ignore'), leak],
+    );
+    closeSync(leak);
+    await until(() => existsSync(program.path('nat.ct')));
+    const pid = child.pid!;
+    assert.equal(program.read('pid'), `${pid}\n`);
+    assertReduced(pid, NOBODY, '');
+    for (const thread of threadsOf(pid)) assert.equal(thread.nice, '-2');
+    assert.ok(!openFiles(pid).includes(program.path('leak')));
+    child.kill('SIGINT');
+    const [code] = (await once(child, 'close')) as [number];
+    assert.equal(code, 0);
+    assert.equal(program.read('nat.ct'), 'open\nstop\n');
+  }),
+);
+
+test('without -U rights stay as they are', { skip: skipWithoutRoot }, () =>
+  withProgram(async (program) => {
+    const child = program.start({ recorder: { fileTemplate: 'nat.ct' }, foreground: true });
+    await until(() => existsSync(program.path('nat.ct')));
+    const own = threadsOf(process.pid)[0];
+    for (const thread of threadsOf(child.pid!))
+      for (const field of ['Uid', 'CapEff', 'CapBnd', 'NoNewPrivs']) assert.equal(thread[field], own[field]);
+    child.kill('SIGQUIT');
+    assert.deepEqual(await once(child, 'close'), [0, null]);
+  }),
+);
+
+test('a directory that the user cannot write is said on the terminal', { skip: skipWithoutRoot }, () =>
+  withProgram(async (program) => {
+    chmodSync(program.directory, 0o755);
+    const { code, stdout, stderr } = await program.run({
+      recorder: { fileTemplate: 'nat.ct', user: 'nobody' },
+      foreground: false,
+      pidFile: 'pid',
+    });
+    assert.equal(stderr, 'ctrecorder: nat.ct: permission denied (EACCES)\n');
+    assert.equal(stdout, '');
+    assert.equal(code, 1);
+    // The user may not remove it here: an empty one counts as stale.
+    assert.equal(program.read('pid'), '');
+  }),
+);
+
+test('a recorder that dies at its start is said on the terminal', () =>
+  withProgram(async (program) => {
+    const { code, stderr } = await program.run({
+      recorder: { fileTemplate: 'nat.ct' },
+      foreground: false,
+      crash: true,
+    });
+    assert.match(stderr, /^ctrecorder: the recorder ended while starting \(SIGKILL\)[^\n]*\n$/);
+    assert.equal(code, 1);
+  }));
+
+test('a second one with the same pid file is refused', () =>
+  withProgram(async (program) => {
+    const settings = { recorder: { fileTemplate: 'nat.ct' }, foreground: false, pidFile: 'pid' };
+    const first = await program.run(settings);
+    assert.equal(first.code, 0);
+    const pid = program.read('pid').trim();
+    const second = await program.run(settings);
+    assert.equal(second.code, 1);
+    assert.match(
+      second.stderr,
+      new RegExp(`^ctrecorder: pid: a recorder is running already, process ${pid};`),
+    );
+    assert.equal(program.read('pid').trim(), pid);
+    // killed, its file is stale
+    signal(Number(pid), 'SIGKILL');
+    await until(() => !signal(Number(pid), 0));
+    const third = await program.run(settings);
+    assert.equal(third.stderr, '');
+    assert.equal(third.code, 0);
+    assert.notEqual(program.read('pid').trim(), pid);
+  }));
+
+test('a second signal ends at once', () =>
+  withProgram(async (program) => {
+    const child = program.start({
+      recorder: { fileTemplate: 'nat.ct' },
+      foreground: true,
+      stuck: true,
+      pidFile: 'pid',
+    });
+    await until(() => existsSync(program.path('nat.ct')));
+    child.kill('SIGTERM');
+    await until(() => program.read('nat.ct').endsWith('stop\n'));
+    child.kill('SIGINT');
+    assert.deepEqual(await once(child, 'close'), [1, null]);
+    assert.ok(!existsSync(program.path('pid')));
+  }));
+
+test('what was not saved is named, and the exit code is 1', () =>
+  withProgram(async (program) => {
+    const child = program.start({
+      recorder: { fileTemplate: 'nat.ct' },
+      foreground: true,
+      unsaved: '7 events in blocks',
+    });
+    let stderr = '';
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    await until(() => existsSync(program.path('nat.ct')));
+    child.kill('SIGTERM');
+    assert.deepEqual(await once(child, 'close'), [1, null]);
+    const last = JSON.parse(stderr.trim().split('\n').at(-1)!) as { level: number; msg: string };
+    assert.equal(last.level, 50);
+    assert.match(last.msg, /7 events in blocks; 3 messages received, 3 events recorded, 0 lost/);
+  }));

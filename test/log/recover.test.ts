@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  closeSync,
+  copyFileSync,
+  openSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { realFileSystem } from '../../src/log/file-system.js';
+import { BLOCK_MARKER } from '../../src/log/format.js';
+import { recoverFiles } from '../../src/log/recover.js';
+import { LogWriter } from '../../src/log/writer.js';
+import { createStats } from '../../src/record/stats.js';
+import {
+  complaints,
+  Events,
+  eventBlock,
+  expectedRows,
+  faultyFileSystem,
+  inDirectory,
+  metaOf,
+  namesIn,
+  options,
+  rowsOf,
+  START_US,
+} from './writer-helper.js';
+
+process.env.TZ = 'UTC';
+
+function recover(template: string, events = new Events(), protocols: readonly number[] = [6]) {
+  return recoverFiles(template, protocols, realFileSystem, events.emit);
+}
+
+/** Leave a live file with blocks as a killed recorder does: not closed, not locked. */
+function leaveBehind(
+  template: string,
+  from: number,
+  to: number,
+  timeUs = START_US,
+  previous?: never,
+): string {
+  let descriptor = -1;
+  const fs = { ...realFileSystem, lock: ({ fd }: { fd: number }) => (descriptor = fd) >= 0 };
+  const writer = new LogWriter(options(template), createStats(), () => {}, fs);
+  writer.open(timeUs, previous);
+  write(writer, from, to);
+  closeSync(descriptor);
+  return writer.path;
+}
+
+function write(writer: LogWriter, from: number, to: number): void {
+  for (let sequence = from; sequence <= to; sequence++) {
+    const { bytes, filter } = eventBlock(sequence);
+    writer.append(bytes, 0, filter);
+  }
+  writer.commit();
+}
+
+test('a file left behind is closed, renamed, and the next file goes on from it', () =>
+  inDirectory(async (directory) => {
+    const template = join(directory, '%Y/%H%M');
+    leaveBehind(template, 1, 300);
+    const events = new Events();
+    const previous = await recover(template, events);
+    const first = join(directory, '2026/2115');
+    assert.deepEqual(namesIn(directory), ['2026/2115']);
+    assert.equal(events.logged(/left behind; recovered as .*2115, 900 records in 300 blocks$/).length, 1);
+    assert.match(readFileSync(first, 'latin1'), /"reason":"unclean end"/);
+    assert.deepEqual([previous?.file, previous?.acknowledgedBytes], ['2115', statSync(first).size]);
+    const writer = new LogWriter(options(template), createStats(), () => {});
+    writer.open(START_US + 60e6, previous);
+    write(writer, 301, 302);
+    writer.close();
+    const files = [first, join(directory, '2026/2116')];
+    assert.deepEqual(await complaints(...files), []);
+    assert.deepEqual(await rowsOf(...files), expectedRows(1, 302));
+    // A proper stop is no end of the chain either.
+    assert.equal((await recover(template))?.file, '2116');
+  }));
+
+test('a torn tail is kept aside, whatever it is; the file ends behind its last whole block', () =>
+  inDirectory(async (directory) => {
+    const template = join(directory, 'log');
+    const live = leaveBehind(template, 1, 4);
+    const whole = readFileSync(live);
+    // Cut within the header and the payload of the last block, and behind it.
+    const last = whole.lastIndexOf(BLOCK_MARKER);
+    const cuts = [last + 1, last + 50, last + 95, last + 97, whole.length - 1, whole.length];
+    for (const [i, cut] of cuts.entries()) {
+      const place = join(directory, `cut-${i}`);
+      realFileSystem.makeDirectory(place);
+      const isTorn = cut < whole.length;
+      // The template stands in the header: the file must be recovered where it was made.
+      writeFileSync(live, whole.subarray(0, cut));
+      if (i % 2 === 0 && isTorn) appendFileSync(live, new Uint8Array(4096)); // what a power loss leaves
+      const torn = readFileSync(live).subarray(isTorn ? last : whole.length);
+      await recover(template);
+      const path = join(directory, numberedName(directory, 'log'));
+      assert.deepEqual(await rowsOf(path), expectedRows(1, isTorn ? 3 : 4), `cut at ${cut}`);
+      assert.deepEqual(await complaints(path), []);
+      const asides = namesIn(directory).filter((name) => name.startsWith('log.torn'));
+      assert.equal(asides.length, i + (isTorn ? 1 : 0), 'every tail is kept, none overwritten');
+      if (isTorn)
+        assert.deepEqual(readFileSync(join(directory, i === 0 ? 'log.torn' : `log.torn.${i}`)), torn);
+    }
+  }));
+
+/** The last of NAME, NAME.1, NAME.2, ... */
+function numberedName(directory: string, name: string): string {
+  const count = namesIn(directory).filter((other) => /^log(\.\d+)?$/.test(other)).length;
+  return count === 1 ? name : `${name}.${count - 1}`;
+}
+
+test('damage in the middle costs its block only: whole blocks behind it stay', () =>
+  inDirectory(async (directory) => {
+    const template = join(directory, 'log');
+    const live = leaveBehind(template, 1, 4);
+    const bytes = readFileSync(live);
+    const second = bytes.indexOf(
+      BLOCK_MARKER,
+      bytes.indexOf(BLOCK_MARKER, bytes.indexOf(BLOCK_MARKER) + 1) + 1,
+    );
+    bytes[second + 100] ^= 0xff;
+    writeFileSync(live, bytes);
+    await recover(template);
+    assert.deepEqual(namesIn(directory), ['log']);
+    const lines = await complaints(join(directory, 'log'));
+    assert.match(lines.join('\n'), /still readable: .* 9 records .* closed \(unclean end\)/);
+  }));
+
+test('locked files, files of other recorders and files that are no logs are left alone', () =>
+  inDirectory(async (directory) => {
+    const template = join(directory, '%H%M');
+    const running = new LogWriter(options(template), createStats(), () => {});
+    running.open(START_US);
+    write(running, 1, 1);
+    leaveBehind(join(directory, '21%M'), 1, 1, START_US + 60e6);
+    const udp = join(directory, '2117.part');
+    copyFileSync(leaveBehind(template, 1, 1, START_US + 180e6), udp);
+    writeFileSync(udp, Buffer.from(readFileSync(udp)).fill(0, 0, 8));
+    writeFileSync(join(directory, '2119.part'), '');
+    const before = namesIn(directory).filter((name) => name !== '2118.part');
+    const contents = before.map((name) => readFileSync(join(directory, name)));
+    const events = new Events();
+    await recover(template, events, [17]);
+    assert.deepEqual(events.all, [], 'other protocols, another recorder');
+    await recover(template, events);
+    assert.equal(events.logged(/./).length, 1);
+    assert.deepEqual(namesIn(directory), [...before.slice(0, 3), '2118', '2119.part']);
+    assert.deepEqual(
+      before.map((name) => readFileSync(join(directory, name))),
+      contents,
+    );
+    running.close();
+    assert.deepEqual(await complaints(join(directory, '2115')), []);
+  }));
+
+test('what lies behind the offset that a later file names is not recovered as records', () =>
+  inDirectory(async (directory) => {
+    const template = join(directory, '%H%M');
+    let failing = false;
+    const fds: number[] = [];
+    // fdatasync fails, and the given up file cannot be opened again: it stays live.
+    const faulty = faultyFileSystem((operation, path) =>
+      failing && (operation === 'sync' || operation === 'open') && path.endsWith('2115.part')
+        ? 'EIO'
+        : undefined,
+    );
+    const fs = new Proxy(faulty, {
+      get: (target, name: keyof typeof faulty) =>
+        name === 'lock' ? ({ fd }: { fd: number }) => fds.push(fd) > 0 : target[name],
+    });
+    const writer = new LogWriter(options(template), createStats(), () => {}, fs);
+    writer.open(START_US);
+    write(writer, 1, 2);
+    failing = true;
+    assert.throws(() => write(writer, 3, 4), { code: 'EIO' });
+    writer.restore();
+    write(writer, 3, 5);
+    for (const fd of fds) closeSync(fd); // killed
+    const [first, second] = ['2115', '2115.1'].map((name) => join(directory, name));
+    assert.ok(statSync(`${first}.part`).size > metaOf(`${second}.part`).previous!.acknowledgedBytes);
+    const previous = await recover(template);
+    assert.deepEqual(await rowsOf(first, second), expectedRows(1, 5), 'nothing twice');
+    assert.deepEqual(await complaints(first), []);
+    assert.ok(previous !== undefined && ['2115', '2115.1'].includes(previous.file));
+  }));
+
+test('killed between the two ends of a rotation: the old file gets the end that the new one names', () =>
+  inDirectory(async (directory) => {
+    const template = join(directory, '%H%M');
+    for (const partBytes of [0, 10, 150]) {
+      const place = join(directory, String(partBytes));
+      const placed = template.replace(directory, place);
+      const fds: number[] = [];
+      const fs = {
+        ...realFileSystem,
+        lock: ({ fd }: { fd: number }) => fds.push(fd) > 0,
+        rename: () => assert.fail('not reached'),
+      };
+      let ending = false;
+      const broken = new Proxy(fs, {
+        get: (target, name: keyof typeof fs) =>
+          name === 'write' && ending
+            ? (...[file, bytes, offset, length, position]: Parameters<typeof fs.write>) => {
+                if (!file.path.endsWith('2115.part'))
+                  return target.write(file, bytes, offset, length, position);
+                if (partBytes > 0) target.write(file, bytes, offset, Math.min(length, partBytes), position);
+                throw new Error('killed');
+              }
+            : target[name],
+      });
+      const writer = new LogWriter(options(placed), createStats(), () => {}, broken);
+      writer.open(START_US);
+      write(writer, 1, 3);
+      ending = true;
+      assert.throws(() => writer.rotate(START_US + 60e6), /killed/);
+      for (const fd of fds) closeSync(fd);
+      await recover(placed);
+      const files = ['2115', '2116'].map((name) => join(place, name));
+      assert.match(readFileSync(files[0], 'latin1'), /"reason":"rotation"/);
+      assert.deepEqual(await complaints(...files), [], `with ${partBytes} bytes of the end`);
+      assert.deepEqual(await rowsOf(...files), expectedRows(1, 3));
+    }
+  }));
+
+test('a recovery that fails leaves the file as it is and does not keep anybody from recording', () =>
+  inDirectory(async (directory) => {
+    const template = join(directory, 'log');
+    const live = leaveBehind(template, 1, 2);
+    truncateSync(live, statSync(live).size - 3);
+    const before = readFileSync(live);
+    for (const operation of ['open', 'create', 'lock'] as const) {
+      const events = new Events();
+      const fs = faultyFileSystem((name) => (name === operation ? 'EIO' : undefined));
+      assert.equal(await recoverFiles(template, [6], fs, events.emit), undefined);
+      assert.equal(events.logged(/left behind and not recovered/).length, 1);
+      assert.deepEqual(readFileSync(live), before);
+    }
+    for (const operation of ['truncate', 'write', 'sync', 'rename', 'syncDirectory'] as const) {
+      const fs = faultyFileSystem((name) => (name === operation ? 'EIO' : undefined));
+      await recoverFiles(template, [6], fs);
+    }
+    await recover(template);
+    assert.deepEqual(await rowsOf(join(directory, 'log')), expectedRows(1, 1));
+    assert.deepEqual(await complaints(join(directory, 'log')), []);
+  }));
+
+test('killed at any moment: everything that was said to be durable is there, once, and the chain holds', () =>
+  inDirectory(async (directory) => {
+    for (let run = 0; run < 5; run++) {
+      const place = join(directory, String(run));
+      const template = join(place, '%H%M');
+      const script = fileURLToPath(new URL('writer-process.js', import.meta.url));
+      const child: ChildProcess = spawn(process.execPath, [script, template], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let said = '';
+      child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+        if (said.split('\n').length > 250 + 37 * run) child.kill('SIGKILL');
+      });
+      try {
+        await once(child, 'close');
+      } finally {
+        child.kill('SIGKILL');
+      }
+      const durable = Number(said.trim().split('\n').at(-1));
+      assert.ok(durable >= 600, 'it rotated');
+      await recover(template);
+      const files = namesIn(place).filter((name) => !name.includes('.torn'));
+      assert.ok(files.every((name) => !name.endsWith('.part')));
+      const paths = files.map((name) => join(place, name));
+      assert.deepEqual(await complaints(...paths), []);
+      const rows = await rowsOf(...paths);
+      const blocks = rows.length / 200;
+      assert.ok(blocks >= durable, `${blocks} blocks of ${durable} that were durable`);
+      assert.deepEqual(rows, expectedRows(1, blocks, 200));
+    }
+  }));
