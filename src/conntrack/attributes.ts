@@ -5,7 +5,7 @@
  */
 
 /** Where an attribute stands: the message itself or a nested attribute. */
-export const enum Context {
+export enum Context {
   message = 0,
   tupleOrig = 1,
   tupleReply = 2,
@@ -23,7 +23,7 @@ export const enum Context {
 }
 
 /** What the decoder does with a value. `skip`: known, nothing a log wants. */
-export const enum Field {
+export enum Field {
   unknown = 0,
   skip = 1,
   origSrc4 = 2,
@@ -158,4 +158,5 @@ export const NUMBERS_PER_CONTEXT = 32;
 
 /** Field of (context, number): element context * NUMBERS_PER_CONTEXT + number. */
 export const OPERATIONS = new Uint8Array(Context.count * NUMBERS_PER_CONTEXT);
-for (const { context, number, field } of ATTRIBUTES) OPERATIONS[context * NUMBERS_PER_CONTEXT + number] = field;
+for (const { context, number, field } of ATTRIBUTES)
+  OPERATIONS[context * NUMBERS_PER_CONTEXT + number] = field;

@@ -6,8 +6,19 @@
  * Shapes: netlink and attribute headers in host order (little-endian on every machine we run on), payloads big-endian,
  * attributes aligned to 4 bytes. include/uapi/linux/netlink.h, nfnetlink.h, nfnetlink_conntrack.h.
  */
+import { invariant } from '../errors.js';
 import { Context, Field, NUMBERS_PER_CONTEXT, OPERATIONS } from './attributes.js';
-import { AF_INET, AF_INET6, Column, type EventBatch, RecordFlag, RecordKind, TimeSource, ZoneDirection } from './batch.js';
+import {
+  AF_INET,
+  AF_INET6,
+  Column,
+  type EventBatch,
+  RecordFlag,
+  RecordKind,
+  TimeSource,
+  ZoneDirection,
+} from './batch.js';
+import { PLAIN_TUPLES_BYTES, readPlainTuples, swap32 } from './plain-tuples.js';
 import { PortMeaning, portMeaning } from './protocols.js';
 
 /** What a decoder has seen so far; plain counts. */
@@ -70,9 +81,12 @@ let origIcmp = 0;
 let replyIcmp = 0;
 let eventUs = 0;
 let stopUs = 0;
+let viewedBytes: Uint8Array = new Uint8Array(0);
+let words: Uint32Array = new Uint32Array(0);
 
 /**
- * Decode the datagram at `offset`: `lengthBytes` as it was sent, of which at most `slotBytes` are there. Adds no row or one per
+ * Decode the datagram at `offset` of `bytes`, both on a word boundary as ring slots are (attributes are aligned to words, so that
+ * headers and values are read as words): `lengthBytes` as it was sent, of which at most `slotBytes` are there. Adds no row or one per
  * message; the caller guarantees room for one, and conntrack events come one a datagram. `timeUs` and `timeSource` are used
  * when the message carries no time of its own.
  */
@@ -86,6 +100,7 @@ export function decodeDatagram(
   batch: EventBatch,
   counters: DecodeCounters,
 ): void {
+  if (bytes !== viewedBytes) viewWords(bytes, offset);
   const cut = lengthBytes > slotBytes;
   if (cut) counters.truncated++;
   const end = offset + (cut ? slotBytes : lengthBytes);
@@ -109,7 +124,17 @@ export function decodeDatagram(
   const messageBytes =
     (bytes[offset] | (bytes[offset + 1] << 8) | (bytes[offset + 2] << 16) | (bytes[offset + 3] << 24)) >>> 0;
   const messageEnd = Math.min(end, offset + messageBytes);
-  decodeMessage(bytes, offset, messageEnd, kind, timeUs, timeSource, cut || messageBytes > lengthBytes, batch, counters);
+  decodeMessage(
+    bytes,
+    offset,
+    messageEnd,
+    kind,
+    timeUs,
+    timeSource,
+    cut || messageBytes > lengthBytes,
+    batch,
+    counters,
+  );
 }
 
 function decodeMessage(
@@ -132,8 +157,13 @@ function decodeMessage(
   replyIcmp = 0;
   eventUs = 0;
   stopUs = 0;
-  startRow(batch, row);
-  walk(bytes, offset + NLMSG_HEADER_BYTES + NFGENMSG_BYTES, end, Context.message, batch, row);
+  let at = offset + NLMSG_HEADER_BYTES + NFGENMSG_BYTES;
+  if (end - at >= PLAIN_TUPLES_BYTES && readPlainTuples(words, at >>> 2, batch, row)) {
+    batch.family[row] = AF_INET;
+    seen = SEEN_BOTH_TUPLES;
+    at += PLAIN_TUPLES_BYTES;
+  } else startRow(batch, row);
+  walk(bytes, at, end, Context.message, batch, row);
   counters.unknownAttributes += unknown;
   batch.count = row + 1;
   if ((seen & (SEEN_ORIG_ADDRESS | SEEN_REPLY_ADDRESS)) === 0) {
@@ -145,7 +175,8 @@ function decodeMessage(
   if (seen !== SEEN_BOTH_TUPLES) partial = true;
   if (partial) counters.partial++;
   batch.kind[row] = kind;
-  batch.flags[row] = (batch.status[row] & IPS_SEEN_REPLY ? RecordFlag.replied : 0) | (partial ? RecordFlag.partial : 0);
+  batch.flags[row] =
+    (batch.status[row] & IPS_SEEN_REPLY ? RecordFlag.replied : 0) | (partial ? RecordFlag.partial : 0);
   if (eventUs !== 0) setTime(batch, row, eventUs, TimeSource.event);
   else if (kind === RecordKind.end && stopUs !== 0) setTime(batch, row, stopUs, TimeSource.entry);
   else if (kind === RecordKind.start && batch.startUs[row] !== 0)
@@ -153,6 +184,13 @@ function decodeMessage(
   else setTime(batch, row, timeUs, timeSource);
   if (kind === RecordKind.start) counters.starts++;
   else counters.ends++;
+}
+
+/** The same memory as 32-bit words; kept, because a recording reads from one buffer. */
+function viewWords(bytes: Uint8Array, offset: number): void {
+  invariant(((bytes.byteOffset | offset) & 3) === 0, 'decode: message not on a word boundary');
+  viewedBytes = bytes;
+  words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
 }
 
 /** The columns that every row writes start from zero; the optional ones are zero already (EventBatch.clear). */
@@ -184,22 +222,31 @@ function finishTuples(batch: EventBatch, row: number): void {
 }
 
 /** The attributes in [at, end). Nested ones are at most three deep: OPERATIONS leads from one context to the next. */
-function walk(bytes: Uint8Array, at: number, end: number, context: number, batch: EventBatch, row: number): void {
+function walk(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  context: number,
+  batch: EventBatch,
+  row: number,
+): void {
   while (end - at >= ATTRIBUTE_HEADER_BYTES) {
-    const length = bytes[at] | (bytes[at + 1] << 8);
+    const header = words[at >>> 2];
+    const length = header & 0xffff;
     if (length < ATTRIBUTE_HEADER_BYTES) {
       // Nothing says where the next one starts.
       partial = true;
       return;
     }
-    const number = (bytes[at + 2] | (bytes[at + 3] << 8)) & NLA_TYPE_MASK;
+    const number = (header >>> 16) & NLA_TYPE_MASK;
     const from = at + ATTRIBUTE_HEADER_BYTES;
     let to = at + length;
     if (to > end) {
       partial = true;
       to = end;
     }
-    const field = number < NUMBERS_PER_CONTEXT ? OPERATIONS[context * NUMBERS_PER_CONTEXT + number] : Field.unknown;
+    const field =
+      number < NUMBERS_PER_CONTEXT ? OPERATIONS[context * NUMBERS_PER_CONTEXT + number] : Field.unknown;
     if (field >= Field.nested) walk(bytes, from, to, field - Field.nested, batch, row);
     else if (field === Field.unknown) unknown++;
     else if (field !== Field.skip) read(bytes, from, to - from, field, batch, row);
@@ -210,39 +257,46 @@ function walk(bytes: Uint8Array, at: number, end: number, context: number, batch
 }
 
 /** One value. Too short a payload is what a cut message ends in. */
-function read(bytes: Uint8Array, from: number, length: number, field: number, batch: EventBatch, row: number): void {
+function read(
+  bytes: Uint8Array,
+  from: number,
+  length: number,
+  field: number,
+  batch: EventBatch,
+  row: number,
+): void {
   if (length < MINIMUM_BYTES[field]) {
     partial = true;
     return;
   }
   switch (field) {
     case Field.origSrc4:
-      batch.origSrc[row] = batch.addresses4.intern(be32(bytes, from));
+      batch.origSrc[row] = batch.addresses4.intern(be32(from));
       seen |= SEEN_ORIG_ADDRESS;
       break;
     case Field.origDst4:
-      batch.origDst[row] = batch.addresses4.intern(be32(bytes, from));
+      batch.origDst[row] = batch.addresses4.intern(be32(from));
       break;
     case Field.replySrc4:
-      batch.replySrc[row] = batch.addresses4.intern(be32(bytes, from));
+      batch.replySrc[row] = batch.addresses4.intern(be32(from));
       seen |= SEEN_REPLY_ADDRESS;
       break;
     case Field.replyDst4:
-      batch.replyDst[row] = batch.addresses4.intern(be32(bytes, from));
+      batch.replyDst[row] = batch.addresses4.intern(be32(from));
       break;
     case Field.origSrc6:
-      batch.origSrc[row] = intern6(bytes, from, batch, row);
+      batch.origSrc[row] = intern6(from, batch, row);
       seen |= SEEN_ORIG_ADDRESS;
       break;
     case Field.origDst6:
-      batch.origDst[row] = intern6(bytes, from, batch, row);
+      batch.origDst[row] = intern6(from, batch, row);
       break;
     case Field.replySrc6:
-      batch.replySrc[row] = intern6(bytes, from, batch, row);
+      batch.replySrc[row] = intern6(from, batch, row);
       seen |= SEEN_REPLY_ADDRESS;
       break;
     case Field.replyDst6:
-      batch.replyDst[row] = intern6(bytes, from, batch, row);
+      batch.replyDst[row] = intern6(from, batch, row);
       break;
     case Field.protoOrig:
       batch.proto[row] = bytes[from];
@@ -292,11 +346,11 @@ function readOptional(
 ): void {
   switch (field) {
     case Field.status:
-      batch.status[row] = be32(bytes, from);
+      batch.status[row] = be32(from);
       batch.present |= Column.status;
       break;
     case Field.mark:
-      batch.mark[row] = be32(bytes, from);
+      batch.mark[row] = be32(from);
       batch.present |= Column.mark;
       break;
     case Field.zone:
@@ -313,15 +367,15 @@ function readOptional(
       batch.present |= Column.tcpState;
       break;
     case Field.id:
-      batch.id[row] = be32(bytes, from);
+      batch.id[row] = be32(from);
       batch.present |= Column.id;
       break;
     case Field.timeoutSeconds:
-      batch.timeoutSeconds[row] = be32(bytes, from);
+      batch.timeoutSeconds[row] = be32(from);
       batch.present |= Column.timeoutSeconds;
       break;
     case Field.use:
-      batch.use[row] = be32(bytes, from);
+      batch.use[row] = be32(from);
       batch.present |= Column.use;
       break;
     case Field.origPackets:
@@ -329,20 +383,20 @@ function readOptional(
     case Field.replyPackets:
     case Field.replyBytes: {
       const word = row * 8 + (field - Field.origPackets) * 2;
-      batch.counters[word] = be32(bytes, from + 4);
-      batch.counters[word + 1] = be32(bytes, from);
+      batch.counters[word] = be32(from + 4);
+      batch.counters[word + 1] = be32(from);
       batch.present |= Column.counters;
       break;
     }
     case Field.timeStart:
-      batch.startUs[row] = microseconds(bytes, from);
+      batch.startUs[row] = microseconds(from);
       batch.present |= Column.startUs;
       break;
     case Field.timeStop:
-      stopUs = microseconds(bytes, from);
+      stopUs = microseconds(from);
       break;
     case Field.timeEvent:
-      eventUs = microseconds(bytes, from);
+      eventUs = microseconds(from);
       break;
     case Field.labels: {
       const count = length < LABEL_BYTES ? length : LABEL_BYTES;
@@ -367,19 +421,19 @@ function be16(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 8) | bytes[at + 1];
 }
 
-function be32(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
+function be32(at: number): number {
+  return swap32(words[at >>> 2]);
 }
 
 /** u64 nanoseconds to microseconds, floored. 2^32 = 4294967 x 1000 + 296, so every step is exact in a double. */
-function microseconds(bytes: Uint8Array, at: number): number {
-  const high = be32(bytes, at);
-  return high * 4294967 + Math.floor((high * 296 + be32(bytes, at + 4)) / 1000);
+function microseconds(at: number): number {
+  const high = be32(at);
+  return high * 4294967 + Math.floor((high * 296 + be32(at + 4)) / 1000);
 }
 
-function intern6(bytes: Uint8Array, at: number, batch: EventBatch, row: number): number {
+function intern6(at: number, batch: EventBatch, row: number): number {
   batch.family[row] = AF_INET6;
-  return batch.addresses6.intern(be32(bytes, at), be32(bytes, at + 4), be32(bytes, at + 8), be32(bytes, at + 12));
+  return batch.addresses6.intern(be32(at), be32(at + 4), be32(at + 8), be32(at + 12));
 }
 
 /** Number of the helper name in [from, from + length), NUL-terminated; compares bytes, and makes a string for a new name only. */
@@ -402,14 +456,19 @@ function equals(name: string, bytes: Uint8Array, from: number, length: number): 
 
 /** Shortest payload of each field. */
 const MINIMUM_BYTES = new Uint8Array(Field.nested);
-for (const field of [Field.origSrc4, Field.origDst4, Field.replySrc4, Field.replyDst4]) MINIMUM_BYTES[field] = 4;
-for (const field of [Field.origSrc6, Field.origDst6, Field.replySrc6, Field.replyDst6]) MINIMUM_BYTES[field] = 16;
+for (const field of [Field.origSrc4, Field.origDst4, Field.replySrc4, Field.replyDst4])
+  MINIMUM_BYTES[field] = 4;
+for (const field of [Field.origSrc6, Field.origDst6, Field.replySrc6, Field.replyDst6])
+  MINIMUM_BYTES[field] = 16;
 for (const field of [Field.protoOrig, Field.protoReply, Field.tcpState]) MINIMUM_BYTES[field] = 1;
-for (const field of [Field.origSrcPort, Field.origDstPort, Field.replySrcPort, Field.replyDstPort]) MINIMUM_BYTES[field] = 2;
+for (const field of [Field.origSrcPort, Field.origDstPort, Field.replySrcPort, Field.replyDstPort])
+  MINIMUM_BYTES[field] = 2;
 for (const field of [Field.origIcmpType, Field.origIcmpCode, Field.replyIcmpType, Field.replyIcmpCode])
   MINIMUM_BYTES[field] = 1;
 // A zone is two bytes, also in an attribute of length 8 (padding counted in).
 for (const field of [Field.zone, Field.zoneOrig, Field.zoneReply]) MINIMUM_BYTES[field] = 2;
-for (const field of [Field.status, Field.mark, Field.id, Field.timeoutSeconds, Field.use]) MINIMUM_BYTES[field] = 4;
-for (const field of [Field.origPackets, Field.origBytes, Field.replyPackets, Field.replyBytes]) MINIMUM_BYTES[field] = 8;
+for (const field of [Field.status, Field.mark, Field.id, Field.timeoutSeconds, Field.use])
+  MINIMUM_BYTES[field] = 4;
+for (const field of [Field.origPackets, Field.origBytes, Field.replyPackets, Field.replyBytes])
+  MINIMUM_BYTES[field] = 8;
 for (const field of [Field.timeStart, Field.timeStop, Field.timeEvent]) MINIMUM_BYTES[field] = 8;

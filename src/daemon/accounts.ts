@@ -53,7 +53,7 @@ function find(text: string, key: string): string[] | undefined {
   return text
     .split('\n')
     .map((line) => line.split(':'))
-    .find((fields) => fields[field] === key);
+    .find((fields) => fields.length > 1 && fields[field] === key);
 }
 
 /** Entries that are not in the files (LDAP and the like); empty where there are none or no getent. */

@@ -9,8 +9,8 @@ const O_CLOEXEC = 0o2000000;
 const FIRST_UNKNOWN = 3;
 
 /** Close what a shell left open (a recorder that holds it keeps pipes and file systems busy), except `kept`. Linux; else nothing. */
-export function closeInherited(kept: number | undefined): void {
-  for (const fd of inherited()) if (fd !== kept) closeSync(fd);
+export function closeInherited(kept: readonly (number | undefined)[]): void {
+  for (const fd of inherited()) if (!kept.includes(fd)) closeSync(fd);
 }
 
 function inherited(): number[] {

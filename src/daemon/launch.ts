@@ -13,6 +13,8 @@ import type { ReadyInfo } from '../record/recorder.js';
 const CHILD_MARK = 'CTRECORDER_LAUNCHED';
 /** Where the child finds the descriptor of `--progress-fd`: behind standard streams and channel. */
 export const CHILD_PROGRESS_FD = 4;
+/** The same for the pid file, opened with the launcher's rights. */
+export const CHILD_PIDFILE_FD = 5;
 
 export type LaunchReport =
   | { readonly type: 'log'; readonly message: string }
@@ -55,6 +57,8 @@ function send(report: LaunchReport): Promise<void> {
 export interface LaunchOptions {
   /** Descriptor to hand over, as CHILD_PROGRESS_FD. */
   readonly progressFd?: number;
+  /** The same, as CHILD_PIDFILE_FD. */
+  readonly pidFileFd?: number;
   /** Whether the child keeps standard error. */
   readonly keepStderr: boolean;
   /** A line of the child for the terminal. */
@@ -67,11 +71,18 @@ export interface Launched {
 }
 
 /** Start the child and wait for its word. Rejects with what it reports, or SystemFailure when it dies without a word. */
-export async function launch({ progressFd, keepStderr, say }: LaunchOptions): Promise<Launched> {
+export async function launch({ progressFd, pidFileFd, keepStderr, say }: LaunchOptions): Promise<Launched> {
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: true,
     env: { ...process.env, [CHILD_MARK]: '1' },
-    stdio: ['ignore', 'ignore', keepStderr ? 'inherit' : 'ignore', 'ipc', progressFd ?? 'ignore'],
+    stdio: [
+      'ignore',
+      'ignore',
+      keepStderr ? 'inherit' : 'ignore',
+      'ipc',
+      progressFd ?? 'ignore',
+      pidFileFd ?? 'ignore',
+    ],
   });
   // Whoever interrupts the launcher wants no recorder that nobody was told of.
   const interrupt = () => void child.kill('SIGTERM');

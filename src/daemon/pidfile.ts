@@ -20,45 +20,57 @@ const MODE = 0o644;
 const PROGRAM = 'ctrecorder';
 
 export class PidFile {
-  readonly #path: string;
-  readonly #fd: number;
+  private constructor(
+    readonly path: string,
+    readonly fd: number,
+  ) {}
 
-  private constructor(path: string, fd: number) {
-    this.#path = path;
-    this.#fd = fd;
-  }
-
-  /** Throws SystemFailure EEXIST while another recorder runs, or when the file holds something else than a process id. */
-  static create(path: string): PidFile {
+  /**
+   * Lock the file, made when there is none. It may be handed to another process with its descriptor, the lock goes with it. Throws
+   * SystemFailure EEXIST while another recorder runs, or when the file holds something else than a process id.
+   */
+  static open(path: string): PidFile {
     for (;;) {
       // In place, not unlinked and made again: of two that find a stale file only one gets the lock.
       const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, MODE);
       try {
-        if (!flock(fd, true, true)) throw running(path, readFileSync(fd, 'latin1').trim());
-        if (statSync(path, { throwIfNoEntry: false })?.ino !== fstatSync(fd).ino) {
-          closeSync(fd); // its owner removed it between our open and our lock
-          continue;
+        if (!flock(fd, true, true)) throw running(path, contentOf(fd));
+        if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) {
+          refuseIfLive(path, contentOf(fd));
+          return new PidFile(path, fd);
         }
-        refuseIfLive(path, readFileSync(fd, 'latin1').trim());
-        ftruncateSync(fd);
-        writeSync(fd, `${process.pid}\n`, 0);
-        return new PidFile(path, fd);
       } catch (error) {
         closeSync(fd);
         throw error;
       }
+      closeSync(fd); // its owner removed it between our open and our lock
     }
+  }
+
+  /** The file that another process has opened and handed over. */
+  static adopt(path: string, fd: number): PidFile {
+    return new PidFile(path, fd);
+  }
+
+  /** Put this process into it. */
+  write(): void {
+    ftruncateSync(this.fd);
+    writeSync(this.fd, `${process.pid}\n`, 0);
   }
 
   /** At exit. In a directory where the reduced rights allow no removal the file is left empty, which counts as stale. */
   remove(): void {
     try {
-      unlinkSync(this.#path);
+      unlinkSync(this.path);
     } catch {
-      ftruncateSync(this.#fd);
+      ftruncateSync(this.fd);
     }
-    closeSync(this.#fd);
+    closeSync(this.fd);
   }
+}
+
+function contentOf(fd: number): string {
+  return readFileSync(fd, 'latin1').trim();
 }
 
 /** Nobody holds the lock: a recorder that does not lock (the ancestor) may still be alive. */

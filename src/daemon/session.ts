@@ -3,12 +3,7 @@ import type { Logger } from 'pino';
 import { oneLine } from '../cli/failure.js';
 import type { RecorderOptions } from '../record/options.js';
 import type { ReadyInfo, Recorder, RecordSummary } from '../record/recorder.js';
-import { PidFile } from './pidfile.js';
-
-export interface SessionOptions {
-  readonly recorder: RecorderOptions;
-  readonly pidFile?: string;
-}
+import type { PidFile } from './pidfile.js';
 
 export type StartRecorder = (options: RecorderOptions, log: Logger) => Recorder;
 
@@ -17,14 +12,14 @@ export type StartRecorder = (options: RecorderOptions, log: Logger) => Recorder;
  * `onReady` every failure goes to the log.
  */
 export async function recordSession(
-  { recorder: options, pidFile: path }: SessionOptions,
+  options: RecorderOptions,
+  pidFile: PidFile | undefined,
   log: Logger,
   start: StartRecorder,
   onReady: (info: ReadyInfo) => Promise<void>,
 ): Promise<number> {
-  const pidFile = path === undefined ? undefined : PidFile.create(path);
-  const cleanUp = () => pidFile?.remove();
-  process.once('exit', cleanUp);
+  pidFile?.write();
+  process.once('exit', () => pidFile?.remove());
   const recorder = start(options, log);
   wireSignals(recorder, log);
   await onReady(await recorder.ready);

@@ -1,15 +1,20 @@
 /** How a recorder comes to run: in the background through a launcher, in the foreground, or as the launched child. */
-import { exitCodeOf, oneLine } from '../cli/failure.js';
+import { ExitCode, exitCodeOf, oneLine } from '../cli/failure.js';
+import type { RecorderOptions } from '../record/options.js';
 import { resolveIdentity } from './accounts.js';
 import { closeInherited, needDescriptor } from './descriptors.js';
 import { restartInPlace } from './exec.js';
-import { CHILD_PROGRESS_FD, type Launcher, launch, myLauncher } from './launch.js';
+import { CHILD_PIDFILE_FD, CHILD_PROGRESS_FD, type Launcher, launch, myLauncher } from './launch.js';
 import { createLogger, type LogFormat, stderrIsFile } from './log.js';
+import { PidFile } from './pidfile.js';
 import { setPriority } from './priority.js';
 import { limitRights, rightsAreLimited } from './rights.js';
-import { recordSession, type SessionOptions, type StartRecorder } from './session.js';
+import { recordSession, type StartRecorder } from './session.js';
 
-export interface StartOptions extends SessionOptions {
+export interface StartOptions {
+  readonly recorder: RecorderOptions;
+  /** `-P` */
+  readonly pidFile?: string;
   readonly foreground: boolean;
   readonly logFormat?: LogFormat;
   readonly debug: boolean;
@@ -23,43 +28,77 @@ export type LoadRecorder = () => Promise<StartRecorder>;
 
 const loadRecorder: LoadRecorder = async () => (await import('../record/recorder.js')).startRecorder;
 
+/** Descriptor of the pid file after a restart in place. */
+const PIDFILE_MARK = 'CTRECORDER_PIDFILE_FD';
+
 /** Answers the exit code. Rejects with UsageError or SystemFailure when the start fails. `load` is for tests. */
 export async function start(options: StartOptions, load = loadRecorder): Promise<number> {
   const launcher = myLauncher();
   if (launcher !== undefined) return recordAsChild(options, load, launcher);
   const { recorder, foreground } = options;
-  const { progressFd, replayFile } = recorder;
+  const { progressFd, replayFile, user, group } = recorder;
   if (progressFd !== undefined) needDescriptor('--progress-fd', progressFd);
-  closeInherited(progressFd);
-  if (replayFile !== undefined) return record(options, load);
-  prepareRights(options);
-  if (foreground) return record(options, load);
-  const { pid, info } = await launch({
-    ...(progressFd !== undefined && { progressFd }),
-    keepStderr: stderrIsFile(),
-    say: options.warn,
-  });
-  options.say(`recording to ${info.file} in the background, process ${pid}`);
-  return 0;
+  const adopted = adoptedPidFile();
+  closeInherited([progressFd, adopted]);
+  const reducing = replayFile === undefined && (user !== undefined || group !== undefined);
+  if (reducing) resolveIdentity(user, group); // an unknown name is refused here, not in the log of a daemon
+  const pidFile = pidFileOf(options, adopted);
+  if (recorder.nice !== undefined) setPriority(recorder.nice);
+  if (reducing && !(foreground && rightsAreLimited())) {
+    // Per thread: a child's threads inherit it from this one. In the foreground Node's own threads exist already, so that the
+    // program has to start again in its own place.
+    limitRights();
+    if (foreground) restart(progressFd, pidFile);
+  }
+  if (foreground || replayFile !== undefined) return record(options, load, pidFile);
+  return launchRecorder(options, pidFile);
 }
 
-/**
- * Everything that needs more rights than the recorder will have. Limits are per thread: a child's threads inherit them from this
- * one, but in the foreground Node's own threads exist already, so that the program starts again in its own place.
- */
-function prepareRights({ recorder: { nice, user, group, progressFd }, foreground }: StartOptions): void {
-  if (nice !== undefined) setPriority(nice);
-  if (user === undefined && group === undefined) return;
-  resolveIdentity(user, group); // an unknown name is refused here, not in the log of a daemon
-  if (foreground && rightsAreLimited()) return;
-  limitRights();
-  if (foreground) restartInPlace(progressFd);
+function adoptedPidFile(): number | undefined {
+  const mark = process.env[PIDFILE_MARK];
+  delete process.env[PIDFILE_MARK];
+  return mark === undefined ? undefined : Number(mark);
 }
 
-async function record(options: StartOptions, load: LoadRecorder): Promise<number> {
-  const { logFormat, debug } = options;
+/** Opened with all rights, before they are limited: its directory need not belong to root. */
+function pidFileOf({ pidFile: path }: StartOptions, adopted: number | undefined): PidFile | undefined {
+  if (path === undefined) return undefined;
+  return adopted === undefined ? PidFile.open(path) : PidFile.adopt(path, adopted);
+}
+
+function restart(progressFd: number | undefined, pidFile: PidFile | undefined): never {
+  if (pidFile !== undefined) process.env[PIDFILE_MARK] = String(pidFile.fd);
+  restartInPlace([progressFd, pidFile?.fd].filter((fd) => fd !== undefined));
+}
+
+async function launchRecorder(
+  { recorder, say, warn }: StartOptions,
+  pidFile: PidFile | undefined,
+): Promise<number> {
+  const { progressFd } = recorder;
+  try {
+    const { pid, info } = await launch({
+      ...(progressFd !== undefined && { progressFd }),
+      ...(pidFile !== undefined && { pidFileFd: pidFile.fd }),
+      keepStderr: stderrIsFile(),
+      say: warn,
+    });
+    say(`recording to ${info.file} in the background, process ${pid}`);
+    return ExitCode.done;
+  } catch (error) {
+    pidFile?.remove();
+    throw error;
+  }
+}
+
+async function record(
+  options: StartOptions,
+  load: LoadRecorder,
+  pidFile: PidFile | undefined,
+): Promise<number> {
+  const { logFormat, debug, recorder } = options;
   const log = createLogger({ debug, ...(logFormat !== undefined && { format: logFormat }) });
-  return recordSession(options, log, await load(), async () => {});
+  return recordSession(recorder, pidFile, log, await load(), async () => {});
 }
 
 async function recordAsChild(options: StartOptions, load: LoadRecorder, launcher: Launcher): Promise<number> {
@@ -73,17 +112,20 @@ async function recordAsChild(options: StartOptions, load: LoadRecorder, launcher
       if (!started) launcher.log(message);
     },
   });
-  const session = {
-    ...options,
-    recorder: recorder.progressFd === undefined ? recorder : { ...recorder, progressFd: CHILD_PROGRESS_FD },
-  };
+  const moved = recorder.progressFd === undefined ? recorder : { ...recorder, progressFd: CHILD_PROGRESS_FD };
   try {
-    return await recordSession(session, log, await load(), async (info) => {
-      started = true;
-      await launcher.ready(info);
-    });
+    return await recordSession(
+      moved,
+      pidFileOf(options, CHILD_PIDFILE_FD),
+      log,
+      await load(),
+      async (info) => {
+        started = true;
+        await launcher.ready(info);
+      },
+    );
   } catch (error) {
-    await launcher.failed(oneLine(error), exitCodeOf(error) === 2);
+    await launcher.failed(oneLine(error), exitCodeOf(error) === ExitCode.usage);
     return exitCodeOf(error);
   }
 }

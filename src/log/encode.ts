@@ -35,9 +35,9 @@ class RecordEncoder {
   ): { storedBytes: number; rawBytes: number } {
     invariant(batch.count > 0 && batch.count <= BATCH_CAPACITY, 'encode: row count out of range');
     this.#sink.length = 0;
-    this.#classes.clear();
-    this.#clients.clear();
-    this.#services.clear();
+    this.#classes.reset(batch.count);
+    this.#clients.reset(batch.count);
+    this.#services.reset(batch.count);
     this.#addAddresses(batch, effort);
     this.#tabulate(batch);
     this.#addClasses(batch, effort);

@@ -80,7 +80,7 @@ export async function namedPredecessors(
   closed: readonly string[],
   recorder: Recorder,
 ): Promise<Map<string, PreviousFile>> {
-  const oldestMs = Math.min(...live.map(({ path }) => statSync(path).mtimeMs));
+  const oldestMs = Math.min(...live.map(({ path }) => modifiedMs(path)));
   const successors = [...live];
   for (const path of byModification(closed, oldestMs)) {
     const own = await ownFile(path, recorder);
@@ -117,10 +117,15 @@ export function endOf(path: string): PreviousFile | undefined {
 /** Newest first. */
 function byModification(paths: readonly string[], sinceMs = 0): string[] {
   return paths
-    .map((path) => ({ path, mtimeMs: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? -1 }))
+    .map((path) => ({ path, mtimeMs: modifiedMs(path) }))
     .filter(({ mtimeMs }) => mtimeMs >= sinceMs)
     .sort((a, b) => b.mtimeMs - a.mtimeMs)
     .map(({ path }) => path);
+}
+
+/** 0 when the file is gone. */
+function modifiedMs(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
 /** Entries of a directory, none when it cannot be read: nothing of ours was made in it. */

@@ -18,7 +18,7 @@ import {
   writeAll,
 } from './file-system.js';
 import { BlockType, isDataBlock, isRecordBlock, LIVE_SUFFIX } from './format.js';
-import { FILTER_MAX_BYTES, writeAddressFilter } from './index-block.js';
+import { FILTER_MAX_BYTES, type IndexEntry, writeAddressFilter } from './index-block.js';
 import { ByteInput, FileFeed } from './input.js';
 import { readMeta, readPreamble } from './reader.js';
 import {
@@ -42,6 +42,9 @@ import {
 import type { Emit } from './writer-task.js';
 
 const COPY_BYTES = 1024 * 1024;
+const NO_FILTER = new Uint8Array(0);
+/** Of a block that cannot be decoded: a search must look into it. */
+const MATCHES_ALL = new Uint8Array(8).fill(0xff);
 
 /**
  * Recover what belongs to this template (absolute) and these protocols. Answers the file that the next one continues, if there is
@@ -67,8 +70,9 @@ export async function recoverFiles(
   const named = await namedPredecessors(live, closed, recorder);
   for (const { path, meta } of live) {
     try {
-      const recovered = await recoverFile(fs, path, named.get(basename(path, LIVE_SUFFIX)), emit);
-      if (recovered === undefined || meta.openedUs < previousUs) continue;
+      const after = named.get(basename(path, LIVE_SUFFIX));
+      const recovered = await recoverFile(fs, path, after, emit);
+      if (recovered === undefined || after !== undefined || meta.openedUs < previousUs) continue;
       previous = recovered;
       previousUs = meta.openedUs;
     } catch (error) {
@@ -122,17 +126,17 @@ async function survey(path: string, limitBytes: number): Promise<{ state: Segmen
     const state = emptyState(preamble.bytes, { ...meta, runId: meta.runId });
     noteOtherBlock(state, block.frame.chain, block.bytes.length);
     let closed = false;
-    const filters = new Filters();
     for await (const item of scanBlocks(input)) {
       if (item.type === 'damage') continue; // stays where it is, when whole blocks follow
       const { frame, offsetBytes, bytes } = item;
       if (offsetBytes + bytes.length > limitBytes) break;
       state.bytes = offsetBytes;
       closed = frame.type === BlockType.end;
-      if (isDataBlock(frame.type)) noteDataBlock(state, frame, filters.of(item));
+      if (isDataBlock(frame.type)) noteDataBlock(state, frame, NO_FILTER);
       else if (frame.type === BlockType.index) noteIndexBlock(state, frame.chain, bytes.length);
       else noteOtherBlock(state, frame.chain, bytes.length);
     }
+    if (!closed) state.entries = await withFilters(path, state.entries);
     return { state, closed };
   } finally {
     await input.close();
@@ -181,21 +185,36 @@ function createNumbered(fs: LogFileSystem, wanted: string): LogFile {
   }
 }
 
-/** Address filters of blocks that were not in an index yet: the writer had them from the parser. */
-class Filters {
-  readonly #batch = new EventBatch();
-  readonly #filter = new Uint8Array(FILTER_MAX_BYTES);
-
-  /** Empty for blocks without records. */
-  of({ frame, payload }: ScannedBlock): Uint8Array {
-    if (!isRecordBlock(frame.type)) return this.#filter.slice(0, 0);
-    try {
-      decodeRecords(payload, frame.count, frame.minTimeUs, this.#batch);
-      return this.#filter.slice(0, writeAddressFilter(this.#batch, this.#filter, 0));
-    } catch (error) {
-      if (!(error instanceof DamageError)) throw error;
-      // Matches everything: a search must look into the block itself.
-      return new Uint8Array(8).fill(0xff);
+/** The address filters of the blocks that no index block has yet; the writer had them from the parser. */
+async function withFilters(path: string, entries: readonly IndexEntry[]): Promise<IndexEntry[]> {
+  if (entries.length === 0) return [];
+  const found: IndexEntry[] = [];
+  const batch = new EventBatch();
+  const [{ offsetBytes }] = entries;
+  const input = new ByteInput(new FileFeed(path, offsetBytes));
+  input.offset = offsetBytes;
+  try {
+    for await (const item of scanBlocks(input)) {
+      const entry = entries[found.length];
+      if (item.type !== 'block' || item.offsetBytes !== entry.offsetBytes) continue;
+      found.push({ ...entry, filter: filterOf(item, batch) });
+      if (found.length === entries.length) break;
     }
+  } finally {
+    await input.close();
   }
+  return found;
+}
+
+/** Empty for blocks without records. */
+function filterOf({ frame, payload }: ScannedBlock, batch: EventBatch): Uint8Array {
+  if (!isRecordBlock(frame.type)) return NO_FILTER;
+  try {
+    decodeRecords(payload, frame.count, frame.minTimeUs, batch);
+  } catch (error) {
+    if (!(error instanceof DamageError)) throw error;
+    return MATCHES_ALL;
+  }
+  const filter = new Uint8Array(FILTER_MAX_BYTES);
+  return filter.slice(0, writeAddressFilter(batch, filter, 0));
 }

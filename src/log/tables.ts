@@ -10,8 +10,7 @@
  */
 import { BATCH_CAPACITY } from '../conntrack/batch.js';
 
-const SLOTS = BATCH_CAPACITY * 2;
-const MASK = SLOTS - 1;
+const SLOTS_MIN = 1024;
 
 /** Distinct rows of up to four u32 words each, in order of first appearance. At most BATCH_CAPACITY entries. */
 export class WordTable {
@@ -20,18 +19,19 @@ export class WordTable {
   readonly b = new Uint32Array(BATCH_CAPACITY);
   readonly c = new Uint32Array(BATCH_CAPACITY);
   readonly d = new Uint32Array(BATCH_CAPACITY);
-  readonly #slots = new Uint32Array(SLOTS);
+  readonly #slots = new Uint32Array(BATCH_CAPACITY * 2);
+  #mask = 0;
 
   intern(a: number, b: number, c: number, d: number): number {
     let hash = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35) ^ d;
     hash = Math.imul(hash ^ (hash >>> 15), 0x27d4eb2f);
-    let slot = (hash ^ (hash >>> 13)) & MASK;
+    let slot = (hash ^ (hash >>> 13)) & this.#mask;
     for (;;) {
       const index = this.#slots[slot] - 1;
       if (index < 0) break;
       if (this.a[index] === a && this.b[index] === b && this.c[index] === c && this.d[index] === d)
         return index;
-      slot = (slot + 1) & MASK;
+      slot = (slot + 1) & this.#mask;
     }
     const index = this.count++;
     this.a[index] = a;
@@ -42,8 +42,12 @@ export class WordTable {
     return index;
   }
 
-  clear(): void {
-    if (this.count > 0) this.#slots.fill(0);
+  /** Empty the table for up to `rows` entries; a smaller one stays in the cache. */
+  reset(rows: number): void {
+    let slots = SLOTS_MIN;
+    while (slots < rows * 2) slots *= 2;
+    this.#mask = slots - 1;
+    this.#slots.fill(0, 0, slots);
     this.count = 0;
   }
 }

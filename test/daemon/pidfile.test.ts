@@ -15,20 +15,22 @@ const path = join(directory, 'pid');
 
 function assertTaken(): void {
   assert.throws(
-    () => PidFile.create(path),
+    () => PidFile.open(path),
     (error) => error instanceof SystemFailure && error.code === 'EEXIST' && error.message.includes(path),
   );
 }
 
 test('holds the process id and is removed', { skip }, () => {
-  const file = PidFile.create(path);
+  const file = PidFile.open(path);
+  file.write();
   assert.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
   file.remove();
   assert.ok(!existsSync(path));
 });
 
 test('is refused while it is locked, and left as it is', { skip }, () => {
-  const file = PidFile.create(path);
+  const file = PidFile.open(path);
+  file.write();
   assertTaken();
   assert.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
   file.remove();
@@ -39,7 +41,8 @@ test('is stale when empty, when its process is gone or is something else', { ski
   await once(gone, 'exit');
   for (const content of ['', `${gone.pid}\n`, '1\n', `${2 ** 31 - 1}`]) {
     writeFileSync(path, content);
-    const file = PidFile.create(path);
+    const file = PidFile.open(path);
+    file.write();
     assert.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
     file.remove();
   }
@@ -71,7 +74,7 @@ test('follows no symbolic link', { skip }, () => {
   const target = join(directory, 'target');
   writeFileSync(target, '');
   symlinkSync(target, path);
-  assert.throws(() => PidFile.create(path), { code: 'ELOOP' });
+  assert.throws(() => PidFile.open(path), { code: 'ELOOP' });
   assert.equal(readFileSync(target, 'utf8'), '');
   rmSync(path);
 });

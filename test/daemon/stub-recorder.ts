@@ -51,7 +51,7 @@ function startStub(options: RecorderOptions): Recorder {
 async function open(options: RecorderOptions, note: (what: string) => void) {
   await startThread();
   await startThread();
-  await stat('.');
+  await stat('/'); // not ".": root without CAP_DAC_OVERRIDE may not enter the user's directory
   if (options.nice !== undefined) setPriority(options.nice);
   if (options.user !== undefined || options.group !== undefined) reduceRights(options.user, options.group);
   await startThread();

@@ -212,8 +212,8 @@ function failOnce(
 
 test('a full disk: cut back, written again, one file, every row once', () =>
   inDirectory(async (directory) => {
-    // Calls 1 and 2 are preamble and header.
-    const made = bench(join(directory, 'log'), faultyFileSystem(failOnce('write', 50, /log/, 4, 5)));
+    // Calls 1 and 2 are preamble and header; in the second group one block is written before the first failure.
+    const made = bench(join(directory, 'log'), faultyFileSystem(failOnce('write', 50, /log/, 5, 5)));
     made.writer.open(START_US);
     made.write(1);
     made.write(2, 3);
@@ -349,6 +349,35 @@ test('the loop keeps blocks in the ring until they are durable, and says once wh
     );
     const files = events.files('closed');
     assert.deepEqual((await rowsOf(...files)).sort(), expectedRows(1, 2));
+  }));
+
+test('a first file that cannot be opened ends the loop with one line', () =>
+  inDirectory(async (directory) => {
+    writeFileSync(join(directory, 'file'), '');
+    const [ring, stats, events] = [createBlockRing(), createStats(), new Events()];
+    put(new RingProducer(ring), BlockMessage.open);
+    const log = join(directory, 'file/log');
+    const writer = new LogWriter(options(log), stats, events.emit);
+    const loop = new WriterLoop(new RingConsumer(ring), writer, stats, options(log), events.emit);
+    await assert.rejects(loop.run(), (error: SystemFailure) => {
+      assert.match(error.message, /^stat [^\n]*\/file\/log: not a directory \(ENOTDIR\)$/);
+      return error.code === 'ENOTDIR' || error.code === 'EEXIST';
+    });
+  }));
+
+test('a parser that ends without a stop message: the file is closed all the same', () =>
+  inDirectory(async (directory) => {
+    const [ring, stats, events] = [createBlockRing(), createStats(), new Events()];
+    const producer = new RingProducer(ring);
+    put(producer, BlockMessage.open);
+    putBlock(producer, 1);
+    producer.close();
+    const log = join(directory, 'log');
+    const writer = new LogWriter(options(log), stats, events.emit);
+    const loop = new WriterLoop(new RingConsumer(ring), writer, stats, options(log), events.emit);
+    await assert.rejects(loop.run(), { name: 'InvariantError' });
+    assert.deepEqual(await rowsOf(log), expectedRows(1, 1));
+    assert.deepEqual(await complaints(log), []);
   }));
 
 function put(producer: RingProducer, message: number, timeUs = START_US): void {

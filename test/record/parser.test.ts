@@ -51,7 +51,7 @@ class ScriptedConsumer extends RingConsumer {
 }
 
 beforeEach((context) => {
-  messages = new RingProducer(createRing({ slots: 70_000, slotBytes: 512, extraBytes: 32 }));
+  messages = new RingProducer(createRing({ slots: 20_000, slotBytes: 512, extraBytes: 32 }));
   consumer = new ScriptedConsumer(messages.ring);
   script = [];
   nowUs = T0_US;
@@ -206,11 +206,11 @@ test('a block is closed after the flush interval, by the messages and by the clo
 
 test('a full block is handed over at once', () => {
   open();
-  for (let i = 0; i < 65_537; i++) receive(T0_US + i);
+  for (let i = 0; i < 16_385; i++) receive(T0_US + i);
   const { handed } = parse({ flushIntervalMs: 10_000_000 });
   assert.deepEqual(
     handed.filter(({ times }) => times).map(({ times }) => times!.length),
-    [65_536, 1],
+    [16_384, 1],
   );
 });
 

@@ -1,0 +1,162 @@
+/** A trace as rows of a batch, as a file of the ancestor's format 2, or as a capture of an nlmon interface. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { AF_INET, Column, type EventBatch, RecordFlag, TimeSource } from '../../src/conntrack/batch.js';
+import { COOKED_HEADER_BYTES, writeCookedHeader } from '../../src/replay/cooked.js';
+import { LINKTYPE_NETLINK } from '../../src/replay/pcap.js';
+import { MESSAGE_BYTES_MAX, writeMessage } from './message.js';
+import type { TraceEvent } from './trace.js';
+
+const IPS_SEEN_REPLY = 2;
+
+/** Append the event to the batch, which must have room. */
+export function addToBatch(event: TraceEvent, batch: EventBatch): void {
+  const row = batch.count++;
+  batch.kind[row] = event.kind;
+  batch.flags[row] = event.status & IPS_SEEN_REPLY ? RecordFlag.replied : 0;
+  batch.timeUs[row] = event.timeUs;
+  batch.timeSource[row] = TimeSource.capture;
+  batch.family[row] = AF_INET;
+  batch.proto[row] = event.proto;
+  batch.origSrc[row] = batch.addresses4.intern(event.origSrc);
+  batch.origDst[row] = batch.addresses4.intern(event.origDst);
+  batch.replySrc[row] = batch.origDst[row];
+  batch.replyDst[row] = batch.addresses4.intern(event.replyDst);
+  batch.origSrcPort[row] = event.origSrcPort;
+  batch.origDstPort[row] = event.origDstPort;
+  batch.replySrcPort[row] = event.origDstPort;
+  batch.replyDstPort[row] = event.replyDstPort;
+  batch.status[row] = event.status;
+  batch.tcpState[row] = event.tcpState === 0 ? 0 : event.tcpState + 1;
+  batch.present |= Column.status | Column.tcpState;
+}
+
+/** Takes events one by one. */
+export interface TraceWriter {
+  write(event: TraceEvent): void;
+  close(): void;
+}
+
+const BUFFER_BYTES = 1024 * 1024;
+
+/** A file written through one large buffer. It overwrites what is there. */
+class BufferedFile {
+  readonly bytes = new Uint8Array(BUFFER_BYTES);
+  readonly view = new DataView(this.bytes.buffer);
+  readonly #fd: number;
+  used = 0;
+
+  constructor(path: string) {
+    this.#fd = openSync(path, 'w');
+  }
+
+  /** Where `bytes` more can be written. */
+  room(bytes: number): number {
+    if (this.used + bytes > BUFFER_BYTES) this.#flush();
+    return this.used;
+  }
+
+  close(): void {
+    this.#flush();
+    closeSync(this.#fd);
+  }
+
+  #flush(): void {
+    for (let from = 0; from < this.used; ) from += writeSync(this.#fd, this.bytes, from, this.used - from);
+    this.used = 0;
+  }
+}
+
+const LEGACY_HEADER_BYTES = 256;
+const LEGACY_ENTRY_BYTES = 33;
+/** Bit 2 of an entry's type. */
+const LEGACY_REPLIED = 4;
+
+/** The ancestor's format 2. It has one protocol per file; the entries do not say theirs, so a mixed trace names the first one. */
+export class LegacyWriter implements TraceWriter {
+  readonly #file: BufferedFile;
+  #begun = false;
+
+  constructor(path: string) {
+    this.#file = new BufferedFile(path);
+  }
+
+  write(event: TraceEvent): void {
+    if (!this.#begun) this.#begin(event);
+    const file = this.#file;
+    const at = file.room(LEGACY_ENTRY_BYTES);
+    const { view } = file;
+    view.setUint8(at, event.kind | (event.status & IPS_SEEN_REPLY ? LEGACY_REPLIED : 0));
+    view.setUint32(at + 1, Math.floor(event.timeUs / 1e6));
+    view.setUint32(at + 5, event.timeUs % 1e6);
+    view.setUint32(at + 9, event.origSrc);
+    view.setUint16(at + 13, event.origSrcPort);
+    view.setUint32(at + 15, event.origDst);
+    view.setUint16(at + 19, event.origDstPort);
+    view.setUint32(at + 21, event.origDst);
+    view.setUint16(at + 25, event.origDstPort);
+    view.setUint32(at + 27, event.replyDst);
+    view.setUint16(at + 31, event.replyDstPort);
+    file.used += LEGACY_ENTRY_BYTES;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #begin(event: TraceEvent): void {
+    this.#begun = true;
+    const { bytes, view } = this.#file;
+    view.setUint32(0, 0x43544e4c);
+    view.setUint32(4, 2);
+    view.setUint16(8, LEGACY_HEADER_BYTES);
+    view.setUint16(10, LEGACY_ENTRY_BYTES);
+    view.setUint8(18, event.proto);
+    new TextEncoder().encodeInto('gateway', bytes.subarray(19));
+    const seconds = Math.floor(event.timeUs / 1e6);
+    view.setUint32(52, seconds);
+    view.setUint32(56, event.timeUs % 1e6);
+    const start = new Date(seconds * 1000);
+    view.setUint16(80, start.getUTCFullYear() - 1900);
+    bytes.set([start.getUTCMonth(), start.getUTCDate()], 82);
+    bytes.set([start.getUTCHours(), start.getUTCMinutes(), start.getUTCSeconds()], 84);
+    this.#file.used = LEGACY_HEADER_BYTES;
+  }
+}
+
+const PCAP_HEADER_BYTES = 24;
+const PACKET_HEADER_BYTES = 16;
+
+/** A capture as `tcpdump -i nlmon0` writes it (pcap, nanoseconds): what `--replay` reads. */
+export class CaptureWriter implements TraceWriter {
+  readonly #file: BufferedFile;
+
+  constructor(path: string) {
+    this.#file = new BufferedFile(path);
+    const { view } = this.#file;
+    view.setUint32(0, 0xa1b23c4d, true);
+    view.setUint16(4, 2, true);
+    view.setUint16(6, 4, true);
+    view.setUint32(16, 65536, true);
+    view.setUint32(20, LINKTYPE_NETLINK, true);
+    this.#file.used = PCAP_HEADER_BYTES;
+  }
+
+  write(event: TraceEvent): void {
+    const file = this.#file;
+    const at = file.room(PACKET_HEADER_BYTES + COOKED_HEADER_BYTES + MESSAGE_BYTES_MAX);
+    const { view, bytes } = file;
+    const packet = at + PACKET_HEADER_BYTES;
+    writeCookedHeader(bytes, packet);
+    const messageBytes = writeMessage(event, view, bytes, packet + COOKED_HEADER_BYTES);
+    const packetBytes = COOKED_HEADER_BYTES + messageBytes;
+    view.setUint32(at, Math.floor(event.timeUs / 1e6), true);
+    view.setUint32(at + 4, (event.timeUs % 1e6) * 1000, true);
+    view.setUint32(at + 8, packetBytes, true);
+    view.setUint32(at + 12, packetBytes, true);
+    file.used += PACKET_HEADER_BYTES + packetBytes;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
