@@ -2,7 +2,13 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { AF_INET, Column, type EventBatch, RecordFlag, TimeSource } from '../../src/conntrack/batch.js';
 import { COOKED_HEADER_BYTES, writeCookedHeader } from '../../src/replay/cooked.js';
-import { LINKTYPE_NETLINK } from '../../src/replay/pcap.js';
+import { LINKTYPE_NETLINK } from '../../src/replay/packet.js';
+import {
+  PCAP_HEADER_BYTES,
+  PCAP_PACKET_HEADER_BYTES,
+  writePcapHeader,
+  writePcapPacketHeader,
+} from '../../src/replay/pcap.js';
 import { MESSAGE_BYTES_MAX, writeMessage } from './message.js';
 import type { TraceEvent } from './trace.js';
 
@@ -123,37 +129,26 @@ export class LegacyWriter implements TraceWriter {
   }
 }
 
-const PCAP_HEADER_BYTES = 24;
-const PACKET_HEADER_BYTES = 16;
-
 /** A capture as `tcpdump -i nlmon0` writes it (pcap, nanoseconds): what `--replay` reads. */
 export class CaptureWriter implements TraceWriter {
   readonly #file: BufferedFile;
 
   constructor(path: string) {
     this.#file = new BufferedFile(path);
-    const { view } = this.#file;
-    view.setUint32(0, 0xa1b23c4d, true);
-    view.setUint16(4, 2, true);
-    view.setUint16(6, 4, true);
-    view.setUint32(16, 65536, true);
-    view.setUint32(20, LINKTYPE_NETLINK, true);
+    writePcapHeader(this.#file.view, 65536, LINKTYPE_NETLINK);
     this.#file.used = PCAP_HEADER_BYTES;
   }
 
   write(event: TraceEvent): void {
     const file = this.#file;
-    const at = file.room(PACKET_HEADER_BYTES + COOKED_HEADER_BYTES + MESSAGE_BYTES_MAX);
+    const at = file.room(PCAP_PACKET_HEADER_BYTES + COOKED_HEADER_BYTES + MESSAGE_BYTES_MAX);
     const { view, bytes } = file;
-    const packet = at + PACKET_HEADER_BYTES;
+    const packet = at + PCAP_PACKET_HEADER_BYTES;
     writeCookedHeader(bytes, packet);
     const messageBytes = writeMessage(event, view, bytes, packet + COOKED_HEADER_BYTES);
     const packetBytes = COOKED_HEADER_BYTES + messageBytes;
-    view.setUint32(at, Math.floor(event.timeUs / 1e6), true);
-    view.setUint32(at + 4, (event.timeUs % 1e6) * 1000, true);
-    view.setUint32(at + 8, packetBytes, true);
-    view.setUint32(at + 12, packetBytes, true);
-    file.used += PACKET_HEADER_BYTES + packetBytes;
+    writePcapPacketHeader(view, at, event.timeUs, packetBytes, packetBytes);
+    file.used += PCAP_PACKET_HEADER_BYTES + packetBytes;
   }
 
   close(): void {

@@ -399,7 +399,7 @@ function readOptional(
       eventUs = microseconds(from);
       break;
     case Field.labels: {
-      const count = length < LABEL_BYTES ? length : LABEL_BYTES;
+      const count = Math.min(length, LABEL_BYTES);
       for (let i = 0; i < count; i++) batch.labels[row * LABEL_BYTES + i] = bytes[from + i];
       batch.present |= Column.labels;
       break;

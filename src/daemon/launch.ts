@@ -84,15 +84,10 @@ export async function launch({ progressFd, pidFileFd, keepStderr, say }: LaunchO
       pidFileFd ?? 'ignore',
     ],
   });
-  // Whoever interrupts the launcher wants no recorder that nobody was told of.
-  const interrupt = () => void child.kill('SIGTERM');
-  const signals = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, interrupt);
   try {
     const info = await firstWord(child, say);
     return { pid: child.pid!, info };
   } finally {
-    for (const signal of signals) process.off(signal, interrupt);
     if (child.connected) child.disconnect();
     child.unref();
   }
@@ -100,6 +95,12 @@ export async function launch({ progressFd, pidFileFd, keepStderr, say }: LaunchO
 
 function firstWord(child: ChildProcess, say: (line: string) => void): Promise<ReadyInfo> {
   return new Promise((resolve, reject) => {
+    // Whoever interrupts the launcher wants no recorder that nobody was told of.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP'] as const)
+      process.once(signal, () => {
+        child.kill('SIGTERM');
+        reject(failure(`${signal} while starting: the recorder was told to stop`));
+      });
     child.on('message', (report: LaunchReport) => {
       if (report.type === 'log') say(report.message);
       else if (report.type === 'ready') resolve(report.info);

@@ -15,7 +15,7 @@ export interface LogSettings {
   readonly format?: LogFormat;
   readonly debug: boolean;
   /** Also gets every warning and error, while somebody at a terminal waits for the start. */
-  readonly alsoTo?: (message: string) => void;
+  readonly alsoTo?: (message: string) => unknown;
 }
 
 const STDERR = 2;

@@ -20,13 +20,20 @@ export async function recordSession(
 ): Promise<number> {
   pidFile?.write();
   process.once('exit', () => pidFile?.remove());
+  const fatal = (error: unknown) =>
+    log.fatal(log.isLevelEnabled('debug') ? { err: error } : {}, oneLine(error));
+  // Before the command line's own handler, whose line nobody would read in the background.
+  process.prependListener('uncaughtException', (error) => {
+    fatal(error);
+    process.exit(1);
+  });
   const recorder = start(options, log);
   wireSignals(recorder, log);
   await onReady(await recorder.ready);
   try {
     return report(await recorder.done, log);
   } catch (error) {
-    log.fatal({ err: error }, oneLine(error));
+    fatal(error);
     return 1;
   }
 }

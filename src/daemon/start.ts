@@ -102,16 +102,11 @@ async function record(
 }
 
 async function recordAsChild(options: StartOptions, load: LoadRecorder, launcher: Launcher): Promise<number> {
-  let started = false;
+  let waiting = true;
   const { logFormat, debug, recorder } = options;
-  const format = stderrIsFile() ? logFormat : 'syslog';
-  const log = createLogger({
-    debug,
-    ...(format !== undefined && { format }),
-    alsoTo: (message) => {
-      if (!started) launcher.log(message);
-    },
-  });
+  const log = stderrIsFile()
+    ? createLogger({ debug, ...(logFormat !== undefined && { format: logFormat }) })
+    : createLogger({ debug, format: 'syslog', alsoTo: (message) => waiting && launcher.log(message) });
   const moved = recorder.progressFd === undefined ? recorder : { ...recorder, progressFd: CHILD_PROGRESS_FD };
   try {
     return await recordSession(
@@ -120,7 +115,7 @@ async function recordAsChild(options: StartOptions, load: LoadRecorder, launcher
       log,
       await load(),
       async (info) => {
-        started = true;
+        waiting = false;
         await launcher.ready(info);
       },
     );

@@ -109,6 +109,7 @@ class LogReader implements LogSource {
       const item = this.#decode(block);
       if (item !== undefined) yield item;
     }
+    if (!this.closed && !this.live) yield { type: 'damage', damage: notClosed(this.input.offset) };
   }
 
   #decode(block: ScannedBlock): LogItem | undefined {
@@ -136,6 +137,12 @@ class LogReader implements LogSource {
   async close(): Promise<void> {
     await this.input.close();
   }
+}
+
+/** Every file that got its final name has an end block. */
+export function notClosed(offsetBytes: number): Damage {
+  const what = 'ends without an end block: cut off, or never closed';
+  return { code: 'truncated', offsetBytes, lengthBytes: 0, what };
 }
 
 function unreadable(block: ScannedBlock, what: string): LogItem {

@@ -9,7 +9,7 @@ import { decodeIndex } from '../log/index-block.js';
 import type { ByteInput } from '../log/input.js';
 import { checkLegacy } from '../log/legacy-check.js';
 import { openBytes } from '../log/open.js';
-import { parseJson, readPreamble } from '../log/reader.js';
+import { notClosed, parseJson, readPreamble } from '../log/reader.js';
 import { type ScannedBlock, scanBlocks } from '../log/scan.js';
 import type { Damage, GapRecord } from '../log/source.js';
 
@@ -55,8 +55,8 @@ interface CheckedFile {
   lost: number;
   gaps: number;
   unknownGaps: number;
-  /** Hex; what the next file must name. */
-  lastChain: string;
+  /** Hash after the block that ends at an offset: the next file names one of them, the last unless writing this one failed. */
+  readonly chains: Map<number, Uint8Array>;
 }
 
 class FileCheck {
@@ -87,7 +87,7 @@ class FileCheck {
       lost: 0,
       gaps: 0,
       unknownGaps: 0,
-      lastChain: '',
+      chains: new Map(),
     };
   }
 
@@ -106,10 +106,11 @@ class FileCheck {
         if (result.meta === undefined && result.blocks === 0) this.#first(block, preamble.bytes);
         this.#checkChain(block);
         this.#checkContent(block);
+        result.chains.set(block.offsetBytes + block.bytes.length, block.frame.chain);
         result.blocks++;
         this.#offsets.add(block.offsetBytes);
       }
-      result.lastChain = Buffer.from(this.#chain).toString('hex');
+      if (!result.closed && !result.live) this.#damage(notClosed(this.input.offset));
     } finally {
       await this.input.close();
     }
@@ -233,10 +234,11 @@ class FileCheck {
   }
 }
 
-/** The later file names the last hash of the earlier one. */
+/** The later file names a hash of the earlier one and where it stood. */
 function checkLink(earlier: CheckedFile, later: CheckedFile): void {
   const named = later.meta?.previous;
-  if (named?.chain === earlier.lastChain) return;
+  const chain = named === undefined ? undefined : earlier.chains.get(named.acknowledgedBytes);
+  if (chain !== undefined && Buffer.from(chain).toString('hex') === named?.chain) return;
   const what =
     named === undefined
       ? `does not continue ${earlier.file}: a chain begins here`

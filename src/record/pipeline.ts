@@ -11,9 +11,11 @@ import { Piscina } from 'piscina';
 import { setPriority } from '../daemon/priority.js';
 import { reduceRights } from '../daemon/rights.js';
 import { DamageError } from '../errors.js';
+import { checkTemplate } from '../log/names.js';
 import { WriterStat } from '../log/writer-stats.js';
 import type { WriterEvent, WriterTask } from '../log/writer-task.js';
 import { RECEIVE_EXTRA_BYTES } from '../netlink/libc.js';
+import { localZone } from '../query/time.js';
 import { ReplaySource } from '../replay/source.js';
 import { createRing } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
@@ -46,6 +48,8 @@ export class Pipeline {
   #source: MessageSource | undefined;
 
   constructor(options: RecorderOptions, log: Logger) {
+    localZone(); // says what is wrong with TZ, and the workers take it from here
+    checkTemplate(options.fileTemplate);
     this.#options = options;
     this.#log = log;
     this.#replay = options.replayFile !== undefined;

@@ -2,21 +2,25 @@
  * `--save-messages`: the received messages as a capture that `--replay` and Wireshark read (pcap, nanoseconds, link type 253). Runs
  * on the parser thread beside the recording; a full disk or the limit ends it, never the recording.
  */
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../errors.js';
 import { COOKED_HEADER_BYTES, writeCookedHeader } from './cooked.js';
-import { LINKTYPE_NETLINK } from './pcap.js';
+import { LINKTYPE_NETLINK } from './packet.js';
+import {
+  PCAP_HEADER_BYTES,
+  PCAP_PACKET_HEADER_BYTES,
+  writePcapHeader,
+  writePcapPacketHeader,
+} from './pcap.js';
 
 const BUFFER_BYTES = 256 * 1024;
-const FILE_HEADER_BYTES = 24;
-const PACKET_HEADER_BYTES = 16;
 const SNAPLEN_BYTES = 65536;
 
 export class MessageSaver {
   readonly #fd: number;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
   readonly #view = new DataView(this.#buffer.buffer);
-  #used = FILE_HEADER_BYTES;
+  #used = PCAP_HEADER_BYTES;
   #writtenBytes = 0;
   #open = true;
 
@@ -34,57 +38,58 @@ export class MessageSaver {
       const what = code === 'EEXIST' ? 'exists already, name another file' : `cannot be created (${code})`;
       throw new SystemFailure('create', code, `--save-messages ${path}: ${what}`, { path, cause: error });
     }
-    this.#view.setUint32(0, 0xa1b23c4d, true);
-    this.#view.setUint16(4, 2, true);
-    this.#view.setUint16(6, 4, true);
-    this.#view.setUint32(16, SNAPLEN_BYTES, true);
-    this.#view.setUint32(20, LINKTYPE_NETLINK, true);
+    writePcapHeader(this.#view, SNAPLEN_BYTES, LINKTYPE_NETLINK);
   }
 
   save(bytes: Uint8Array, offset: number, capturedBytes: number, realBytes: number, timeUs: number): void {
     if (!this.#open) return;
-    const length = PACKET_HEADER_BYTES + COOKED_HEADER_BYTES + capturedBytes;
+    const packetBytes = COOKED_HEADER_BYTES + capturedBytes;
+    const length = PCAP_PACKET_HEADER_BYTES + packetBytes;
     if (this.#writtenBytes + this.#used + length > this.limitBytes) {
-      this.#end(`--save-limit ${this.limitBytes} reached, ${this.path} is complete up to there`);
+      this.close();
+      this.ended(
+        `--save-limit ${this.limitBytes} bytes reached: ${this.path} holds the messages up to there`,
+      );
       return;
     }
-    if (this.#used + length > BUFFER_BYTES) this.#flush();
+    if (this.#used + length > BUFFER_BYTES && !this.#flush()) return;
     const at = this.#used;
-    const seconds = Math.floor(timeUs / 1e6);
-    this.#view.setUint32(at, seconds, true);
-    this.#view.setUint32(at + 4, Math.floor(timeUs - seconds * 1e6) * 1000, true);
-    this.#view.setUint32(at + 8, COOKED_HEADER_BYTES + capturedBytes, true);
-    this.#view.setUint32(at + 12, COOKED_HEADER_BYTES + realBytes, true);
-    writeCookedHeader(this.#buffer, at + PACKET_HEADER_BYTES);
-    this.#buffer.set(
-      bytes.subarray(offset, offset + capturedBytes),
-      at + PACKET_HEADER_BYTES + COOKED_HEADER_BYTES,
-    );
+    const message = at + length - capturedBytes;
+    writePcapPacketHeader(this.#view, at, timeUs, packetBytes, COOKED_HEADER_BYTES + realBytes);
+    writeCookedHeader(this.#buffer, message - COOKED_HEADER_BYTES);
+    this.#buffer.set(bytes.subarray(offset, offset + capturedBytes), message);
     this.#used += length;
   }
 
+  /** Never throws: the recording goes on without. */
   close(): void {
-    if (!this.#open) return;
-    this.#flush();
+    if (!this.#open || !this.#flush()) return;
     this.#open = false;
     closeSync(this.#fd);
   }
 
-  #flush(): void {
+  /** False when it failed and saving ended; the file then ends with the last whole packet. */
+  #flush(): boolean {
     try {
       for (let from = 0; from < this.#used; )
         from += writeSync(this.#fd, this.#buffer, from, this.#used - from);
-      this.#writtenBytes += this.#used;
     } catch (error) {
-      this.#used = 0;
-      this.#end(`${this.path}: saving messages ended (${errnoCode(error)})`);
+      this.#abandon(errnoCode(error));
+      return false;
     }
+    this.#writtenBytes += this.#used;
     this.#used = 0;
+    return true;
   }
 
-  #end(why: string): void {
-    this.close();
+  #abandon(code: string): void {
     this.#open = false;
-    this.ended(why);
+    try {
+      ftruncateSync(this.#fd, this.#writtenBytes);
+    } catch {
+      // A torn packet at the end is what readers of captures expect.
+    }
+    closeSync(this.#fd);
+    this.ended(`${this.path}: saving messages ended (${code}), the recording goes on`);
   }
 }

@@ -1,6 +1,6 @@
 /** A capture as a source of messages, in place of the kernel. Main thread; waits while the ring is full. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SystemFailure } from '../errors.js';
+import { DamageError, errnoCode, SystemFailure } from '../errors.js';
 import { ByteInput, FileFeed, StreamFeed } from '../log/input.js';
 import { type Control, Control as ControlKind, putControl } from '../record/control.js';
 import { RECEIVE_BATCH_MESSAGES } from '../record/options.js';
@@ -8,7 +8,8 @@ import type { MessageSource, SourceCounts } from '../record/source.js';
 import { RingState, STATE_WORD } from '../ring/layout.js';
 import type { RingProducer } from '../ring/producer.js';
 import { COOKED_HEADER_BYTES, familyAt, NETLINK_NETFILTER, PacketType, packetTypeAt } from './cooked.js';
-import { type Packet, packets } from './pcap.js';
+import type { Packet } from './packet.js';
+import { PacketReader } from './reader.js';
 
 export interface ReplayOptions {
   /** Count identical neighbours as often as they stand there. */
@@ -18,8 +19,8 @@ export interface ReplayOptions {
 const NLMSG_HEADER_BYTES = 16;
 const NLM_F_REQUEST = 1;
 const NLM_F_MULTI = 2;
-/** Messages between two looks at what else there is to do (signals). */
-const MESSAGES_PER_TURN = 8192;
+/** Packets between two looks at what else there is to do (signals): reading a file never leaves the event loop by itself. */
+const PACKETS_PER_TURN = 8192;
 const FULL_RING_NAP_MS = 1;
 
 export class ReplaySource implements MessageSource {
@@ -50,7 +51,10 @@ export class ReplaySource implements MessageSource {
     readonly options: ReplayOptions,
   ) {
     this.#input = input;
-    this.#last = new Uint8Array(producer.ring.slotBytes);
+    const { ring } = producer;
+    this.#last = new Uint8Array(ring.slotBytes);
+    // The sender of every message: port 0, the kernel.
+    ring.bytes.fill(0, ring.extrasOffset, ring.extrasOffset + ring.slots * ring.extraBytes);
   }
 
   /** Open a capture, "-" for standard input. Throws SystemFailure. */
@@ -66,23 +70,37 @@ export class ReplaySource implements MessageSource {
   }
 
   async #run(): Promise<void> {
-    let turn = 0;
+    const reader = new PacketReader(this.#input, this.file);
+    const { packet } = reader;
+    const counts = this.#counts;
     try {
-      for await (const packet of packets(this.#input, this.file)) {
-        if (this.#stopping) break;
-        this.#counts.packets++;
+      while (!this.#stopping) {
+        let more = reader.next();
+        if (typeof more !== 'boolean') more = await more;
+        if (!more) break;
+        if (++counts.packets % PACKETS_PER_TURN === 0) await sleep(0);
         if (!this.#isWanted(packet)) continue;
-        if (this.producer.writable(this.#filled + 1) <= this.#filled) await this.#makeRoom();
+        if (this.#controls.length > 0 || this.producer.writable(this.#filled + 1) <= this.#filled)
+          await this.#makeRoom();
         this.#put(packet);
-        if (++turn % MESSAGES_PER_TURN === 0) await sleep(0);
       }
+    } catch (error) {
+      this.#explain(error);
     } finally {
       this.#publish();
     }
   }
 
+  /** A pipe fails with an error of Node's. */
+  #explain(error: unknown): void {
+    if (this.#stopping && this.#input.feed instanceof StreamFeed) return; // `stop` ended a read that was under way
+    const code = errnoCode(error);
+    if (error instanceof SystemFailure || error instanceof DamageError || code === 'UNKNOWN') throw error;
+    throw new SystemFailure('read', code, `${this.file}: cannot be read (${code})`, { cause: error });
+  }
+
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#endReading();
     await this.#running.catch(() => {}); // `run` has told whoever waits for it
     while (!this.#putControls()) await this.#nap();
   }
@@ -90,7 +108,8 @@ export class ReplaySource implements MessageSource {
   control(kind: Control, a = 0, b = 0, c = 0): void {
     this.#publish();
     this.#controls.push([kind, a, b, c]);
-    if (!this.#putControls() && kind === ControlKind.stop) void this.stop();
+    // A rejection means that the parser is gone, which its own stage tells.
+    if (!this.#putControls() && kind === ControlKind.stop) this.stop().catch(() => {});
   }
 
   counts(): SourceCounts {
@@ -102,7 +121,15 @@ export class ReplaySource implements MessageSource {
   }
 
   close(): void {
-    void this.#input.close();
+    this.#endReading();
+    const { feed } = this.#input;
+    if (feed instanceof FileFeed) void this.#running.catch(() => {}).then(() => feed.close());
+  }
+
+  /** A pipe may be silent for ever: it is destroyed, which ends a read under way. */
+  #endReading(): void {
+    this.#stopping = true;
+    if (this.#input.feed instanceof StreamFeed) process.stdin.destroy();
   }
 
   /** Only messages of NETLINK_NETFILTER on their way to user space count, dump replies do not. */
@@ -157,8 +184,6 @@ export class ReplaySource implements MessageSource {
     const length =
       realBytes > capturedBytes ? realBytes - COOKED_HEADER_BYTES : capturedBytes - COOKED_HEADER_BYTES;
     if (length > there) ring.bytes.fill(0, at + there, at + Math.min(length, ring.slotBytes));
-    const extras = ring.extrasOffset + slot * ring.extraBytes;
-    ring.bytes.fill(0, extras, extras + ring.extraBytes); // sender: port 0, the kernel
     ring.describe(slot, length, 0);
     ring.timesUs[slot] = timeUs;
     this.#filled++;

@@ -12,12 +12,10 @@ import {
   readlinkSync,
 } from 'node:fs';
 import { test } from 'node:test';
-import { StubProgram, signal, skipWithoutRoot, type ThreadStatus, threadsOf, until } from './stub-program.js';
+import { StubProgram, signal, skipWithoutRoot, until } from './stub-program.js';
+import { assertReduced, threadsOf } from './threads.js';
 
 const NOBODY = 65534;
-const CAP_NET_ADMIN = 1n << 12n;
-const KEPT_IN_BOUNDING_SET = CAP_NET_ADMIN | (1n << 6n) | (1n << 7n);
-
 async function withProgram(use: (program: StubProgram) => Promise<void>): Promise<void> {
   const program = new StubProgram();
   try {
@@ -25,33 +23,6 @@ async function withProgram(use: (program: StubProgram) => Promise<void>): Promis
   } finally {
     program.close();
   }
-}
-
-function mask(thread: ThreadStatus, field: string): bigint {
-  return BigInt(`0x${thread[field]}`);
-}
-
-/** Main thread and the one made after the switch keep CAP_NET_ADMIN, all others nothing. */
-function assertReduced(pid: number, uid: number, groups: string): void {
-  const threads = threadsOf(pid);
-  const [main, ...others] = threads;
-  assert.ok(others.length >= 10, `${others.length} threads: V8, libuv's pool, three workers`);
-  for (const thread of threads) {
-    assert.equal(thread.Uid, Array(4).fill(uid).join('\t'));
-    assert.equal(thread.Gid, Array(4).fill(uid).join('\t'));
-    assert.equal(thread.Groups, groups);
-    assert.equal(thread.NoNewPrivs, '1');
-    assert.equal(mask(thread, 'CapBnd') & ~KEPT_IN_BOUNDING_SET, 0n);
-    assert.equal(mask(thread, 'CapInh'), 0n);
-    assert.equal(mask(thread, 'CapAmb'), 0n);
-    assert.equal(mask(thread, 'CapPrm'), mask(thread, 'CapEff'));
-  }
-  assert.equal(mask(main, 'CapEff'), CAP_NET_ADMIN);
-  const withRights = others.filter((thread) => mask(thread, 'CapEff') !== 0n);
-  assert.deepEqual(
-    withRights.map((thread) => mask(thread, 'CapEff')),
-    [CAP_NET_ADMIN],
-  );
 }
 
 function openFiles(pid: number): string[] {
@@ -83,7 +54,7 @@ test(
       const pid = Number(/^recording to nat\.ct in the background, process (\d+)\n$/.exec(stdout)?.[1]);
       assert.equal(program.read('pid'), `${pid}\n`);
       assert.equal(program.read('progress'), '{"events":0}\n');
-      assertReduced(pid, NOBODY, String(NOBODY));
+      assertReduced(pid, NOBODY, String(NOBODY), 1);
       for (const thread of threadsOf(pid)) assert.equal(thread.nice, '-2');
       assert.equal(readlinkSync(`/proc/${pid}/cwd`), program.directory);
       const files = openFiles(pid);
@@ -121,7 +92,7 @@ test('the foreground: the same process, every thread limited', { skip: skipWitho
     await until(() => existsSync(program.path('nat.ct')), child);
     const pid = child.pid!;
     assert.equal(program.read('pid'), `${pid}\n`);
-    assertReduced(pid, NOBODY, '');
+    assertReduced(pid, NOBODY, '', 1);
     for (const thread of threadsOf(pid)) assert.equal(thread.nice, '-2');
     assert.ok(!openFiles(pid).includes(program.path('leak')));
     child.kill('SIGINT');

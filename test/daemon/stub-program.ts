@@ -1,7 +1,7 @@
 /** Starts and watches the program of stub-recorder.ts. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -83,22 +83,4 @@ export async function until(condition: () => boolean, child?: ChildProcess): Pro
     if (child !== undefined && child.exitCode !== null) throw new Error(`ended with ${child.exitCode}`);
     await sleep(10);
   }
-}
-
-export interface ThreadStatus {
-  readonly [field: string]: string;
-}
-
-/** Fields of /proc/PID/task/TID/status of every thread, the main thread first, and its nice value. */
-export function threadsOf(pid: number): ThreadStatus[] {
-  return readdirSync(`/proc/${pid}/task`)
-    .map(Number)
-    .sort((a, b) => Number(b === pid) - Number(a === pid) || a - b)
-    .map((thread) => {
-      const task = `/proc/${pid}/task/${thread}`;
-      const lines = readFileSync(`${task}/status`, 'latin1').trim().split('\n');
-      const fields = lines.map((line) => line.split(/:\s*/, 2).map((word) => word.trim()));
-      const nice = readFileSync(`${task}/stat`, 'latin1').split(') ')[1].split(' ')[16];
-      return { ...Object.fromEntries(fields), nice } as ThreadStatus;
-    });
 }

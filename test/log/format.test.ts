@@ -26,12 +26,20 @@ function tableBelow(heading: string): string[][] {
     .split('\n')
     .filter((line) => line.startsWith('|') && !line.startsWith('| ---'))
     .slice(1)
-    .map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()));
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
 }
 
 test('version, magic and limits', () => {
   assert.ok(page.startsWith(`# File format ${FORMAT_MAJOR}.${FORMAT_MINOR}\n`));
-  const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex').replace(/..(?=.)/g, '$& ');
+  const hex = (bytes: Uint8Array) =>
+    Buffer.from(bytes)
+      .toString('hex')
+      .replace(/..(?=.)/g, '$& ');
   assert.ok(page.includes(`magic \`${hex(FILE_MAGIC)}\``));
   assert.ok(page.includes(`\`${hex(BLOCK_MARKER)}\``));
   assert.ok(page.includes(`at most ${MAX_PAYLOAD_BYTES}`));
@@ -41,7 +49,9 @@ test('version, magic and limits', () => {
 });
 
 test('offsets in a block header', () => {
-  const documented = Object.fromEntries(tableBelow('## Block').map(([offset, , field]) => [field, Number(offset)]));
+  const documented = Object.fromEntries(
+    tableBelow('## Block').map(([offset, , field]) => [field, Number(offset)]),
+  );
   assert.deepEqual(documented, { ...BlockField });
 });
 
@@ -70,5 +80,6 @@ test('sections', () => {
 
 test('bits of a class word', () => {
   const text = page.slice(page.indexOf('Class word:'));
-  for (const [name, shift] of Object.entries(ClassShift)) assert.match(text, new RegExp(`[ ;]\\(?${shift}[- ]`), name);
+  for (const [name, shift] of Object.entries(ClassShift))
+    assert.match(text, new RegExp(`[ ;]\\(?${shift}[- ]`), name);
 });

@@ -76,7 +76,8 @@ function fill(batch: EventBatch, rows: Row[]): void {
     optional(batch, Column.tcpState, batch.tcpState, i, r.tcpState);
     optional(batch, Column.helper, batch.helper, i, r.helper);
     optional(batch, Column.id, batch.id, i, r.id);
-    for (const [j, value] of r.counters.entries()) optional(batch, Column.counters, batch.counters, i * 8 + j, value);
+    for (const [j, value] of r.counters.entries())
+      optional(batch, Column.counters, batch.counters, i * 8 + j, value);
     if (r.ageUs !== 0) optional(batch, Column.startUs, batch.startUs, i, Math.max(0, r.timeUs - r.ageUs));
     if (r.durationUs !== 0) optional(batch, Column.endUs, batch.endUs, i, r.timeUs + r.durationUs);
     batch.count = i + 1;
@@ -109,8 +110,12 @@ function meaning(batch: EventBatch): unknown[] {
     batch.timeSource[i],
     batch.family[i],
     batch.proto[i],
-    ...[batch.origSrc, batch.origDst, batch.replySrc, batch.replyDst].map((column) => address(batch, i, column[i])),
-    ...[batch.origSrcPort, batch.origDstPort, batch.replySrcPort, batch.replyDstPort].map((column) => column[i]),
+    ...[batch.origSrc, batch.origDst, batch.replySrc, batch.replyDst].map((column) =>
+      address(batch, i, column[i]),
+    ),
+    ...[batch.origSrcPort, batch.origDstPort, batch.replySrcPort, batch.replyDstPort].map(
+      (column) => column[i],
+    ),
     batch.status[i],
     batch.mark[i],
     batch.zone[i],
@@ -130,13 +135,17 @@ const out = new Uint8Array(4 * 1024 * 1024);
 
 test('rows come back as they went in, whatever the batch before held', () => {
   fc.assert(
-    fc.property(fc.array(row, { minLength: 1, maxLength: 60 }), fc.constantFrom('fast', 'strong'), (rows, effort) => {
-      fill(original, rows);
-      const { minTimeUs } = timeRange(original);
-      const { storedBytes } = encodeRecords(original, minTimeUs, out, 7, effort as 'fast' | 'strong');
-      decodeRecords(out.slice(7, 7 + storedBytes), original.count, minTimeUs, read);
-      assert.deepEqual(meaning(read), meaning(original));
-    }),
+    fc.property(
+      fc.array(row, { minLength: 1, maxLength: 60 }),
+      fc.constantFrom('fast', 'strong'),
+      (rows, effort) => {
+        fill(original, rows);
+        const { minTimeUs } = timeRange(original);
+        const { storedBytes } = encodeRecords(original, minTimeUs, out, 7, effort as 'fast' | 'strong');
+        decodeRecords(out.slice(7, 7 + storedBytes), original.count, minTimeUs, read);
+        assert.deepEqual(meaning(read), meaning(original));
+      },
+    ),
     { numRuns: 300 },
   );
 });

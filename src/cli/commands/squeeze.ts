@@ -1,5 +1,6 @@
 /** `-S`, `squeeze` */
 import { Command, Option } from 'clipanion';
+import type { SqueezeResult } from '../../query/options.js';
 import { needFile } from './need-file.js';
 
 export class SqueezeCommand extends Command {
@@ -14,12 +15,18 @@ export class SqueezeCommand extends Command {
     const { squeeze } = await import('../../query/squeeze.js');
     const result = await squeeze({ file, ...(this.output !== undefined && { output: this.output }) });
     for (const line of result.damage) process.stderr.write(`${line}\n`);
-    process.stdout.write(
-      result.alreadySqueezed
-        ? `${result.file}: squeezed already, left as it is\n`
-        : `${result.file}: ${result.connections} connections (${result.open} without an end, ` +
-            `${result.startUnseen} without a start), ${result.bytesBefore} bytes before, ${result.bytesAfter} after\n`,
-    );
+    if (result.damage.length > 0 && this.output === undefined)
+      process.stderr.write(`${file}: left as it is; -o FILE squeezes what is readable\n`);
+    else process.stdout.write(`${summary(result)}\n`);
     return result.exitCode;
   }
+}
+
+function summary(result: SqueezeResult): string {
+  if (result.alreadySqueezed) return `${result.file}: squeezed already, left as it is`;
+  const { file, connections, open, startUnseen, bytesBefore, bytesAfter } = result;
+  return (
+    `${file}: ${connections} connections (${open} without an end, ${startUnseen} without a start), ` +
+    `${bytesBefore} bytes before, ${bytesAfter} after`
+  );
 }

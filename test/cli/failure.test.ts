@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { openSync, renameSync } from 'node:fs';
+import { test } from 'node:test';
+import { exitCodeOf, oneLine, report } from '../../src/cli/failure.js';
+import { DamageError, SystemFailure, UsageError } from '../../src/errors.js';
+
+function caught(action: () => unknown): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+test('our errors speak for themselves', () => {
+  assert.equal(oneLine(new UsageError('-b 0: no')), '-b 0: no');
+  assert.equal(oneLine(new SystemFailure('open', 'EIO', 'x: broken')), 'x: broken');
+  assert.equal(oneLine(new DamageError('empty', 'x', 0, 'x: is empty')), 'x: is empty');
+});
+
+test("Node's system errors lead with the path", () => {
+  assert.equal(
+    oneLine(caught(() => openSync('/no/such/file', 'r'))),
+    '/no/such/file: no such file or directory (ENOENT)',
+  );
+  assert.match(oneLine(caught(() => renameSync('/no/a', '/no/b'))), /^\/no\/b: no such file or directory/);
+});
+
+test('anything else is an internal error, and always one line', () => {
+  assert.match(
+    oneLine(new TypeError('a is\n  undefined\r\nb')),
+    /^internal error: a is undefined b \(--debug/,
+  );
+  assert.equal(oneLine('text'), 'internal error: text');
+  assert.equal(oneLine(undefined), 'internal error: undefined');
+});
+
+test('only wrong usage has exit code 2', () => {
+  assert.equal(exitCodeOf(new UsageError('x')), 2);
+  for (const error of [new SystemFailure('a', 'EIO', 'b'), new Error('x'), 'x'])
+    assert.equal(exitCodeOf(error), 1);
+});
+
+test('the stack only with --debug', () => {
+  const error = new UsageError('-b 0: no');
+  assert.equal(report(error, false), 'ctrecorder: -b 0: no\n');
+  assert.match(report(error, true), /^ctrecorder: -b 0: no\nUsageError: -b 0: no\n {4}at /);
+});
