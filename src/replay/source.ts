@@ -1,5 +1,5 @@
 /** A capture as a source of messages, in place of the kernel. Main thread; waits while the ring is full. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { DamageError, errnoCode, SystemFailure } from '../errors.js';
 import { ByteInput, FileFeed, StreamFeed } from '../log/input.js';
 import { type Control, Control as ControlKind, putControl } from '../record/control.js';
@@ -78,7 +78,7 @@ export class ReplaySource implements MessageSource {
         let more = reader.next();
         if (typeof more !== 'boolean') more = await more;
         if (!more) break;
-        if (++counts.packets % PACKETS_PER_TURN === 0) await sleep(0);
+        if (++counts.packets % PACKETS_PER_TURN === 0) await nextTurn();
         if (!this.#isWanted(packet)) continue;
         if (this.#controls.length > 0 || this.producer.writable(this.#filled + 1) <= this.#filled)
           await this.#makeRoom();
@@ -167,7 +167,7 @@ export class ReplaySource implements MessageSource {
     for (let i = 0; same && i < kept; i++) same = bytes[message + i] === last[i];
     if (same) this.#counts.duplicates++;
     else {
-      for (let i = 0; i < kept; i++) last[i] = bytes[message + i];
+      last.set(bytes.subarray(message, message + kept));
       this.#lastBytes = length;
     }
     return same;

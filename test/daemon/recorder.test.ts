@@ -1,7 +1,7 @@
 /** The built program in the background, with the real recorder, in a network namespace of its own. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -25,7 +25,8 @@ test('ctrecorder -C: answers, goes to the background with reduced rights, stops'
   const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-real-'));
   let pid = 0;
   try {
-    chownSync(directory, NOBODY, NOBODY); // mode 700, and the working directory
+    chownSync(directory, NOBODY, NOBODY);
+    chmodSync(directory, 0o755);
     const { status, stdout, stderr } = capture(
       directory,
       '-f',

@@ -8,8 +8,8 @@ import { needFile } from './need-file.js';
 
 /** SO_RCVBUF is an int in bytes, half of which the kernel gives away by doubling. */
 const MAX_RCVBUF_KIB = 2 ** 20 - 1;
-/** 4 GiB of slots. */
-const MAX_RING_SLOTS = 2 ** 23;
+/** 2 GiB of slots; one array holds no more than twice that. */
+const MAX_RING_SLOTS = 2 ** 22;
 const MAX_ROTATE_MINUTES = 366 * 24 * 60;
 const MAX_DESCRIPTOR = 2 ** 20;
 const FIRST_FREE_DESCRIPTOR = 3;
