@@ -45,6 +45,8 @@ const PROTOTYPES = {
   usleep: 'int usleep(uint32 us)',
   clock_gettime: 'int clock_gettime(int clock, void *time)',
   gettid: 'int gettid()',
+  fcntl: 'int fcntl(int fd, int command, int argument)',
+  execv: 'int execv(const char *path, const char **argv)',
 } as const;
 type FunctionName = keyof typeof PROTOTYPES;
 
@@ -287,6 +289,22 @@ const RENAME_NOREPLACE = 1;
 export function renameNoReplace(from: string, to: string): void {
   if (libc('renameat2')(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) === 0) return;
   throw failure(`rename ${from} to`, to);
+}
+
+// The process
+
+// include/uapi/asm-generic/fcntl.h
+const F_SETFD = 2;
+
+/** Take the close-on-exec mark off a descriptor. */
+export function keepAcrossExec(fd: number): void {
+  check(libc('fcntl')(fd, F_SETFD, 0), `keep descriptor ${fd}`);
+}
+
+/** Become another program; answers only by throwing SystemFailure. */
+export function execv(path: string, args: readonly string[]): never {
+  libc('execv')(path, [...args, null]);
+  throw failure('execv', path);
 }
 
 // Rights, of the calling thread only

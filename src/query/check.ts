@@ -1,6 +1,6 @@
 /** `-T`: everything that can be found wrong with log files, and with the chain between them. */
 import { EventBatch, RecordKind } from '../conntrack/batch.js';
-import { DamageError } from '../errors.js';
+import { DamageError, SystemFailure } from '../errors.js';
 import { decodeRecords } from '../log/decode.js';
 import type { FileMeta } from '../log/file-meta.js';
 import { BlockType, isDataBlock, isRecordBlock } from '../log/format.js';
@@ -21,22 +21,31 @@ export interface CheckReport {
   /** Lines for standard output: a verdict, then a line per damage and what is still readable. */
   readonly lines: readonly string[];
   readonly sound: boolean;
+  /** Why nothing of the file could be checked; then there are no lines. */
+  readonly failure?: SystemFailure | DamageError;
 }
 
 /** Check each file on its own and, when there are several of format 3, that each names the one before it. */
 export async function* testFiles(files: readonly string[]): AsyncGenerator<CheckReport, void, void> {
   let previous: CheckedFile | undefined;
   for (const file of files) {
-    const opened = await openBytes(file);
-    if (opened.format === 2) {
-      yield await reportLegacy(file, opened.source);
+    try {
+      const opened = await openBytes(file);
+      if (opened.format === 2) {
+        yield await reportLegacy(file, opened.source);
+        previous = undefined;
+        continue;
+      }
+      const checked = await new FileCheck(opened.input, file, opened.place.live).run();
+      if (previous !== undefined) checkLink(previous, checked);
+      yield report(checked);
+      previous = checked;
+    } catch (error) {
+      // One that cannot be opened or is no log is said, and the others are checked all the same.
+      if (!(error instanceof SystemFailure || error instanceof DamageError)) throw error;
+      yield { file, lines: [], sound: false, failure: error };
       previous = undefined;
-      continue;
     }
-    const checked = await new FileCheck(opened.input, file, opened.place.live).run();
-    if (previous !== undefined) checkLink(previous, checked);
-    yield report(checked);
-    previous = checked;
   }
 }
 

@@ -70,7 +70,7 @@ export class Pipeline {
   /** Open the source and the first file. Rejects with one line and leaves nothing running. */
   async open(): Promise<ReadyInfo> {
     try {
-      await stat('.'); // starts libuv's pool, whose threads then lose their rights with the others
+      await stat('/'); // starts libuv's pool, whose threads then lose their rights with the others
       const source = await this.#openSource();
       this.#source = source;
       if (this.#options.nice !== undefined) setPriority(this.#options.nice);

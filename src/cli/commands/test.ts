@@ -1,6 +1,6 @@
 /** `-T`, `test` */
 import { Command, Option } from 'clipanion';
-import { ExitCode } from '../failure.js';
+import { ExitCode, report as failureText } from '../failure.js';
 import { needFile } from './need-file.js';
 
 export class TestCommand extends Command {
@@ -17,7 +17,8 @@ export class TestCommand extends Command {
     let sound = true;
     for await (const report of testFiles(files)) {
       sound &&= report.sound;
-      process.stdout.write(`${report.lines.join('\n')}\n`);
+      if (report.failure === undefined) process.stdout.write(`${report.lines.join('\n')}\n`);
+      else process.stderr.write(failureText(report.failure, this.debug));
     }
     return sound ? ExitCode.done : ExitCode.failed;
   }
