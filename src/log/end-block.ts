@@ -16,6 +16,8 @@ export interface EndRecord {
   /** Smallest and largest time in the file; both 0 in a file without blocks. */
   readonly firstTimeUs: number;
   readonly lastTimeUs: number;
+  /** When the recorder stopped; only with reason "stop": everything up to then has been seen. */
+  readonly closedUs?: number;
   /** Where the index blocks start; absent in a file with more than the writer lists: read block by block. */
   readonly indexOffsets?: readonly number[];
   readonly endOffset: string;

@@ -87,6 +87,17 @@ export function writeFields(bytes: Uint8Array, offset: number, fields: BlockFiel
   view.setBigUint64(BlockField.maxTimeUs, BigInt(fields.maxTimeUs), true);
 }
 
+export function sequenceOf(bytes: Uint8Array, offset: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_HEADER_BYTES);
+  return Number(view.getBigUint64(BlockField.sequence, true));
+}
+
+/** Number the unstamped block at `offset`. */
+export function numberFrame(bytes: Uint8Array, offset: number, sequence: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_HEADER_BYTES);
+  view.setBigUint64(BlockField.sequence, BigInt(sequence), true);
+}
+
 /** Complete the header at `offset` for the place in the chain it is written to; answers the chain after it. */
 export function stampFrame(bytes: Uint8Array, offset: number, previousChain: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_HEADER_BYTES);

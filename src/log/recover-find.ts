@@ -2,13 +2,14 @@
 import { closeSync, type Dirent, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { DamageError, SystemFailure } from '../errors.js';
-import { END_TAIL_BYTES, parseEndTail } from './end-block.js';
+import { END_TAIL_BYTES, type EndRecord, parseEndTail } from './end-block.js';
 import type { FileMeta, PreviousFile } from './file-meta.js';
-import { BLOCK_HEADER_BYTES, BlockType, LIVE_SUFFIX } from './format.js';
-import { parseFrame } from './frame.js';
+import { BLOCK_HEADER_BYTES, BlockType, LIVE_SUFFIX, MAX_JSON_BYTES } from './format.js';
+import { parseFrame, payloadIsIntact } from './frame.js';
 import { ByteInput, FileFeed } from './input.js';
 import { templatePatterns } from './names.js';
 import { readMeta, readPreamble } from './reader.js';
+import type { EarlierRecording } from './recover.js';
 import { hex } from './segment.js';
 
 /** Newest files looked at to find the one that the chain goes on from. */
@@ -92,23 +93,24 @@ export async function namedPredecessors(
   return named;
 }
 
-/** Length and last hash of a file that was closed properly; undefined of any other. */
-export function endOf(path: string): PreviousFile | undefined {
+/** What continues a file that was closed properly; undefined of any other. */
+export function endOf(path: string): EarlierRecording | undefined {
   const fd = openSync(path, 'r');
   try {
     const { size } = fstatSync(fd);
     const tail = new Uint8Array(END_TAIL_BYTES);
     readSync(fd, tail, 0, tail.length, Math.max(0, size - tail.length));
     const offset = parseEndTail(tail);
-    if (offset === undefined) return undefined;
-    const header = new Uint8Array(BLOCK_HEADER_BYTES);
-    readSync(fd, header, 0, header.length, offset);
-    const frame = parseFrame(header, 0);
-    const isEnd =
-      typeof frame === 'object' &&
-      frame.type === BlockType.end &&
-      offset + frame.headerBytes + frame.storedBytes === size;
-    return isEnd ? { file: basename(path), acknowledgedBytes: size, chain: hex(frame.chain) } : undefined;
+    if (offset === undefined || size - offset > MAX_JSON_BYTES) return undefined;
+    const block = new Uint8Array(Math.max(size - offset, BLOCK_HEADER_BYTES));
+    readSync(fd, block, 0, block.length, offset);
+    const frame = parseFrame(block, 0);
+    if (typeof frame !== 'object' || frame.type !== BlockType.end) return undefined;
+    const payload = block.subarray(frame.headerBytes);
+    if (payload.length !== frame.storedBytes || !payloadIsIntact(payload, frame)) return undefined;
+    const { closedUs, lastTimeUs } = JSON.parse(Buffer.from(payload).toString()) as EndRecord;
+    const lastFile = { file: basename(path), acknowledgedBytes: size, chain: hex(frame.chain) };
+    return { lastFile, seenUntilUs: closedUs ?? lastTimeUs };
   } finally {
     closeSync(fd);
   }

@@ -7,6 +7,7 @@ import { fstatSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { EventBatch } from '../conntrack/batch.js';
 import { DamageError, errnoCode, SystemFailure } from '../errors.js';
+import { gapBlock } from './block.js';
 import { decodeRecords } from './decode.js';
 import type { PreviousFile } from './file-meta.js';
 import {
@@ -18,6 +19,7 @@ import {
   writeAll,
 } from './file-system.js';
 import { BlockType, isDataBlock, isRecordBlock, LIVE_SUFFIX } from './format.js';
+import { GapCause, unknownGap } from './gap.js';
 import { FILTER_MAX_BYTES, type IndexEntry, writeAddressFilter } from './index-block.js';
 import { ByteInput, FileFeed } from './input.js';
 import { readMeta, readPreamble } from './reader.js';
@@ -31,6 +33,7 @@ import {
 } from './recover-find.js';
 import { type ScannedBlock, scanBlocks } from './scan.js';
 import {
+  type Closing,
   emptyState,
   hex,
   noteDataBlock,
@@ -46,35 +49,42 @@ const NO_FILTER = new Uint8Array(0);
 /** Of a block that cannot be decoded: a search must look into it. */
 const MATCHES_ALL = new Uint8Array(8).fill(0xff);
 
+/** The recording that a new one continues. */
+export interface EarlierRecording {
+  readonly lastFile: PreviousFile;
+  /** What happened later was not seen, microseconds since the epoch. */
+  readonly seenUntilUs: number;
+}
+
 /**
- * Recover what belongs to this template (absolute) and these protocols. Answers the file that the next one continues, if there is
- * one. What cannot be recovered is said and left as it is: it must not keep anybody from recording.
+ * Recover what belongs to this template (absolute) and these protocols. Answers what the next file continues, if there is
+ * anything. What cannot be recovered is said and left as it is: it must not keep anybody from recording.
  */
 export async function recoverFiles(
   template: string,
   protocols: readonly number[] | 'all',
   fs: LogFileSystem = realFileSystem,
   emit: Emit = () => {},
-): Promise<PreviousFile | undefined> {
+): Promise<EarlierRecording | undefined> {
   const recorder = { template, protocols };
   const { live: livePaths, closed } = filesOfTemplate(template);
   const newest = await lastClosed(closed, recorder);
-  let previous = newest && endOf(newest.path);
-  let previousUs = newest?.meta.openedUs ?? 0;
+  let earlier = newest && endOf(newest.path);
+  let earlierUs = newest?.meta.openedUs ?? 0;
   const live: OwnFile[] = [];
   for (const path of livePaths) {
     const own = await ownFile(path, recorder);
     if (own !== undefined) live.push(own);
   }
-  if (live.length === 0) return previous;
+  if (live.length === 0) return earlier;
   const named = await namedPredecessors(live, closed, recorder);
   for (const { path, meta } of live) {
     try {
       const after = named.get(basename(path, LIVE_SUFFIX));
       const recovered = await recoverFile(fs, path, after, emit);
-      if (recovered === undefined || after !== undefined || meta.openedUs < previousUs) continue;
-      previous = recovered;
-      previousUs = meta.openedUs;
+      if (recovered === undefined || after !== undefined || meta.openedUs < earlierUs) continue;
+      earlier = recovered;
+      earlierUs = meta.openedUs;
     } catch (error) {
       if (!(error instanceof SystemFailure || error instanceof DamageError)) throw error;
       emit({
@@ -84,7 +94,7 @@ export async function recoverFiles(
       });
     }
   }
-  return previous;
+  return earlier;
 }
 
 /** Undefined when somebody else has the file locked. `named` is what a later file says about this one. */
@@ -93,30 +103,37 @@ async function recoverFile(
   path: string,
   named: PreviousFile | undefined,
   emit: Emit,
-): Promise<PreviousFile | undefined> {
+): Promise<EarlierRecording | undefined> {
   const file = fs.open(path);
   try {
     // Another recorder's recovery may have been faster: then the name leads nowhere any more.
     if (!fs.lock(file) || !fs.exists(path)) return undefined;
     const { size } = fstatSync(file.fd);
-    const { state, closed } = await survey(path, Math.min(size, named?.acknowledgedBytes ?? size));
+    const { state, closed, openedUs } = await survey(path, Math.min(size, named?.acknowledgedBytes ?? size));
+    const seenUntilUs = Math.max(openedUs, state.lastTimeUs);
     const finalPath = path.slice(0, -LIVE_SUFFIX.length);
     const tornBytes = size - state.bytes;
     const aside = tornBytes > 0 ? keepAside(fs, file, state.bytes, `${finalPath}.torn`) : '';
-    const end = closed ? { fileBytes: state.bytes, chain: state.chain } : close(fs, file, state, named);
+    const end = closed
+      ? { fileBytes: state.bytes, chain: state.chain }
+      : close(fs, file, state, named, seenUntilUs);
     const name = renameNumbered(fs, path, finalPath);
     fs.syncDirectory(dirname(path));
     const cut = aside === '' ? '' : `, ${tornBytes} torn bytes kept in ${aside}`;
     const message = `${path}: was left behind; recovered as ${name}, ${state.records} records in ${state.blocks} blocks${cut}`;
     emit({ type: 'log', level: 'warn', message });
-    return { file: basename(name), acknowledgedBytes: end.fileBytes, chain: hex(end.chain) };
+    const lastFile = { file: basename(name), acknowledgedBytes: end.fileBytes, chain: hex(end.chain) };
+    return { lastFile, seenUntilUs };
   } finally {
     fs.close(file);
   }
 }
 
 /** Read every block up to `limitBytes`; answers what is known of the file up to its last whole block. */
-async function survey(path: string, limitBytes: number): Promise<{ state: SegmentState; closed: boolean }> {
+async function survey(
+  path: string,
+  limitBytes: number,
+): Promise<{ state: SegmentState; closed: boolean; openedUs: number }> {
   const input = new ByteInput(new FileFeed(path));
   try {
     const preamble = await readPreamble(input, path);
@@ -137,7 +154,7 @@ async function survey(path: string, limitBytes: number): Promise<{ state: Segmen
       else noteOtherBlock(state, frame.chain, bytes.length);
     }
     if (!closed) state.entries = await withFilters(path, state.entries);
-    return { state, closed };
+    return { state, closed, openedUs: meta.openedUs ?? 0 };
   } finally {
     await input.close();
   }
@@ -145,13 +162,27 @@ async function survey(path: string, limitBytes: number): Promise<{ state: Segmen
 
 /**
  * Cut off what is torn and write index and end block. A later file may name the end that this one was about to get when its
- * recorder was killed: then it gets exactly that.
+ * recorder was killed: then it gets exactly that. Otherwise what the recorder had in memory is lost, and a gap says so.
  */
-function close(fs: LogFileSystem, file: LogFile, state: SegmentState, named: PreviousFile | undefined) {
+function close(
+  fs: LogFileSystem,
+  file: LogFile,
+  state: SegmentState,
+  named: PreviousFile | undefined,
+  seenUntilUs: number,
+): Closing {
   const segment = Segment.resume(fs, file, state);
-  const planned = segment.planClosing('rotation');
-  const closing = hex(planned.chain) === named?.chain ? planned : segment.planClosing('unclean end');
   segment.cutBack();
+  let closing = segment.planClosing('rotation');
+  if (hex(closing.chain) !== named?.chain) {
+    if (named === undefined) {
+      const nowUs = Math.max(seenUntilUs, Date.now() * 1000);
+      const identity = { runId: state.runId, sequence: state.sequence + 1 };
+      segment.appendFrame(gapBlock(unknownGap(GapCause.died, seenUntilUs, nowUs), identity), 0, NO_FILTER);
+      segment.commit();
+    }
+    closing = segment.planClosing('unclean end');
+  }
   segment.writeClosing(closing);
   return closing;
 }

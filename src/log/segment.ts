@@ -147,8 +147,8 @@ export class Segment {
     this.#trusted = true;
   }
 
-  /** Index and end block as they will stand behind what is acknowledged now. */
-  planClosing(reason: EndReason): Closing {
+  /** Index and end block as they will stand behind what is acknowledged now. Of a stop, its time is part of it. */
+  planClosing(reason: EndReason, closedUs?: number): Closing {
     const state = copyState(this.#acknowledged);
     const parts: Uint8Array[] = [];
     if (state.entries.length > 0) {
@@ -156,7 +156,7 @@ export class Segment {
       noteIndexBlock(state, chainOf(index), index.length);
       parts.push(index);
     }
-    const end = endBlock(state, reason);
+    const end = endBlock(state, reason, closedUs);
     parts.push(end);
     return { bytes: Buffer.concat(parts), fileBytes: state.bytes + end.length, chain: chainOf(end) };
   }
@@ -274,7 +274,7 @@ function indexBlock(state: SegmentState): Uint8Array {
   return structuralBlock(state, BlockType.index, encodeIndex(entries), entries.length, minTimeUs, maxTimeUs);
 }
 
-function endBlock(state: SegmentState, reason: EndReason): Uint8Array {
+function endBlock(state: SegmentState, reason: EndReason, closedUs: number | undefined): Uint8Array {
   const { bytes, blocks, records, lastTimeUs } = state;
   const firstTimeUs = blocks === 0 ? 0 : state.firstTimeUs;
   const indexOffsets = state.indexOffsets.length > INDEX_OFFSETS_MAX ? undefined : state.indexOffsets;
@@ -284,6 +284,7 @@ function endBlock(state: SegmentState, reason: EndReason): Uint8Array {
     records,
     firstTimeUs,
     lastTimeUs,
+    closedUs,
     indexOffsets,
     endOffset: endOffsetText(bytes),
   };

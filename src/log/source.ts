@@ -4,6 +4,9 @@
  */
 import type { EventBatch } from '../conntrack/batch.js';
 import type { DamageCode } from '../errors.js';
+import type { GapRecord } from './gap.js';
+
+export type { GapRecord };
 
 export interface LogHeader {
   /** Path as given, "-" for standard input. */
@@ -23,16 +26,6 @@ export interface LogHeader {
   readonly utcOffsetSeconds: number;
   /** Header lines in print order, `.name: value`, as `-H` prints them (the ancestor's for format 2). */
   readonly lines: readonly string[];
-}
-
-export interface GapRecord {
-  /** Last event surely seen before and first event surely seen after, microseconds since the epoch. */
-  readonly fromUs: number;
-  readonly toUs: number;
-  /** Events lost; meaningless when certainty is "unknown". */
-  readonly lost: number;
-  readonly certainty: 'exact' | 'at-most' | 'unknown';
-  readonly cause: string;
 }
 
 export interface Damage {

@@ -65,15 +65,15 @@ export class WriterLoop {
     switch (message) {
       case BlockMessage.open: {
         const { writer, options } = this;
-        const previous = await recoverFiles(writer.template, options.protocols, writer.fs, this.emit);
-        writer.open(timeUs, previous);
+        const earlier = await recoverFiles(writer.template, options.protocols, writer.fs, this.emit);
+        writer.open(timeUs, earlier);
         break;
       }
       case BlockMessage.rotate:
         this.writer.rotate(timeUs);
         break;
       case BlockMessage.flush:
-        this.emit({ type: 'flushed' });
+        this.emit({ type: 'flushed', mark: timeUs, sequence: this.stats[WriterStat.durableSequence] });
         break;
       case BlockMessage.stop:
         this.writer.close();

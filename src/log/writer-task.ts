@@ -9,6 +9,8 @@ export interface WriterOptions {
   readonly runId: bigint;
   /** As in "ctrecorder 1.0.0". */
   readonly recorder: string;
+  /** Records from the kernel, so that the time since an earlier recording is a gap. */
+  readonly live: boolean;
   /** Descriptor that gets one JSON line after each durable group. */
   readonly progressFd?: number;
 }
@@ -27,8 +29,8 @@ export type WriterEvent =
   | { readonly type: 'opened'; readonly file: string }
   /** A file was closed and has its final path; `chain` is its last hash, hex: the anchor outside the file. */
   | { readonly type: 'closed'; readonly file: string; readonly chain: string }
-  /** Everything before the flush message is durable. */
-  | { readonly type: 'flushed' }
+  /** Everything before the flush message of this number is durable, up to the data block of this sequence. */
+  | { readonly type: 'flushed'; readonly mark: number; readonly sequence: number }
   | { readonly type: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };
 
 export type Emit = (event: WriterEvent) => void;

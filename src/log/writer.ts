@@ -7,15 +7,21 @@
  */
 import { basename, dirname, resolve } from 'node:path';
 import { errnoCode, SystemFailure } from '../errors.js';
+import { gapBlock, UNNUMBERED } from './block.js';
 import type { EndReason } from './end-block.js';
 import type { PreviousFile } from './file-meta.js';
 import { type LogFileSystem, numbered, realFileSystem, renameNumbered } from './file-system.js';
 import { LIVE_SUFFIX } from './format.js';
+import { numberFrame, sequenceOf } from './frame.js';
+import { GapCause, unknownGap } from './gap.js';
 import { fileName } from './names.js';
+import type { EarlierRecording } from './recover.js';
 import { type Closing, hex, Segment } from './segment.js';
 import { fileMeta } from './writer-meta.js';
 import { WriterStat } from './writer-stats.js';
 import type { Emit, WriterOptions } from './writer-task.js';
+
+const NO_FILTER = new Uint8Array(0);
 
 interface OpenFile {
   readonly segment: Segment;
@@ -40,6 +46,8 @@ export class LogWriter {
   /** Something was written since the last commit that must be taken back first. */
   #broken = false;
   #refusedName = '';
+  /** Of the last data block of this run. */
+  #sequence = 0;
 
   constructor(
     options: WriterOptions,
@@ -60,16 +68,24 @@ export class LogWriter {
     return this.#current?.segment.file.path ?? '';
   }
 
-  /** Open the first file. A taken name gets `.1`, `.2`, ... Throws SystemFailure. */
-  open(timeUs: number, previous?: PreviousFile): void {
+  /**
+   * Open the first file, which continues an earlier recording when there is one; the time between the two is a gap. A taken name
+   * gets `.1`, `.2`, ... Throws SystemFailure.
+   */
+  open(timeUs: number, earlier?: EarlierRecording): void {
     const name = fileName(this.template, timeUs);
-    this.#use(this.#beginNumbered(name, timeUs, previous));
+    this.#use(this.#beginNumbered(name, timeUs, earlier?.lastFile));
+    if (earlier !== undefined && this.#options.live) this.#appendAbsence(earlier.seenUntilUs, timeUs);
     const { finalPath } = this.#current!;
     if (finalPath !== name) this.#say('warn', `${name} is there already: recording to ${finalPath}`);
   }
 
-  /** Append the unstamped block at `offset`. Not durable before `commit`. Throws SystemFailure. */
+  /**
+   * Append the unstamped block at `offset`; one without a number gets the next, and keeps it when it is appended again. Not
+   * durable before `commit`. Throws SystemFailure.
+   */
   append(bytes: Uint8Array, offset: number, filter: Uint8Array): void {
+    if (sequenceOf(bytes, offset) === UNNUMBERED) numberFrame(bytes, offset, ++this.#sequence);
     try {
       this.#current!.segment.appendFrame(bytes, offset, filter);
     } catch (error) {
@@ -125,7 +141,7 @@ export class LogWriter {
     const current = this.#current;
     if (current === undefined) return;
     this.#current = undefined;
-    this.#end(current, current.segment.planClosing('stop'));
+    this.#end(current, current.segment.planClosing('stop', Date.now() * 1000));
     this.#finishEnding();
     for (const { segment } of this.#ending) {
       this.#say(
@@ -134,6 +150,12 @@ export class LogWriter {
       );
       segment.close();
     }
+  }
+
+  #appendAbsence(seenUntilUs: number, timeUs: number): void {
+    const gap = unknownGap(GapCause.notRunning, Math.min(seenUntilUs, timeUs), timeUs);
+    this.append(gapBlock(gap, { runId: this.#options.runId, sequence: UNNUMBERED }), 0, NO_FILTER);
+    this.commit();
   }
 
   /** The current descriptor is of no use any more: a new file that names what is acknowledged of it. */

@@ -7,6 +7,7 @@
  * traffic it sleeps in poll.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { Certainty, LossCause } from '../log/gap.js';
 import { type Control, Control as ControlKind, putControl } from '../record/control.js';
 import { RingState, STATE_WORD } from '../ring/layout.js';
 import type { RingProducer } from '../ring/producer.js';
@@ -16,6 +17,21 @@ import { sleepMicroseconds, wallClockUs } from './libc.js';
 export interface ReceiverOptions {
   /** Pause between drains while there is traffic. */
   readonly napMs?: number;
+  /** Whether whoever empties the ring waits for the disk; asked while the ring is full. */
+  readonly diskIsSlow?: () => boolean;
+  /** Told of every gap when it is reported. */
+  readonly onLoss?: (loss: Readonly<Loss>) => void;
+}
+
+/** Messages that the kernel dropped between two looks at its counter. Times in microseconds since the epoch. */
+export interface Loss {
+  lost: number;
+  readonly fromUs: number;
+  toUs: number;
+  /** Index in LOSS_CAUSES. */
+  cause: number;
+  /** Index in CERTAINTIES: in reliable mode the kernel counts every attempt to deliver, so the count is an upper bound. */
+  certainty: number;
 }
 
 /** Live: the same object all the time. */
@@ -49,6 +65,8 @@ const PASS_CALLS = 16;
 const CLOCK_STEP_US = 100_000;
 /** Drops that go on are reported as one gap, and at least this often. */
 const GAP_REPORT_US = 1_000_000;
+/** Between two looks lie a nap and a turn of the event loop: whoever takes longer was not running. */
+const STALL_US = 100_000;
 
 const Pass = { idle: 0, traffic: 1, ringFull: 2 } as const;
 type Pass = (typeof Pass)[keyof typeof Pass];
@@ -65,13 +83,20 @@ export class EventReceiver {
     clockSteps: 0,
     complete: true,
   };
+  /** Drops count every attempt to deliver while this is set (`--reliable`). */
+  reliable = false;
+  readonly #options: ReceiverOptions;
   readonly #napUs: number;
   #stopping = false;
-  readonly #controls: { kind: Control; a: number; b: number; c: number }[] = [];
+  readonly #controls: [Control, ...number[]][] = [];
   /** 0 when the socket was opened: what was dropped before the first look belongs to the first gap. */
   #dropsSeen = 0;
   #lookedAtUs: number;
-  #gap: { lost: number; fromUs: number; toUs: number } | undefined;
+  #gap: Loss | undefined;
+  /** Why the ring was found full since the last look, as an index in LOSS_CAUSES; `bufferTooSmall` when it was not. */
+  #obstacle: number = LossCause.bufferTooSmall;
+  /** How long the next look may be away because nothing comes. */
+  #pauseUs = 0;
   /** Wall clock minus monotonic clock when last looked at. */
   #clockOffsetUs: number;
 
@@ -80,6 +105,7 @@ export class EventReceiver {
     readonly producer: RingProducer,
     options: ReceiverOptions = {},
   ) {
+    this.#options = options;
     this.#napUs = (options.napMs ?? DEFAULT_NAP_MS) * 1000;
     this.#lookedAtUs = wallClockUs();
     this.#clockOffsetUs = this.#lookedAtUs - performance.now() * 1000;
@@ -90,6 +116,7 @@ export class EventReceiver {
     let idleDrainsLeft = IDLE_DRAINS;
     while (!this.#stopping && this.#ringOpen()) {
       if (this.#burst(idleDrainsLeft) === Pass.idle) {
+        this.#pauseUs = POLL_MS * 1000;
         idleDrainsLeft = (await this.socket.poll(POLL_MS)) ? IDLE_DRAINS : 1;
       } else await nextTurn();
     }
@@ -116,8 +143,8 @@ export class EventReceiver {
   }
 
   /** Put a control slot in order with the messages received so far; kept while the ring is full. */
-  control(kind: Control, a = 0, b = 0, c = 0): void {
-    this.#controls.push({ kind, a, b, c });
+  control(kind: Control, ...args: number[]): void {
+    this.#controls.push([kind, ...args]);
     this.#putControls();
   }
 
@@ -142,7 +169,10 @@ export class EventReceiver {
 
   /** One look at the drop counter and one drain. */
   #pass(): Pass {
-    if (!this.#putControls() || this.producer.free() === 0) return Pass.ringFull;
+    if (!this.#putControls() || this.producer.free() === 0) {
+      this.#noteFullRing();
+      return Pass.ringFull;
+    }
     this.totals.drains++;
     const nowUs = wallClockUs();
     this.#watchClock(nowUs);
@@ -176,7 +206,13 @@ export class EventReceiver {
       if (received < wanted) break;
     }
     totals.ringHighWaterSlots = producer.highWater;
+    if (result === Pass.ringFull) this.#noteFullRing();
     return result;
+  }
+
+  #noteFullRing(): void {
+    const cause = this.#options.diskIsSlow?.() ? LossCause.diskStalled : LossCause.parserStalled;
+    this.#obstacle = Math.max(this.#obstacle, cause);
   }
 
   /** True when nothing was dropped since the last look. */
@@ -186,23 +222,37 @@ export class EventReceiver {
     if (queuedBytes > totals.queueHighWaterBytes) totals.queueHighWaterBytes = queuedBytes;
     const lost = (drops - this.#dropsSeen) >>> 0;
     const lookedBeforeUs = this.#lookedAtUs;
+    const cause = this.#causeOf(nowUs - lookedBeforeUs);
     this.#lookedAtUs = nowUs;
+    this.#pauseUs = 0;
+    this.#obstacle = LossCause.bufferTooSmall;
     if (lost === 0) return true;
     this.#dropsSeen = drops;
     totals.droppedMessages += lost;
-    if (this.#gap === undefined) this.#gap = { lost, fromUs: lookedBeforeUs, toUs: nowUs };
-    else {
-      this.#gap.lost += lost;
-      this.#gap.toUs = nowUs;
-    }
-    if (nowUs - this.#gap.fromUs >= GAP_REPORT_US) this.#reportGap();
+    this.#gap ??= { lost: 0, fromUs: lookedBeforeUs, toUs: nowUs, cause, certainty: Certainty.exact };
+    const gap = this.#gap;
+    gap.lost += lost;
+    gap.toUs = nowUs;
+    gap.cause = Math.max(gap.cause, cause);
+    if (this.reliable) gap.certainty = Certainty.atMost;
+    if (nowUs - gap.fromUs >= GAP_REPORT_US) this.#reportGap();
     return false;
   }
 
+  /** What keeps it from draining, as an index in LOSS_CAUSES. */
+  #causeOf(sinceLastLookUs: number): number {
+    if (this.#obstacle !== LossCause.bufferTooSmall) return this.#obstacle;
+    return sinceLastLookUs >= this.#pauseUs + STALL_US ? LossCause.readerStalled : LossCause.bufferTooSmall;
+  }
+
   #reportGap(): void {
-    const { lost, fromUs, toUs } = this.#gap!;
+    const gap = this.#gap!;
     this.#gap = undefined;
-    this.control(ControlKind.gap, lost, fromUs, toUs);
+    const { lost, fromUs, toUs, cause, certainty } = gap;
+    const { queueHighWaterBytes, ringHighWaterSlots } = this.totals;
+    const marks = [queueHighWaterBytes, ringHighWaterSlots];
+    this.control(ControlKind.gap, lost, fromUs, toUs, cause, certainty, ...marks);
+    this.#options.onLoss?.(gap);
   }
 
   #watchClock(nowUs: number): void {
@@ -222,8 +272,7 @@ export class EventReceiver {
   #putControls(): boolean {
     const controls = this.#controls;
     while (controls.length > 0) {
-      const { kind, a, b, c } = controls[0];
-      if (!putControl(this.producer, kind, a, b, c)) return false;
+      if (!putControl(this.producer, ...controls[0])) return false;
       controls.shift();
     }
     return true;

@@ -3,19 +3,25 @@ import type { Logger } from 'pino';
 import { SystemFailure } from '../errors.js';
 import { EventSocket } from '../netlink/event-socket.js';
 import { kernelFindings } from '../netlink/kernel.js';
-import { EventReceiver } from '../netlink/receiver.js';
+import { EventReceiver, type Loss } from '../netlink/receiver.js';
 import type { RingProducer } from '../ring/producer.js';
 import type { Control } from './control.js';
+import { LossLog } from './loss-log.js';
 import type { RecorderOptions } from './options.js';
 import type { MessageSource, SourceCounts } from './source.js';
 
 export class KernelSource implements MessageSource {
   readonly #socket: EventSocket;
   readonly #receiver: EventReceiver;
+  readonly #losses: LossLog;
   #running: Promise<void> = Promise.resolve();
 
-  /** Opens the socket and joins the groups; says what the kernel's settings cost. Throws SystemFailure. */
-  constructor(options: RecorderOptions, producer: RingProducer, log: Logger) {
+  /**
+   * Opens the socket and joins the groups; says what the kernel's settings cost. `diskIsSlow` tells why the ring is full. Throws
+   * SystemFailure.
+   */
+  constructor(options: RecorderOptions, producer: RingProducer, log: Logger, diskIsSlow: () => boolean) {
+    this.#losses = new LossLog(log);
     const askedBytes = options.rcvbufKiB * 1024;
     this.#socket = EventSocket.open(producer.ring, { rcvbufBytes: askedBytes, protocols: options.protocols });
     try {
@@ -28,7 +34,8 @@ export class KernelSource implements MessageSource {
           `-b ${options.rcvbufKiB}: the kernel granted ${Math.floor(this.rcvbufBytes / 1024)} KiB only (net.core.rmem_max; CAP_NET_ADMIN is not bound by it)`,
         );
       this.#socket.join();
-      this.#receiver = new EventReceiver(this.#socket, producer);
+      const onLoss = (loss: Readonly<Loss>) => this.#losses.add(loss);
+      this.#receiver = new EventReceiver(this.#socket, producer, { diskIsSlow, onLoss });
     } catch (error) {
       this.#socket.close();
       throw error;
@@ -47,10 +54,11 @@ export class KernelSource implements MessageSource {
   async stop(): Promise<void> {
     await this.#receiver.stop();
     await this.#running;
+    this.#losses.end();
   }
 
-  control(kind: Control, a?: number, b?: number, c?: number): void {
-    this.#receiver.control(kind, a, b, c);
+  control(kind: Control, ...args: number[]): void {
+    this.#receiver.control(kind, ...args);
   }
 
   counts(): SourceCounts {

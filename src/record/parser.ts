@@ -5,16 +5,16 @@
  */
 import { Column, EventBatch, TimeSource } from '../conntrack/batch.js';
 import { createDecodeCounters, type DecodeCounters, decodeDatagram } from '../conntrack/decode.js';
-import { writeJsonBlock, writeRecordBlock } from '../log/block.js';
+import { type BlockIdentity, UNNUMBERED, writeJsonBlock, writeRecordBlock } from '../log/block.js';
 import { ALL_COLUMNS } from '../log/encode.js';
 import { BlockType } from '../log/format.js';
+import { CERTAINTIES, type GapRecord, LOSS_CAUSES } from '../log/gap.js';
 import { writeAddressFilter } from '../log/index-block.js';
 import { nextBoundaryUs } from '../log/names.js';
-import type { GapRecord } from '../log/source.js';
 import type { RingConsumer } from '../ring/consumer.js';
 import type { RingProducer } from '../ring/producer.js';
 import { BlockMessage } from './blocks.js';
-import { CONTROL_FLAG, Control } from './control.js';
+import { CONTROL_ARGUMENTS, CONTROL_FLAG, Control, LossArguments } from './control.js';
 import { ParserStat } from './stats.js';
 
 export interface ParserOptions {
@@ -50,17 +50,18 @@ const NETLINK_PORT_ID_OFFSET = 4;
 export class Parser {
   readonly #batch = new EventBatch(BLOCK_EVENTS);
   readonly #counters: DecodeCounters = createDecodeCounters();
+  readonly #identity: BlockIdentity;
   readonly #allowed: Uint8Array | undefined;
   readonly #timeSource: number;
   readonly #portIds: Uint32Array;
   readonly #portIdStride: number;
   readonly #portIdFirst: number;
-  #sequence = 0;
   /** When the block under construction must be closed or the file rotated, microseconds; compared with every message's time. */
   #dueUs = Number.POSITIVE_INFINITY;
   #flushDueUs = Number.POSITIVE_INFINITY;
   #boundaryUs = Number.POSITIVE_INFINITY;
-  #gap: { fromUs: number; toUs: number; lost: number } | undefined;
+  /** LossArguments of the gap behind the block under construction. */
+  #gap: Float64Array | undefined;
   /** Time of the newest message taken, for a rotation asked for in a replay. */
   #lastTimeUs = 0;
   #opened = false;
@@ -73,6 +74,7 @@ export class Parser {
     readonly stats: Float64Array,
     readonly tap: MessageTap | undefined,
   ) {
+    this.#identity = { runId: options.runId, sequence: UNNUMBERED };
     if (options.protocols !== 'all') {
       this.#allowed = new Uint8Array(256);
       for (const protocol of options.protocols) this.#allowed[protocol] = 1;
@@ -147,16 +149,11 @@ export class Parser {
   }
 
   #control(kind: number, offset: number, timeUs: number): void {
-    const [a, b, c] = new Float64Array(this.messages.ring.buffer, offset, 3);
+    const args = new Float64Array(this.messages.ring.buffer, offset, CONTROL_ARGUMENTS);
+    const [a, b] = args;
     switch (kind) {
       case Control.gap:
-        if (this.#gap === undefined) {
-          this.#gap = { fromUs: b, toUs: c, lost: a };
-          if (this.#flushDueUs === Number.POSITIVE_INFINITY) this.#setFlushDue(timeUs);
-        } else {
-          this.#gap.toUs = c;
-          this.#gap.lost += a;
-        }
+        this.#noteGap(args.slice(), timeUs);
         break;
       case Control.clockStep:
         this.#closeBlock();
@@ -173,7 +170,7 @@ export class Parser {
         break;
       case Control.flush:
         this.#closeBlock();
-        this.#send(0, BlockMessage.flush, timeUs);
+        this.#send(0, BlockMessage.flush, a);
         break;
       case Control.stop:
         if (!this.#opened) this.#open(timeUs);
@@ -182,6 +179,21 @@ export class Parser {
         this.#stopped = true;
         break;
     }
+  }
+
+  #noteGap(loss: Float64Array, timeUs: number): void {
+    const { lost, fromUs, toUs, cause, certainty } = LossArguments;
+    if (loss[toUs] === 0) loss.fill(this.#lastTimeUs, fromUs, toUs + 1);
+    const before = this.#gap;
+    this.#gap = loss;
+    if (before === undefined) {
+      if (this.#flushDueUs === Number.POSITIVE_INFINITY) this.#setFlushDue(timeUs);
+      return;
+    }
+    loss[lost] += before[lost];
+    loss[fromUs] = before[fromUs];
+    loss[cause] = Math.max(loss[cause], before[cause]);
+    loss[certainty] = Math.max(loss[certainty], before[certainty]);
   }
 
   #open(timeUs: number): void {
@@ -224,11 +236,10 @@ export class Parser {
       this.#awaitSlot();
       const { ring, index } = this.blocks;
       const offset = ring.offsetOf(index);
-      const identity = { runId: this.options.runId, sequence: ++this.#sequence };
       const blockBytes = writeRecordBlock(
         batch,
         BlockType.events,
-        identity,
+        this.#identity,
         ring.bytes,
         offset,
         'fast',
@@ -240,7 +251,7 @@ export class Parser {
       this.#publish(blockBytes + filterBytes, BlockMessage.block, 0);
     }
     if (this.#gap !== undefined) {
-      const gap: GapRecord = { ...this.#gap, certainty: 'exact', cause: 'socket buffer full' };
+      const gap = gapRecord(this.#gap);
       this.#gap = undefined;
       this.#sendJson(gap, BlockType.gap, gap.fromUs, gap.toUs);
       this.stats[ParserStat.gaps]++;
@@ -253,11 +264,10 @@ export class Parser {
   #sendJson(value: unknown, type: BlockType, minTimeUs: number, maxTimeUs: number): void {
     this.#awaitSlot();
     const { ring, index } = this.blocks;
-    const identity = { runId: this.options.runId, sequence: ++this.#sequence };
     const bytes = writeJsonBlock(
       value,
       type,
-      identity,
+      this.#identity,
       minTimeUs,
       maxTimeUs,
       ring.bytes,
@@ -301,4 +311,16 @@ export class Parser {
     stats[ParserStat.truncated] = counters.truncated;
     stats[ParserStat.unknownAttributes] = counters.unknownAttributes;
   }
+}
+
+function gapRecord(loss: Float64Array): GapRecord {
+  return {
+    fromUs: loss[LossArguments.fromUs],
+    toUs: loss[LossArguments.toUs],
+    lost: loss[LossArguments.lost],
+    certainty: CERTAINTIES[loss[LossArguments.certainty]],
+    cause: LOSS_CAUSES[loss[LossArguments.cause]],
+    queueHighWaterBytes: loss[LossArguments.queueHighWaterBytes],
+    ringHighWaterSlots: loss[LossArguments.ringHighWaterSlots],
+  };
 }

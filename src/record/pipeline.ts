@@ -11,6 +11,7 @@ import { Piscina } from 'piscina';
 import { setPriority } from '../daemon/priority.js';
 import { reduceRights } from '../daemon/rights.js';
 import { DamageError } from '../errors.js';
+import { Certainty, LossCause } from '../log/gap.js';
 import { checkTemplate } from '../log/names.js';
 import { WriterStat } from '../log/writer-stats.js';
 import type { WriterEvent, WriterTask } from '../log/writer-task.js';
@@ -93,6 +94,7 @@ export class Pipeline {
       const running = source.run().catch((error) => {
         if (!(error instanceof DamageError)) throw error;
         damage = error;
+        source.control(Control.gap, 0, 0, 0, LossCause.damagedCapture, Certainty.unknown);
       });
       await this.#orDeath(Promise.race([running, this.#stopAsked]));
       const stopped = this.#stopInOrder(source).then(() => '');
@@ -132,7 +134,10 @@ export class Pipeline {
 
   async #openSource(): Promise<MessageSource> {
     const { replayFile, keepDuplicates } = this.#options;
-    if (replayFile === undefined) return new KernelSource(this.#options, this.#messages, this.#log);
+    if (replayFile === undefined) {
+      const diskIsSlow = () => this.#parserStats[ParserStat.waitingForWriter] === 1;
+      return new KernelSource(this.#options, this.#messages, this.#log, diskIsSlow);
+    }
     return ReplaySource.open(replayFile, this.#messages, { keepDuplicates });
   }
 
@@ -173,6 +178,7 @@ export class Pipeline {
         protocols,
         runId: this.#runId,
         recorder: recorderName(),
+        live: !this.#replay,
         ...(progressFd !== undefined && { progressFd }),
       },
     };

@@ -9,7 +9,7 @@ export interface MessageSource {
   /** Stop receiving; everything received is in the ring when this resolves. */
   stop(): Promise<void>;
   /** A control slot in order with the messages received so far; kept while the ring is full. */
-  control(kind: Control, a?: number, b?: number, c?: number): void;
+  control(kind: Control, ...args: number[]): void;
   counts(): SourceCounts;
   /** Facts for the statistics line. */
   statistics(): Record<string, number>;

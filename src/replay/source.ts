@@ -30,7 +30,7 @@ export class ReplaySource implements MessageSource {
   #filled = 0;
   #stopping = false;
   #running: Promise<void> = Promise.resolve();
-  readonly #controls: [Control, number, number, number][] = [];
+  readonly #controls: [Control, ...number[]][] = [];
   /** Where the last counted message stands in the ring; its slot may have been taken, so its bytes are kept. */
   readonly #last: Uint8Array;
   #lastBytes = 0;
@@ -105,9 +105,9 @@ export class ReplaySource implements MessageSource {
     while (!this.#putControls()) await this.#nap();
   }
 
-  control(kind: Control, a = 0, b = 0, c = 0): void {
+  control(kind: Control, ...args: number[]): void {
     this.#publish();
-    this.#controls.push([kind, a, b, c]);
+    this.#controls.push([kind, ...args]);
     // A rejection means that the parser is gone, which its own stage tells.
     if (!this.#putControls() && kind === ControlKind.stop) this.stop().catch(() => {});
   }
@@ -212,8 +212,7 @@ export class ReplaySource implements MessageSource {
   /** True when none is left. */
   #putControls(): boolean {
     while (this.#controls.length > 0) {
-      const [kind, a, b, c] = this.#controls[0];
-      if (!putControl(this.producer, kind, a, b, c)) return false;
+      if (!putControl(this.producer, ...this.#controls[0])) return false;
       this.#controls.shift();
     }
     return true;

@@ -15,7 +15,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { END_TAIL_BYTES, type EndRecord, parseEndTail } from '../../src/log/end-block.js';
 import { type LogFile, type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
-import { BLOCK_HEADER_BYTES, BLOCK_MARKER, BlockField } from '../../src/log/format.js';
+import { BLOCK_HEADER_BYTES, BLOCK_MARKER, BlockField, BlockType } from '../../src/log/format.js';
 import { decodeIndex } from '../../src/log/index-block.js';
 import { recoverFiles } from '../../src/log/recover.js';
 import { LogWriter } from '../../src/log/writer.js';
@@ -26,6 +26,7 @@ import {
   eventBlock,
   expectedRows,
   faultyFileSystem,
+  gapsOf,
   inDirectory,
   metaOf,
   namesIn,
@@ -85,11 +86,16 @@ test('a file left behind is closed, renamed, and the next file goes on from it',
     const entries = decodeIndex(payloadAt(bytes, indexOffsets![1]))!;
     assert.deepEqual(
       entries.map(({ sequence }) => sequence),
-      Array.from({ length: 44 }, (_, i) => 257 + i),
+      Array.from({ length: 45 }, (_, i) => 257 + i),
     );
+    // The last one is the gap: what was in memory is lost.
+    assert.equal(entries.pop()!.type, BlockType.gap);
     for (const { filter, sequence } of entries)
       assert.deepEqual(new Uint8Array(filter), new Uint8Array(eventBlock(sequence).filter));
-    assert.deepEqual([previous?.file, previous?.acknowledgedBytes], ['2115', statSync(first).size]);
+    assert.deepEqual(
+      [previous?.lastFile.file, previous?.lastFile.acknowledgedBytes],
+      ['2115', statSync(first).size],
+    );
     const writer = new LogWriter(options(template), createStats(), () => {});
     writer.open(START_US + 60e6, previous);
     write(writer, 301, 302);
@@ -98,7 +104,45 @@ test('a file left behind is closed, renamed, and the next file goes on from it',
     assert.deepEqual(await complaints(...files), []);
     assert.deepEqual(await rowsOf(...files), expectedRows(1, 302));
     // A proper stop is no end of the chain either.
-    assert.equal((await recover(template))?.file, '2116');
+    assert.equal((await recover(template))?.lastFile.file, '2116');
+  }));
+
+test('what nobody saw is a gap: after a death in the old file, until the start in the new one', (t) =>
+  inDirectory(async (directory) => {
+    const template = join(directory, '%H%M');
+    leaveBehind(template, 1, 2);
+    const diedBeforeUs = START_US + 50e6;
+    t.mock.method(Date, 'now', () => diedBeforeUs / 1000);
+    const earlier = await recover(template);
+    const lastEventUs = START_US + 2e6 + 2;
+    const died = {
+      fromUs: lastEventUs,
+      toUs: diedBeforeUs,
+      lost: 0,
+      certainty: 'unknown',
+      cause: 'recorder died',
+    };
+    assert.deepEqual(await gapsOf(join(directory, '2115')), [died]);
+
+    const stoppedUs = START_US + 90e6;
+    const writer = new LogWriter(options(template), createStats(), () => {});
+    writer.open(START_US + 60e6, earlier);
+    write(writer, 3, 4);
+    t.mock.method(Date, 'now', () => stoppedUs / 1000);
+    writer.close();
+    const absent = { lost: 0, certainty: 'unknown', cause: 'recorder not running' };
+    const second = join(directory, '2116');
+    assert.deepEqual(await gapsOf(second), [{ fromUs: lastEventUs, toUs: START_US + 60e6, ...absent }]);
+    assert.deepEqual(await rowsOf(second), expectedRows(3, 4));
+
+    // A stop says when it was: up to then everything has been seen.
+    const again = await recover(template);
+    assert.equal(again?.seenUntilUs, stoppedUs);
+    const replayed = new LogWriter(options(template, { live: false }), createStats(), () => {});
+    replayed.open(START_US + 120e6, again);
+    replayed.close();
+    assert.deepEqual(await gapsOf(join(directory, '2117')), [], 'a replay misses nothing between its files');
+    assert.deepEqual(await complaints(...['2115', '2116', '2117'].map((name) => join(directory, name))), []);
   }));
 
 test('a torn tail is kept aside, whatever it is; the file ends behind its last whole block', () =>
@@ -209,7 +253,7 @@ test('what lies behind the offset that a later file names is not recovered as re
     const previous = await recover(template);
     assert.deepEqual(await rowsOf(first, second), expectedRows(1, 5), 'nothing twice');
     assert.deepEqual(await complaints(first), []);
-    assert.equal(previous?.file, '2115.1');
+    assert.equal(previous?.lastFile.file, '2115.1');
   }));
 
 test('killed between the two ends of a rotation: the old file gets the end that the new one names', () =>

@@ -33,7 +33,7 @@ function writeSegment(fs: LogFileSystem, path: string, blocks: number, groupBloc
     for (;;) {
       try {
         for (let sequence = first; sequence < first + groupBlocks; sequence++) {
-          const { bytes, filter } = eventBlock(sequence);
+          const { bytes, filter } = eventBlock(sequence, 3, sequence);
           segment.appendFrame(bytes, 0, filter);
         }
         segment.commit();
@@ -64,7 +64,7 @@ test('a segment reads back, is sound, has an index every 256 blocks and an end t
     const end = frameAt(bytes, endOffset);
     assert.equal(end.frame.type, BlockType.end);
     assert.equal(end.next, bytes.length);
-    assert.equal(endOf(path)?.chain, hex(end.frame.chain));
+    assert.equal(endOf(path)?.lastFile.chain, hex(end.frame.chain));
     const { indexOffsets, ...said } = JSON.parse(bytes.toString('utf8', endOffset + BLOCK_HEADER_BYTES));
     const times = { firstTimeUs: meta.openedUs + 1e6, lastTimeUs: meta.openedUs + 600e6 + 2 };
     const endOffsetHex = endOffset.toString(16).padStart(16, '0');
@@ -130,7 +130,7 @@ test('after a failed sync or truncate the descriptor is not trusted, and nothing
       segment.writeClosing(segment.planClosing('write error'));
       segment.close();
       assert.equal(
-        endOf(join(directory, operation))?.acknowledgedBytes,
+        endOf(join(directory, operation))?.lastFile.acknowledgedBytes,
         statSync(join(directory, operation)).size,
       );
     }
@@ -145,7 +145,7 @@ test('a whole file written in one go: rows, gaps, a squeezed header; an existing
     writer.appendGap({ fromUs: 1, toUs: 2, lost: 7, certainty: 'exact', cause: 'test' });
     writer.append(fillBatch(batch, 2, 10));
     const { chain, bytes } = writer.close();
-    assert.deepEqual(endOf(path), { file: 'squeezed', acknowledgedBytes: bytes, chain });
+    assert.deepEqual(endOf(path)?.lastFile, { file: 'squeezed', acknowledgedBytes: bytes, chain });
     assert.deepEqual(await complaints(path), []);
     assert.deepEqual(await rowsOf(path), [...expectedRows(1, 1, 1000), ...expectedRows(2, 2, 10)]);
     const source = await openLog(path);

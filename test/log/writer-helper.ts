@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AF_INET, EventBatch, RecordKind } from '../../src/conntrack/batch.js';
 import { SystemFailure } from '../../src/errors.js';
-import { writeRecordBlock } from '../../src/log/block.js';
+import { UNNUMBERED, writeRecordBlock } from '../../src/log/block.js';
 import type { FileMeta } from '../../src/log/file-meta.js';
 import { type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
 import { BlockType } from '../../src/log/format.js';
+import type { GapRecord } from '../../src/log/gap.js';
 import { writeAddressFilter } from '../../src/log/index-block.js';
 import { openLog } from '../../src/log/open.js';
 import type { WriterEvent, WriterOptions } from '../../src/log/writer-task.js';
@@ -39,16 +40,16 @@ export interface TestBlock {
 }
 
 /** Fill a batch with rows that say which block they are from: the original source port is the row, the mark the block. */
-export function fillBatch(batch: EventBatch, sequence: number, rows: number): EventBatch {
+export function fillBatch(batch: EventBatch, block: number, rows: number): EventBatch {
   batch.clear();
   for (let row = 0; row < rows; row++) {
     batch.kind[row] = RecordKind.start;
     batch.flags[row] = 0;
-    batch.timeUs[row] = START_US + sequence * 1e6 + row;
+    batch.timeUs[row] = START_US + block * 1e6 + row;
     batch.timeSource[row] = 0;
     batch.family[row] = AF_INET;
     batch.proto[row] = 6;
-    batch.origSrc[row] = batch.replyDst[row] = batch.addresses4.intern(0x0a000000 + sequence);
+    batch.origSrc[row] = batch.replyDst[row] = batch.addresses4.intern(0x0a000000 + block);
     batch.origDst[row] = batch.replySrc[row] = batch.addresses4.intern(0xcb007105);
     batch.origSrcPort[row] = batch.replyDstPort[row] = row;
     batch.origDstPort[row] = batch.replySrcPort[row] = 443;
@@ -59,9 +60,9 @@ export function fillBatch(batch: EventBatch, sequence: number, rows: number): Ev
 
 const batch = new EventBatch(4096);
 
-/** An unstamped block as the parser makes it. */
-export function eventBlock(sequence: number, rows = 3): TestBlock {
-  fillBatch(batch, sequence, rows);
+/** An unstamped block as the parser makes it: without a number. `block` is what its rows say. */
+export function eventBlock(block: number, rows = 3, sequence = UNNUMBERED): TestBlock {
+  fillBatch(batch, block, rows);
   const bytes = new Uint8Array(4096 + rows * 256);
   const blockBytes = writeRecordBlock(batch, BlockType.events, { runId: RUN_ID, sequence }, bytes, 0, 'fast');
   const filterBytes = writeAddressFilter(batch, bytes, blockBytes);
@@ -92,7 +93,7 @@ export function faultyFileSystem(fault: Fault): LogFileSystem {
 }
 
 export function options(template: string, more: Partial<WriterOptions> = {}): WriterOptions {
-  return { template, protocols: [6], runId: RUN_ID, recorder: 'test', ...more };
+  return { template, protocols: [6], runId: RUN_ID, recorder: 'test', live: true, ...more };
 }
 
 /** Events that a writer emits, and the text of those that are for the log. */
@@ -144,6 +145,15 @@ export async function rowsOf(...files: string[]): Promise<string[]> {
     await source.close();
   }
   return rows;
+}
+
+/** The gap records of a file. */
+export async function gapsOf(file: string): Promise<GapRecord[]> {
+  const gaps: GapRecord[] = [];
+  const source = await openLog(file);
+  for await (const item of source.items()) if (item.type === 'gap') gaps.push(item.gap);
+  await source.close();
+  return gaps;
 }
 
 /** The rows of blocks `from` to `to`, as rowsOf says them. */
