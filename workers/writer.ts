@@ -5,13 +5,14 @@ import type { WriterEvent, WriterTask } from '../src/log/writer-task.js';
 import { RingConsumer } from '../src/ring/consumer.js';
 import { RingMemory } from '../src/ring/layout.js';
 
-export default async function write({ ring, stats, port, options }: WriterTask): Promise<void> {
+export default async function write({ ring, snapshots, stats, port, options }: WriterTask): Promise<void> {
   const blocks = new RingConsumer(new RingMemory(ring));
+  const tableBlocks = new RingConsumer(new RingMemory(snapshots));
   const counters = new Float64Array(stats);
   const emit = (event: WriterEvent) => port.postMessage(event);
   try {
     const writer = new LogWriter(options, counters, emit);
-    await new WriterLoop(blocks, writer, counters, options, emit).run();
+    await new WriterLoop(blocks, writer, counters, options, emit, tableBlocks).run();
   } catch (error) {
     blocks.fail();
     throw error;

@@ -101,6 +101,12 @@ export const modes: readonly ModeSpec[] = [
         help: 'longest time an event waits before it is written, as in 200ms, 2s, 5m (default 1s)',
       },
       {
+        name: 'no-snapshot',
+        help:
+          'do not begin each file with the connections that are open then, nor compare the log with the kernel’s table ' +
+          '(default: both; a table of a million entries costs about 300 MB of memory)',
+      },
+      {
         name: 'stop-timeout',
         value: 'TIME',
         help: 'longest time a stop may take to save what was received (default 30s)',

@@ -20,6 +20,11 @@ export const RecordFlag = {
   endUnseen: 8,
   /** A gap lies between start and end: the pair may be false. */
   spansGap: 16,
+  /**
+   * No event said so: found by comparing the kernel's table with the log. `timeUs` is the latest possible time and `endUs` the
+   * earliest; a start whose time the kernel knew has that one.
+   */
+  derived: 32,
 } as const;
 
 /** Where a row's time comes from. */

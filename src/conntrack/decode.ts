@@ -137,6 +137,22 @@ export function decodeDatagram(
   );
 }
 
+/**
+ * Decode one message of a table dump, in [offset, end) of `bytes` and on a word boundary, to a row of kind snapshot: what is open
+ * at `timeUs`.
+ */
+export function decodeEntry(
+  bytes: Uint8Array,
+  offset: number,
+  end: number,
+  timeUs: number,
+  batch: EventBatch,
+  counters: DecodeCounters,
+): void {
+  if (bytes !== viewedBytes) viewWords(bytes, offset);
+  decodeMessage(bytes, offset, end, RecordKind.snapshot, timeUs, TimeSource.receive, false, batch, counters);
+}
+
 function decodeMessage(
   bytes: Uint8Array,
   offset: number,
@@ -183,7 +199,7 @@ function decodeMessage(
     setTime(batch, row, batch.startUs[row], TimeSource.entry);
   else setTime(batch, row, timeUs, timeSource);
   if (kind === RecordKind.start) counters.starts++;
-  else counters.ends++;
+  else if (kind === RecordKind.end) counters.ends++;
 }
 
 /** The same memory as 32-bit words; kept, because a recording reads from one buffer. */

@@ -32,8 +32,9 @@ export interface SegmentState {
   sequence: number;
   /** Data blocks. */
   blocks: number;
-  /** Rows of record blocks. */
+  /** Rows of record blocks; of those, rows of events blocks. */
   records: number;
+  events: number;
   firstTimeUs: number;
   lastTimeUs: number;
   /** Data blocks that no index block has yet. */
@@ -205,6 +206,7 @@ export function emptyState(preamble: Uint8Array, meta: Pick<FileMeta, 'previous'
     sequence: 0,
     blocks: 0,
     records: 0,
+    events: 0,
     firstTimeUs: Number.POSITIVE_INFINITY,
     lastTimeUs: 0,
     entries: [],
@@ -225,6 +227,7 @@ export function noteDataBlock(state: SegmentState, frame: ParsedFrame, filter: U
   state.entries.push({ offsetBytes, type, storedBytes, count, minTimeUs, maxTimeUs, sequence, filter });
   state.blocks++;
   if (isRecordBlock(type)) state.records += count;
+  if (type === BlockType.events) state.events += count;
   state.sequence = sequence;
   state.firstTimeUs = Math.min(state.firstTimeUs, minTimeUs);
   state.lastTimeUs = Math.max(state.lastTimeUs, maxTimeUs);

@@ -19,7 +19,6 @@ const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2000;
 
 export class WriterLoop {
-  readonly #view: DataView;
   readonly #sleeping = new Int32Array(new SharedArrayBuffer(4));
   #progressFd: number | undefined;
 
@@ -29,36 +28,34 @@ export class WriterLoop {
     readonly stats: Float64Array,
     readonly options: WriterOptions,
     readonly emit: Emit,
+    /** Blocks from the table keeper, taken beside the parser's. */
+    readonly snapshots?: RingConsumer,
   ) {
-    this.#view = new DataView(consumer.ring.buffer);
     this.#progressFd = options.progressFd;
   }
 
   /** Until the stop message. Rejects with SystemFailure when the first file cannot be opened. */
   async run(): Promise<void> {
     const { consumer } = this;
+    const hasSnapshots = () => (this.snapshots?.available() ?? 0) > 0 && this.writer.path !== '';
     for (;;) {
-      const count = consumer.waitReadable(WAIT_MS_MAX);
-      const blocks = this.#blocksAhead(count);
-      if (blocks > 0) {
-        this.#writeDurably(blocks);
-        consumer.release(blocks);
-        this.#reportProgress();
-      } else if (count > 0) {
+      const count = consumer.waitReadable(WAIT_MS_MAX, hasSnapshots);
+      const blocks = blocksAhead(consumer, count);
+      if (blocks > 0) this.#record(consumer, blocks);
+      else if (count > 0) {
         const message = consumer.ring.flagsOf(consumer.index);
         await this.#control(message, consumer.ring.timesUs[consumer.index]);
         consumer.release(1);
         if (message === BlockMessage.stop) return;
-      } else this.#assertProducer();
+      } else if (!hasSnapshots()) this.#assertProducer();
+      if (hasSnapshots()) this.#record(this.snapshots!, 1);
     }
   }
 
-  /** Blocks up to the next other message: one group. */
-  #blocksAhead(count: number): number {
-    const { ring, index } = this.consumer;
-    let blocks = 0;
-    while (blocks < count && ring.flagsOf(index + blocks) === BlockMessage.block) blocks++;
-    return blocks;
+  #record(consumer: RingConsumer, blocks: number): void {
+    this.#writeDurably(consumer, blocks);
+    consumer.release(blocks);
+    this.#reportProgress();
   }
 
   async #control(message: number, timeUs: number): Promise<void> {
@@ -84,13 +81,13 @@ export class WriterLoop {
   }
 
   /** Returns when the blocks are durable, however long that takes: until then the ring keeps them, and the parser waits. */
-  #writeDurably(blocks: number): void {
+  #writeDurably(consumer: RingConsumer, blocks: number): void {
     let attempts = 0;
     let firstFailureMs = 0;
     for (let delayMs = RETRY_MS_MIN; ; delayMs = Math.min(delayMs * 2, RETRY_MS_MAX)) {
       try {
         this.writer.restore();
-        this.#append(blocks);
+        this.#append(consumer, blocks);
         this.writer.commit();
         break;
       } catch (error) {
@@ -112,11 +109,11 @@ export class WriterLoop {
     this.emit({ type: 'log', level: 'info', message });
   }
 
-  #append(blocks: number): void {
-    const { ring, index } = this.consumer;
+  #append({ ring, index }: RingConsumer, blocks: number): void {
+    const view = new DataView(ring.buffer);
     for (let slot = index; slot < index + blocks; slot++) {
       const offset = ring.offsetOf(slot);
-      const storedBytes = this.#view.getUint32(offset + BlockField.storedBytes, true);
+      const storedBytes = view.getUint32(offset + BlockField.storedBytes, true);
       const filter = ring.bytes.subarray(
         offset + BLOCK_HEADER_BYTES + storedBytes,
         offset + ring.lengthOf(slot),
@@ -147,4 +144,11 @@ export class WriterLoop {
     this.writer.close();
     throw new InvariantError('writer: the parser ended without a stop message');
   }
+}
+
+/** Blocks up to the next other message: one group. */
+function blocksAhead({ ring, index }: RingConsumer, count: number): number {
+  let blocks = 0;
+  while (blocks < count && ring.flagsOf(index + blocks) === BlockMessage.block) blocks++;
+  return blocks;
 }

@@ -8,7 +8,7 @@ export const WriterStat = {
   files: 2,
   /** Number of the last durable data block */
   durableSequence: 3,
-  /** Durable events (rows) */
+  /** Durable events: rows that the kernel's events gave, not those found in its table */
   durableEvents: 4,
   syncs: 5,
   syncMaxMs: 6,

@@ -105,10 +105,10 @@ export class LogWriter {
       throw error;
     }
     const { stats } = this;
-    const { bytes, blocks, records, sequence } = segment.acknowledged;
+    const { bytes, blocks, events, sequence } = segment.acknowledged;
     stats[WriterStat.bytesWritten] += bytes - before.bytes;
     stats[WriterStat.blocks] += blocks - before.blocks;
-    stats[WriterStat.durableEvents] += records - before.records;
+    stats[WriterStat.durableEvents] += events - before.events;
     if (sequence > 0) stats[WriterStat.durableSequence] = sequence;
     if (this.#ending.length > 0) this.#finishEnding();
   }
@@ -177,7 +177,7 @@ export class LogWriter {
     this.#current = file;
     this.stats[WriterStat.files]++;
     this.stats[WriterStat.bytesWritten] += file.segment.acknowledged.bytes;
-    this.emit({ type: 'opened', file: file.segment.file.path });
+    this.emit({ type: 'opened', file: file.segment.file.path, timeUs: file.timeUs });
   }
 
   #beginNumbered(name: string, timeUs: number, previous: PreviousFile | undefined): OpenFile {

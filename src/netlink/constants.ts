@@ -30,7 +30,9 @@ export const NETLINK_DROP_MEMBERSHIP = 2;
 export const NETLINK_NO_ENOBUFS = 5;
 
 export const NLMSG_ERROR = 2;
+export const NLMSG_DONE = 3;
 export const NLM_F_REQUEST = 1;
+export const NLM_F_DUMP = 0x300;
 
 // include/uapi/linux/netfilter/nfnetlink.h: enum nfnetlink_groups, subsystem ids
 export const NFNLGRP_CONNTRACK_NEW = 1;
@@ -38,6 +40,7 @@ export const NFNLGRP_CONNTRACK_DESTROY = 3;
 export const NFNL_SUBSYS_CTNETLINK = 1;
 
 // include/uapi/linux/netfilter/nfnetlink_conntrack.h: enum cntl_msg_types
+export const IPCTNL_MSG_CT_GET = 1;
 export const IPCTNL_MSG_CT_GET_STATS = 5;
 
 // include/uapi/linux/netfilter/nfnetlink_conntrack.h: enum ctattr_type, ctattr_tuple, ctattr_l4proto

@@ -101,6 +101,11 @@ function libc(name: FunctionName): LibcFunction {
   }
 }
 
+/** As in "ENOSPC". */
+export function errnoName(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[0] ?? `E${errno}`;
+}
+
 function failure(operation: string, path?: string): SystemFailure {
   const errno = koffi!.errno();
   const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, `error ${errno}`];

@@ -62,6 +62,8 @@ const POLL_MS = 5000;
 const RECEIVE_MESSAGES = 1024;
 /** recvmmsg calls in one pass, so that drops are looked for under a flood that never lets the socket run empty. */
 const PASS_CALLS = 16;
+/** No message costs less of the buffer. */
+const MESSAGE_TRUESIZE_MIN = 256;
 const CLOCK_STEP_US = 100_000;
 /** Drops that go on are reported as one gap, and at least this often. */
 const GAP_REPORT_US = 1_000_000;
@@ -89,6 +91,8 @@ export class EventReceiver {
   readonly #napUs: number;
   #stopping = false;
   readonly #controls: [Control, ...number[]][] = [];
+  /** To be put once the socket was empty, or that many messages have come. */
+  readonly #marks: { readonly mark: number; readonly behind: number }[] = [];
   /** 0 when the socket was opened: what was dropped before the first look belongs to the first gap. */
   #dropsSeen = 0;
   #lookedAtUs: number;
@@ -148,6 +152,13 @@ export class EventReceiver {
     this.#putControls();
   }
 
+  /** Put `Control.flush` with this number behind what the socket holds now. */
+  mark(mark: number): void {
+    const behind = this.totals.receivedMessages + this.socket.memInfo().limitBytes / MESSAGE_TRUESIZE_MIN;
+    this.#marks.push({ mark, behind });
+    this.socket.wake();
+  }
+
   /** Passes and synchronous naps, for BURST_MS at the most; idle after `idleDrainsLeft` empty ones in a row. */
   #burst(idleDrainsLeft: number): Pass {
     const end = performance.now() + BURST_MS;
@@ -185,6 +196,7 @@ export class EventReceiver {
   #drain(nowUs: number): Pass {
     const { producer, totals } = this;
     let result: Pass = Pass.idle;
+    let isEmpty = false;
     for (let calls = 0; calls < PASS_CALLS; calls++) {
       const wanted = producer.writable(RECEIVE_MESSAGES);
       if (wanted === 0) {
@@ -203,11 +215,20 @@ export class EventReceiver {
         producer.publish(received);
         totals.receivedMessages += received;
       }
-      if (received < wanted) break;
+      if (received < wanted) {
+        isEmpty = true;
+        break;
+      }
     }
     totals.ringHighWaterSlots = producer.highWater;
     if (result === Pass.ringFull) this.#noteFullRing();
+    if (this.#marks.length > 0) this.#putMarks(isEmpty);
     return result;
+  }
+
+  #putMarks(isEmpty: boolean): void {
+    while (this.#marks.length > 0 && (isEmpty || this.totals.receivedMessages >= this.#marks[0].behind))
+      this.control(ControlKind.flush, this.#marks.shift()!.mark);
   }
 
   #noteFullRing(): void {

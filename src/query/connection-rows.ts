@@ -1,5 +1,6 @@
 /** Writes connections into output batches: from an end and its start, or from a start whose end was not seen. */
 import { AF_INET, AF_INET6, Column, type EventBatch, RecordFlag, RecordKind } from '../conntrack/batch.js';
+import type { OrigTuple } from '../table/lookup.js';
 import type { OpenStarts } from './open-starts.js';
 
 /** Key words: the addresses (one word each for IPv4, four for IPv6), two words of ports, and the last one: zone and protocol. */
@@ -35,8 +36,25 @@ export function loadRowKey(store: OpenStarts, batch: EventBatch, row: number): v
     batch.zone[row] | (batch.zoneDirection[row] << DIRECTION_SHIFT) | (batch.proto[row] << PROTO_SHIFT);
 }
 
+/** The original tuple and zone of a loaded key, IPv4 or IPv6. */
+export function origTupleOf(store: OpenStarts): OrigTuple {
+  const { key, keyWords } = store;
+  const words = keyWords === KEY4_WORDS ? 1 : 4;
+  const ports = key[keyWords - 3];
+  const meta = key[keyWords - 1];
+  return {
+    proto: meta >>> PROTO_SHIFT,
+    src: key.slice(0, words),
+    dst: key.slice(words, 2 * words),
+    srcPort: ports >>> 16,
+    dstPort: ports & 0xffff,
+    zone: meta & 0xffff,
+    zoneDirection: (meta >>> DIRECTION_SHIFT) & 3,
+  };
+}
+
 /** Append an empty connection row with the endpoints, zone and protocol of `store.key`; answers its row. */
-function appendKeyRow(out: EventBatch, store: OpenStarts): number {
+export function appendKeyRow(out: EventBatch, store: OpenStarts): number {
   const row = out.count++;
   const { key } = store;
   const isV4 = store.keyWords === KEY4_WORDS;

@@ -20,6 +20,8 @@ export class OpenStarts {
   gapsBefore = new Uint32Array(INITIAL_CAPACITY);
   status = new Uint32Array(INITIAL_CAPACITY);
   mark = new Uint32Array(INITIAL_CAPACITY);
+  /** When the entry was last known to be open; for the table keeper. */
+  lastSeenUs = new Float64Array(INITIAL_CAPACITY);
   /** Entries in use. */
   count = 0;
 
@@ -81,6 +83,17 @@ export class OpenStarts {
     for (let i = 0; i < this.keyWords; i++) this.key[i] = this.#keys[from + i];
   }
 
+  /** Every entry, in no order; `visit` may remove the entry it is given. */
+  forEach(visit: (entry: number) => void): void {
+    const top = this.#top;
+    for (let entry = 0; entry < top; entry++) if (!Number.isNaN(this.timeUs[entry])) visit(entry);
+  }
+
+  /** Remove all; the memory is kept. */
+  clear(): void {
+    this.forEach((entry) => this.remove(entry));
+  }
+
   /** All entries by start time; equal times in the order they were added, nearly. */
   sorted(): Uint32Array {
     const entries = new Uint32Array(this.count);
@@ -133,6 +146,7 @@ export class OpenStarts {
     this.gapsBefore = copied(new Uint32Array(capacity), this.gapsBefore);
     this.status = copied(new Uint32Array(capacity), this.status);
     this.mark = copied(new Uint32Array(capacity), this.mark);
+    this.lastSeenUs = copied(new Float64Array(capacity), this.lastSeenUs);
     this.#hashes = copied(new Uint32Array(capacity), this.#hashes);
     this.#next = copied(new Int32Array(capacity), this.#next);
     this.#keys = copied(new Uint32Array(capacity * this.keyWords), this.#keys);

@@ -10,17 +10,20 @@ import { LossLog } from './loss-log.js';
 import type { RecorderOptions } from './options.js';
 import type { MessageSource, SourceCounts } from './source.js';
 
+export interface KernelSourceHooks {
+  /** Whether the ring is full because the parser waits for the disk. */
+  readonly diskIsSlow: () => boolean;
+  readonly onLoss: () => void;
+}
+
 export class KernelSource implements MessageSource {
   readonly #socket: EventSocket;
   readonly #receiver: EventReceiver;
   readonly #losses: LossLog;
   #running: Promise<void> = Promise.resolve();
 
-  /**
-   * Opens the socket and joins the groups; says what the kernel's settings cost. `diskIsSlow` tells why the ring is full. Throws
-   * SystemFailure.
-   */
-  constructor(options: RecorderOptions, producer: RingProducer, log: Logger, diskIsSlow: () => boolean) {
+  /** Opens the socket and joins the groups; says what the kernel's settings cost. Throws SystemFailure. */
+  constructor(options: RecorderOptions, producer: RingProducer, log: Logger, hooks: KernelSourceHooks) {
     this.#losses = new LossLog(log);
     const askedBytes = options.rcvbufKiB * 1024;
     this.#socket = EventSocket.open(producer.ring, { rcvbufBytes: askedBytes, protocols: options.protocols });
@@ -34,8 +37,11 @@ export class KernelSource implements MessageSource {
           `-b ${options.rcvbufKiB}: the kernel granted ${Math.floor(this.rcvbufBytes / 1024)} KiB only (net.core.rmem_max; CAP_NET_ADMIN is not bound by it)`,
         );
       this.#socket.join();
-      const onLoss = (loss: Readonly<Loss>) => this.#losses.add(loss);
-      this.#receiver = new EventReceiver(this.#socket, producer, { diskIsSlow, onLoss });
+      const onLoss = (loss: Readonly<Loss>) => {
+        this.#losses.add(loss);
+        hooks.onLoss();
+      };
+      this.#receiver = new EventReceiver(this.#socket, producer, { diskIsSlow: hooks.diskIsSlow, onLoss });
     } catch (error) {
       this.#socket.close();
       throw error;
@@ -59,6 +65,10 @@ export class KernelSource implements MessageSource {
 
   control(kind: Control, ...args: number[]): void {
     this.#receiver.control(kind, ...args);
+  }
+
+  mark(mark: number): void {
+    this.#receiver.mark(mark);
   }
 
   counts(): SourceCounts {

@@ -11,6 +11,8 @@ export interface RecorderOptions {
   /** Ring slots (`-B`). */
   readonly ringSlots: number;
   readonly flushIntervalMs: number;
+  /** Whether every file begins with the connections that are open then, and the kernel's table is compared with the log. */
+  readonly snapshot: boolean;
   readonly stopTimeoutMs: number;
   /** File descriptor for one JSON line per durable group (`--progress-fd`). */
   readonly progressFd?: number;
@@ -34,6 +36,7 @@ export const defaultRecorderOptions = {
   rcvbufKiB: 8192,
   ringSlots: 16384,
   flushIntervalMs: 1000,
+  snapshot: true,
   stopTimeoutMs: 30_000,
   keepDuplicates: false,
   saveLimitBytes: 64 * 1024 * 1024,

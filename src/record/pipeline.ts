@@ -29,6 +29,10 @@ import type { ParserTask } from './parser-task.js';
 import type { ReadyInfo, RecordSummary } from './recorder.js';
 import type { MessageSource } from './source.js';
 import { createStats, ParserStat } from './stats.js';
+import { TableStage } from './table-stage.js';
+
+/** Number of a flush that is asked for by a user; others are marks of the table worker. */
+const STATISTICS = 0;
 
 export class Pipeline {
   readonly #options: RecorderOptions;
@@ -37,6 +41,7 @@ export class Pipeline {
   readonly #runId = randomBytes(8).readBigUInt64LE();
   readonly #messages: RingProducer;
   readonly #blocks = createBlockRing();
+  readonly #snapshots = createBlockRing();
   readonly #parserStats = createStats();
   readonly #writerStats = createStats();
   readonly #pools: Piscina[] = [];
@@ -47,6 +52,7 @@ export class Pipeline {
   readonly #stopAsked: Promise<void>;
   #askStop!: () => void;
   #source: MessageSource | undefined;
+  readonly #table: TableStage | undefined;
 
   constructor(options: RecorderOptions, log: Logger) {
     localZone(); // says what is wrong with TZ, and the workers take it from here
@@ -55,6 +61,7 @@ export class Pipeline {
     this.#log = log;
     this.#replay = options.replayFile !== undefined;
     this.#messages = new RingProducer(createRing(this.#ringSizes()));
+    if (options.snapshot && !this.#replay) this.#table = this.#tableStage();
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#firstFile = this.#listen(port1);
@@ -111,7 +118,7 @@ export class Pipeline {
   }
 
   flush(): void {
-    this.#source?.control(Control.flush);
+    this.#source?.control(Control.flush, STATISTICS);
   }
 
   stop(): void {
@@ -119,6 +126,7 @@ export class Pipeline {
   }
 
   async #stopInOrder(source: MessageSource): Promise<void> {
+    await this.#table?.stop();
     await source.stop();
     source.control(Control.stop);
     await this.#stages;
@@ -136,7 +144,8 @@ export class Pipeline {
     const { replayFile, keepDuplicates } = this.#options;
     if (replayFile === undefined) {
       const diskIsSlow = () => this.#parserStats[ParserStat.waitingForWriter] === 1;
-      return new KernelSource(this.#options, this.#messages, this.#log, diskIsSlow);
+      const onLoss = () => this.#table?.noteLoss();
+      return new KernelSource(this.#options, this.#messages, this.#log, { diskIsSlow, onLoss });
     }
     return ReplaySource.open(replayFile, this.#messages, { keepDuplicates });
   }
@@ -171,6 +180,7 @@ export class Pipeline {
     const { fileTemplate, protocols, progressFd } = this.#options;
     return {
       ring: this.#blocks.buffer,
+      snapshots: this.#snapshots.buffer,
       stats: this.#writerStats.buffer as SharedArrayBuffer,
       port,
       options: {
@@ -182,6 +192,18 @@ export class Pipeline {
         ...(progressFd !== undefined && { progressFd }),
       },
     };
+  }
+
+  #tableStage(): TableStage {
+    const options = {
+      snapshots: this.#snapshots.buffer,
+      blocks: this.#blocks.buffer,
+      writerStats: this.#writerStats.buffer as SharedArrayBuffer,
+      runId: this.#runId,
+      protocols: this.#options.protocols,
+      mark: (mark: number) => this.#source?.mark(mark),
+    };
+    return new TableStage(options, this.#log);
   }
 
   /** One pool, one thread, one task that lasts as long as the recording. */
@@ -207,14 +229,17 @@ export class Pipeline {
       port.on('message', (event: WriterEvent) => {
         if (event.type === 'opened') {
           this.#log.info({ file: event.file }, `recording to ${event.file}`);
+          this.#table?.fileOpened(event.file, event.timeUs);
           resolve(event.file);
         } else if (event.type === 'closed')
           this.#log.info(
             { file: event.file, chain: event.chain },
             `closed ${event.file}, chain ${event.chain}`,
           );
-        else if (event.type === 'flushed') this.#logStatistics();
-        else this.#log[event.level](event.message);
+        else if (event.type === 'flushed') {
+          if (event.mark === STATISTICS) this.#logStatistics();
+          else this.#table?.marked(event.mark, event.sequence);
+        } else this.#log[event.level](event.message);
       });
     });
   }
@@ -252,6 +277,7 @@ export class Pipeline {
   }
 
   async #end(): Promise<void> {
+    await this.#table?.stop();
     this.#source?.close();
     this.#port.close();
     await Promise.all(this.#pools.map((pool) => pool.destroy()));

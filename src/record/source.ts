@@ -10,6 +10,8 @@ export interface MessageSource {
   stop(): Promise<void>;
   /** A control slot in order with the messages received so far; kept while the ring is full. */
   control(kind: Control, ...args: number[]): void;
+  /** Put `Control.flush` with this number behind everything that has happened so far, also what the kernel still holds. */
+  mark(mark: number): void;
   counts(): SourceCounts;
   /** Facts for the statistics line. */
   statistics(): Record<string, number>;

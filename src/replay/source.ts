@@ -112,6 +112,10 @@ export class ReplaySource implements MessageSource {
     if (!this.#putControls() && kind === ControlKind.stop) this.stop().catch(() => {});
   }
 
+  mark(mark: number): void {
+    this.control(ControlKind.flush, mark);
+  }
+
   counts(): SourceCounts {
     return { received: this.#counts.messages, lost: 0 };
   }

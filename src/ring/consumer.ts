@@ -27,8 +27,11 @@ export class RingConsumer {
     Atomics.notify(this.ring.control, TAIL_WORD);
   }
 
-  /** Blocks until something is published, the ring is not open, or the time is over; answers `readable()`. */
-  waitReadable(timeoutMs: number): number {
+  /**
+   * Blocks until something is published, the ring is not open, or the time is over; answers `readable()`. `interrupted` is asked
+   * whenever somebody notifies the head word, so that a wait can end for another reason.
+   */
+  waitReadable(timeoutMs: number, interrupted?: () => boolean): number {
     const { control } = this.ring;
     const deadline = performance.now() + timeoutMs;
     // A loop, because the notify of an earlier publication may come late and wake a later wait.
@@ -36,7 +39,7 @@ export class RingConsumer {
       const readable = this.readable();
       if (readable > 0) return readable;
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0 || Atomics.load(control, STATE_WORD) !== RingState.open) return 0;
+      if (leftMs <= 0 || Atomics.load(control, STATE_WORD) !== RingState.open || interrupted?.()) return 0;
       Atomics.wait(control, HEAD_WORD, this.#tail | 0, leftMs);
     }
   }

@@ -4,11 +4,15 @@ import { HEAD_WORD, HIGH_WATER_WORD, type RingMemory, RingState, STATE_WORD, TAI
 /** The producer's side of a ring. Fill slots from `index`, then publish once per batch. A full ring accepts nothing. */
 export class RingProducer {
   /** The next slot to fill. */
-  index = 0;
-  #head = 0;
+  index: number;
+  #head: number;
   #highWater = 0;
 
-  constructor(readonly ring: RingMemory) {}
+  /** Goes on where a producer that died left the ring, within its first 2^32 slots. */
+  constructor(readonly ring: RingMemory) {
+    this.#head = Atomics.load(ring.control, HEAD_WORD) >>> 0;
+    this.index = this.#head % ring.slots;
+  }
 
   /** Free slots in all. */
   free(): number {

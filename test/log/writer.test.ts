@@ -425,6 +425,7 @@ test(
         const template = join(mounted, 'log-%H%M');
         const task: WriterTask = {
           ring: ring.buffer,
+          snapshots: createBlockRing().buffer,
           stats: stats.buffer as SharedArrayBuffer,
           port: port2,
           options: options(template),

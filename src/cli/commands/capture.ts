@@ -28,6 +28,7 @@ export class CaptureCommand extends Command {
   readonly pidfile = Option.String('--pidfile');
   readonly foreground = Option.Boolean('--foreground', false);
   readonly flushInterval = Option.String('--flush-interval');
+  readonly noSnapshot = Option.Boolean('--no-snapshot', false);
   readonly stopTimeout = Option.String('--stop-timeout');
   readonly progressFd = Option.String('--progress-fd');
   readonly replay = Option.String('--replay');
@@ -79,6 +80,7 @@ export class CaptureCommand extends Command {
         defaults.flushIntervalMs,
       stopTimeoutMs:
         given(this.stopTimeout, (text) => parseDuration('--stop-timeout', text)) ?? defaults.stopTimeoutMs,
+      snapshot: !this.noSnapshot,
       keepDuplicates: this.keepDuplicates,
       saveLimitBytes:
         given(this.saveLimit, (text) => parseSize('--save-limit', text)) ?? defaults.saveLimitBytes,

@@ -1,0 +1,98 @@
+/**
+ * The table worker as the main thread sees it: started once rights are reduced, so that it inherits CAP_NET_ADMIN; told of every
+ * file; asked to compare the kernel's table with the log at the start, at every rotation, and some quiet seconds after a loss.
+ * When it dies the recording goes on, and a new one begins with the next file or loss.
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { Logger } from 'pino';
+import { Piscina } from 'piscina';
+import { oneLine } from '../cli/failure.js';
+import { RingMemory, RingState, STATE_WORD, TAIL_WORD } from '../ring/layout.js';
+import type { FromTable, TableTask, ToTable } from '../table/messages.js';
+
+/** After a loss the flood may go on: a dump in the middle of it helps nobody. */
+const QUIET_AFTER_LOSS_MS = 5000;
+
+export interface TableStageOptions extends Omit<TableTask, 'port'> {
+  /** Put a mark into the log behind everything received so far; `marked` answers it. */
+  readonly mark: (mark: number) => void;
+}
+
+export class TableStage {
+  #worker: { readonly port: MessagePort; readonly pool: Piscina } | undefined;
+  #file: { readonly path: string; readonly openedUs: number } | undefined;
+  #quiet: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(
+    readonly options: TableStageOptions,
+    readonly log: Logger,
+  ) {}
+
+  /** The recording goes on in this file. */
+  fileOpened(path: string, openedUs: number): void {
+    this.#file = { path, openedUs };
+    if (this.#worker !== undefined) this.#tell({ type: 'file', path, openedUs });
+    this.#audit();
+  }
+
+  /** The kernel dropped events. */
+  noteLoss(): void {
+    clearTimeout(this.#quiet);
+    this.#quiet = setTimeout(() => this.#audit(), QUIET_AFTER_LOSS_MS).unref();
+  }
+
+  marked(mark: number, sequence: number): void {
+    this.#tell({ type: 'marked', mark, sequence });
+  }
+
+  /** End it; what it has not handed over is not recorded. Before the writer is stopped. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#quiet);
+    const { control } = new RingMemory(this.options.snapshots);
+    Atomics.store(control, STATE_WORD, RingState.closed);
+    Atomics.notify(control, TAIL_WORD);
+    this.#tell({ type: 'stop' });
+    await this.#worker?.pool.destroy();
+  }
+
+  #audit(): void {
+    if (this.#stopped || this.#file === undefined) return;
+    this.#worker ??= this.#start();
+    this.#tell({ type: 'audit' });
+  }
+
+  #start() {
+    const { port1, port2 } = new MessageChannel();
+    port1.on('message', (message: FromTable) => this.#take(message));
+    const pool = new Piscina({
+      filename: new URL('../../workers/table.js', import.meta.url).href,
+      minThreads: 1,
+      maxThreads: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+    });
+    const { mark: _, ...task } = this.options;
+    pool.run({ ...task, port: port2 } satisfies TableTask, { transferList: [port2] }).catch((error) => {
+      if (this.#stopped) return;
+      this.log.error(
+        `table worker: ${oneLine(error)}; the recording goes on, the next file begins with a new dump`,
+      );
+      port1.close();
+      this.#worker = undefined;
+      void pool.destroy();
+    });
+    this.#worker = { port: port1, pool };
+    this.#tell({ type: 'file', ...this.#file! });
+    return this.#worker;
+  }
+
+  #take(message: FromTable): void {
+    if (message.type === 'mark') this.options.mark(message.mark);
+    else this.log[message.level](message.message);
+  }
+
+  #tell(message: ToTable): void {
+    this.#worker?.port.postMessage(message);
+  }
+}

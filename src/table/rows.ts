@@ -1,0 +1,109 @@
+/** Rows that come from the table on their way to the writer, which takes their blocks beside the parser's. Table worker's thread. */
+import { BATCH_CAPACITY, Column, EventBatch, RecordFlag, RecordKind } from '../conntrack/batch.js';
+import { UNNUMBERED, writeJsonBlock, writeRecordBlock } from '../log/block.js';
+import { BlockType } from '../log/format.js';
+import { writeAddressFilter } from '../log/index-block.js';
+import { appendKeyRow } from '../query/connection-rows.js';
+import type { OpenStarts } from '../query/open-starts.js';
+import { BlockMessage } from '../record/blocks.js';
+import { HEAD_WORD, RingState, STATE_WORD } from '../ring/layout.js';
+import type { RingProducer } from '../ring/producer.js';
+
+const WAIT_MS_MAX = 1000;
+
+/** The recording is being stopped: nobody takes blocks any more. */
+export class StoppedError extends Error {
+  override readonly name = 'StoppedError';
+}
+
+export class TableRows {
+  readonly #batch = new EventBatch(BATCH_CAPACITY);
+  readonly #identity;
+
+  constructor(
+    readonly blocks: RingProducer,
+    /** Control words of the ring that the writer waits on. */
+    readonly bell: Int32Array,
+    runId: bigint,
+  ) {
+    this.#identity = { runId, sequence: UNNUMBERED };
+  }
+
+  /** The entry was open at `atUs`. */
+  addSnapshot(store: OpenStarts, entry: number, atUs: number): void {
+    const row = this.#add(store, entry, RecordKind.snapshot, atUs);
+    const batch = this.#batch;
+    const isStartKnown = (batch.flags[row] & RecordFlag.startUnseen) === 0;
+    batch.flags[row] &= RecordFlag.replied;
+    batch.startUs[row] = store.kernelStartUs[entry] || (isStartKnown ? store.timeUs[entry] : 0);
+    batch.present |= Column.startUs;
+  }
+
+  /** The entry was gone at `goneUs`, and no event said so. */
+  addEnd(store: OpenStarts, entry: number, goneUs: number): void {
+    const row = this.#add(store, entry, RecordKind.end, goneUs);
+    const batch = this.#batch;
+    batch.flags[row] |= RecordFlag.endUnseen | RecordFlag.derived;
+    batch.startUs[row] = store.kernelStartUs[entry];
+    batch.endUs[row] = store.lastSeenUs[entry];
+    batch.present |= Column.startUs | Column.endUs;
+  }
+
+  /** The entry appeared after `notBeforeUs`, and no event said so. */
+  addStart(store: OpenStarts, entry: number, notBeforeUs: number): void {
+    const kernelStartUs = store.kernelStartUs[entry];
+    const row = this.#add(store, entry, RecordKind.start, kernelStartUs || store.lastSeenUs[entry]);
+    const batch = this.#batch;
+    batch.flags[row] |= RecordFlag.derived;
+    if (kernelStartUs !== 0) batch.startUs[row] = kernelStartUs;
+    else batch.endUs[row] = notBeforeUs;
+    batch.present |= Column.startUs | Column.endUs;
+  }
+
+  /** Hand over what has been added. */
+  flush(): void {
+    const batch = this.#batch;
+    if (batch.count === 0) return;
+    const { bytes, offset } = this.#awaitSlot();
+    const blockBytes = writeRecordBlock(batch, BlockType.snapshot, this.#identity, bytes, offset, 'strong');
+    const filterBytes = writeAddressFilter(batch, bytes, offset + blockBytes);
+    batch.clear();
+    this.#publish(blockBytes + filterBytes);
+  }
+
+  /** A checkpoint block. Times in microseconds since the epoch. */
+  note(value: unknown, fromUs: number, toUs: number): void {
+    this.flush();
+    const { bytes, offset } = this.#awaitSlot();
+    this.#publish(writeJsonBlock(value, BlockType.checkpoint, this.#identity, fromUs, toUs, bytes, offset));
+  }
+
+  #add(store: OpenStarts, entry: number, kind: RecordKind, timeUs: number): number {
+    const batch = this.#batch;
+    if (batch.count === batch.capacity) this.flush();
+    store.loadKey(entry);
+    const row = appendKeyRow(batch, store);
+    batch.kind[row] = kind;
+    batch.timeUs[row] = timeUs;
+    batch.timeSource[row] = store.timeSource[entry];
+    batch.flags[row] = store.flags[entry];
+    batch.status[row] = store.status[entry];
+    batch.mark[row] = store.mark[entry];
+    batch.present |= Column.status | Column.mark;
+    return row;
+  }
+
+  #awaitSlot(): { bytes: Uint8Array; offset: number } {
+    const { ring } = this.blocks;
+    while (!this.blocks.waitWritable(WAIT_MS_MAX))
+      if (Atomics.load(ring.control, STATE_WORD) !== RingState.open) throw new StoppedError();
+    return { bytes: ring.bytes, offset: ring.offsetOf(this.blocks.index) };
+  }
+
+  #publish(lengthBytes: number): void {
+    const { ring, index } = this.blocks;
+    ring.describe(index, lengthBytes, BlockMessage.block);
+    this.blocks.publish(1);
+    Atomics.notify(this.bell, HEAD_WORD);
+  }
+}
