@@ -1,5 +1,5 @@
 /** `-T`: everything that can be found wrong with log files, and with the chain between them. */
-import { EventBatch, RecordKind } from '../conntrack/batch.js';
+import { EventBatch, RecordFlag, RecordKind } from '../conntrack/batch.js';
 import { DamageError, SystemFailure } from '../errors.js';
 import { decodeRecords } from '../log/decode.js';
 import type { FileMeta } from '../log/file-meta.js';
@@ -61,6 +61,8 @@ interface CheckedFile {
   records: number;
   starts: number;
   ends: number;
+  /** Starts and ends that no event told. */
+  derived: number;
   lost: number;
   gaps: number;
   unknownGaps: number;
@@ -93,6 +95,7 @@ class FileCheck {
       records: 0,
       starts: 0,
       ends: 0,
+      derived: 0,
       lost: 0,
       gaps: 0,
       unknownGaps: 0,
@@ -207,7 +210,8 @@ class FileCheck {
     const result = this.#result;
     let outside = 0;
     for (let i = 0; i < batch.count; i++) {
-      if (batch.kind[i] === RecordKind.start) result.starts++;
+      if (batch.flags[i] & RecordFlag.derived) result.derived++;
+      else if (batch.kind[i] === RecordKind.start) result.starts++;
       else if (batch.kind[i] === RecordKind.end) result.ends++;
       if (batch.timeUs[i] < frame.minTimeUs || batch.timeUs[i] > frame.maxTimeUs) outside++;
     }
@@ -259,7 +263,7 @@ function checkLink(earlier: CheckedFile, later: CheckedFile): void {
 function report(checked: CheckedFile): CheckReport {
   const { file, damageCount, damage } = checked;
   const contents =
-    `${checked.blocks} blocks, ${checked.records} records (${checked.starts} starts, ${checked.ends} ends), ` +
+    `${checked.blocks} blocks, ${checked.records} records (${checked.starts} starts, ${checked.ends} ends${checked.derived > 0 ? `, ${checked.derived} from the table` : ''}), ` +
     `${checked.gaps} gaps (${checked.lost} events lost${checked.unknownGaps > 0 ? `, ${checked.unknownGaps} of unknown size` : ''})`;
   const state = checked.closed
     ? `closed (${checked.closedAs})`

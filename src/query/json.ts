@@ -50,8 +50,11 @@ export class JsonWriter {
     const flags = batch.flags[row];
     const { present } = batch;
     const isConnection = kind === RecordKind.connection;
-    const startSeen = kind === RecordKind.start || (isConnection && !(flags & RecordFlag.startUnseen));
-    const endSeen = kind === RecordKind.end || (isConnection && !(flags & RecordFlag.endUnseen));
+    const isDerived = (flags & RecordFlag.derived) !== 0 && !isConnection;
+    const startSeen =
+      (kind === RecordKind.start && !isDerived) || (isConnection && !(flags & RecordFlag.startUnseen));
+    const endSeen =
+      (kind === RecordKind.end && !isDerived) || (isConnection && !(flags & RecordFlag.endUnseen));
     const timeUs = batch.timeUs[row];
     const time = this.#time(timeUs);
     const startUs = batch.startUs[row];
@@ -66,7 +69,8 @@ export class JsonWriter {
       `"end":${end},"endSeen":${endSeen}`;
     if (batch.zoneDirection[row] !== 0)
       line += `,"zoneDirection":"${directionNames[batch.zoneDirection[row]]}"`;
-    if (!endSeen && batch.endUs[row] !== 0) line += `,"endBefore":${this.#time(batch.endUs[row])}`;
+    if (isDerived) line += this.#derived(batch, row, kind);
+    else if (!endSeen && batch.endUs[row] !== 0) line += `,"endBefore":${this.#time(batch.endUs[row])}`;
     if (flags & RecordFlag.spansGap) line += ',"spansGap":true';
     if (flags & RecordFlag.partial) line += ',"partial":true';
     if (present & Column.status) line += `,"status":${batch.status[row]}`;
@@ -76,6 +80,18 @@ export class JsonWriter {
     if (batch.helper[row] !== 0) line += `,"helper":${JSON.stringify(batch.helpers[batch.helper[row]])}`;
     if (present & Column.id) line += `,"id":${batch.id[row]}`;
     return `${line},"file":${this.#file}}\n`;
+  }
+
+  /** Between when something happened that no event told. */
+  #derived(batch: EventBatch, row: number, kind: number): string {
+    const [after, before] =
+      kind === RecordKind.start ? ['startAfter', 'startBefore'] : ['endAfter', 'endBefore'];
+    const earliestUs = batch.endUs[row];
+    const range =
+      earliestUs === 0
+        ? ''
+        : `,"${after}":${this.#time(earliestUs)},"${before}":${this.#time(batch.timeUs[row])}`;
+    return `,"derived":true${range}`;
   }
 
   gap(gap: GapRecord): string {

@@ -1,7 +1,7 @@
 /**
  * Rows as the ancestor's list lines, written as bytes: once per listed row, no string, no allocation.
  *
- *     TIME LETTER[+ or space] src=A:P dst=A:P src=A:P dst=A:P[ proto=NAME]
+ *     TIME LETTER[+ or space, ? = no event told] src=A:P dst=A:P src=A:P dst=A:P[ proto=NAME]
  *     START END src=A:P dst=A:P src=A:P dst=A:P[ proto=NAME]
  *
  * The first pair is the original tuple, the second the reply. IPv6 endpoints are `[2001:db8::1]:443`. Protocols without ports
@@ -20,6 +20,7 @@ export const MAX_LINE_BYTES = 512;
 const ascii = (text: string) => Uint8Array.from(Buffer.from(text, 'latin1'));
 const SPACE = 32;
 const PLUS = 43;
+const QUESTION_MARK = 63;
 const NEWLINE = 10;
 /** By RecordKind. */
 const LETTERS = ascii('RSUEO');
@@ -96,7 +97,11 @@ export class LineWriter {
     at = this.#times.write(view, at, batch.timeUs[row]);
     view.setUint8(at++, SPACE);
     view.setUint8(at++, LETTERS[batch.kind[row]]);
-    view.setUint8(at++, batch.flags[row] & RecordFlag.replied ? PLUS : SPACE);
+    const flags = batch.flags[row];
+    view.setUint8(
+      at++,
+      flags & RecordFlag.derived ? QUESTION_MARK : flags & RecordFlag.replied ? PLUS : SPACE,
+    );
     return at;
   }
 

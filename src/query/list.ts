@@ -1,5 +1,5 @@
 /** `-L`: lists the rows of a log, or its connections, as the ancestor did or as JSON. */
-import { type EventBatch, RecordKind } from '../conntrack/batch.js';
+import { type EventBatch, RecordFlag, RecordKind } from '../conntrack/batch.js';
 import { DamageError } from '../errors.js';
 import { openLog } from '../log/open.js';
 import type { GapRecord, LogHeader, LogItem, LogSource } from '../log/source.js';
@@ -140,7 +140,7 @@ class Listing {
     let listed = 0;
     for (; i < count && length <= limit; i++) {
       const row = rows === undefined ? i : rows[i];
-      if (batch.kind[row] === RecordKind.snapshot && !showSnapshots) continue;
+      if (!showSnapshots && isFromTable(batch, row)) continue;
       length = lines.write(view, length, batch, row);
       listed++;
     }
@@ -153,7 +153,7 @@ class Listing {
     const { output } = this;
     for (; i < count; i++) {
       const row = rows === undefined ? i : rows[i];
-      if (batch.kind[row] === RecordKind.snapshot && !this.options.showSnapshots) continue;
+      if (!this.options.showSnapshots && isFromTable(batch, row)) continue;
       const text = this.#json.row(batch, row);
       if (output.isFull(text.length * 3)) return i;
       output.length += output.bytes.write(text, output.length);
@@ -161,4 +161,11 @@ class Listing {
     }
     return i;
   }
+}
+
+/** No event, but what the kernel's table told. */
+function isFromTable(batch: EventBatch, row: number): boolean {
+  const kind = batch.kind[row];
+  if (kind === RecordKind.connection) return false;
+  return kind === RecordKind.snapshot || (batch.flags[row] & RecordFlag.derived) !== 0;
 }

@@ -91,7 +91,9 @@ export class OpenStarts {
 
   /** Remove all; the memory is kept. */
   clear(): void {
-    this.forEach((entry) => this.remove(entry));
+    this.forEach((entry) => {
+      this.remove(entry);
+    });
   }
 
   /** All entries by start time; equal times in the order they were added, nearly. */

@@ -7,6 +7,9 @@
  * - A snapshot record (entry already open) counts as a start, unless its start was seen.
  * - An end without a start in the file is kept; its start is unknown unless the kernel told it.
  * - A gap between start and end flags the pair.
+ * - What the recorder found by comparing table and log (RecordFlag.derived) starts and ends connections too; such an end only says
+ *   that it came before a time. These rows and snapshots are written beside the events, so the end of a connection may stand a
+ *   moment before them: it gets its start from them then.
  *
  * Order of the result: by end as recorded, and after the last record those still open, by start.
  */
@@ -16,6 +19,8 @@ import { OpenStarts } from './open-starts.js';
 
 /** The event time of a start and the kernel's start time of the same entry differ by tens of microseconds. */
 export const START_TOLERANCE_US = 5000;
+/** Ends without a start that are remembered for a row that comes late: some seconds of them, in a file without snapshots. */
+const MAX_UNSTARTED = 65_536;
 /** Unended starts kept for one key: more than two are already the sign of lost ends. */
 const MAX_OPEN_PER_KEY = 4;
 const NONE = -1;
@@ -23,6 +28,9 @@ const NONE = -1;
 export class Pairer {
   readonly #open4 = new OpenStarts(KEY4_WORDS);
   readonly #open6 = new OpenStarts(KEY6_WORDS);
+  /** Ends whose start has not been seen: their time, and in `lastSeenUs` their row in `#out` plus 1 while it is there. */
+  readonly #unstarted4 = new OpenStarts(KEY4_WORDS);
+  readonly #unstarted6 = new OpenStarts(KEY6_WORDS);
   readonly #out: EventBatch;
   #gaps = 0;
   /** So far: starts whose end was not seen, and ends whose start is unknown. */
@@ -55,6 +63,8 @@ export class Pairer {
     if (this.#out.count === 0) return;
     yield this.#out;
     this.#out.clear();
+    this.#unstarted4.lastSeenUs.fill(0);
+    this.#unstarted6.lastSeenUs.fill(0);
   }
 
   /** The log ends here: what is left, then the open ones by start time. */
@@ -77,10 +87,12 @@ export class Pairer {
     const isSnapshot = batch.kind[row] === RecordKind.snapshot;
     const kernelStartUs = batch.startUs[row];
     const timeUs = isSnapshot && kernelStartUs > 0 ? kernelStartUs : batch.timeUs[row];
+    const isDerived = (batch.flags[row] & RecordFlag.derived) !== 0;
+    if ((isSnapshot || isDerived) && this.#isLate(batch, row, store, timeUs)) return;
     let entry = store.newest();
     if (entry !== NONE) {
       const sameStart = sameOrUnknown(store.kernelStartUs[entry], kernelStartUs);
-      if (isSnapshot && sameStart) return;
+      if ((isSnapshot || isDerived) && sameStart) return;
       // A start that the dump overtook: the same connection, now with its start.
       const upgrades = sameStart && store.isSnapshot[entry] === 1 && timeUs <= store.timeUs[entry];
       if (!upgrades) {
@@ -104,6 +116,10 @@ export class Pairer {
     const store = batch.family[row] === AF_INET ? this.#open4 : this.#open6;
     loadRowKey(store, batch, row);
     const newest = store.newest();
+    if (batch.flags[row] & RecordFlag.derived) {
+      this.#endUnseen(store, newest, batch, row);
+      return;
+    }
     let paired = NONE;
     if (newest !== NONE) {
       const kernelStartUs = batch.startUs[row];
@@ -117,7 +133,53 @@ export class Pairer {
     }
     appendEnd(this.#out, store, paired, this.#gaps, batch, row);
     if (paired !== NONE) store.remove(paired);
-    else if (batch.startUs[row] === 0) this.startUnseenCount++;
+    else {
+      if (batch.startUs[row] === 0) this.startUnseenCount++;
+      this.#rememberUnstarted(batch, row, store);
+    }
+  }
+
+  /** An end that nobody saw: after `endUs`, when the connection was last known to be open, and before the row's time. */
+  #endUnseen(store: OpenStarts, newest: number, batch: EventBatch, row: number): void {
+    let entry = newest;
+    while (entry !== NONE && store.timeUs[entry] > batch.endUs[row]) entry = store.older(entry);
+    if (entry === NONE) return; // its start is not in the file either: nothing is known but that it was
+    this.#giveUpOlder(store, store.older(entry), store.timeUs[entry]);
+    store.endedBeforeUs[entry] = batch.timeUs[row];
+    this.#giveUp(store, entry);
+  }
+
+  #rememberUnstarted(batch: EventBatch, row: number, { key }: OpenStarts): void {
+    const unstarted = this.#unstartedOf(batch, row);
+    if (unstarted.count >= MAX_UNSTARTED) unstarted.clear();
+    unstarted.key.set(key);
+    const entry = unstarted.add();
+    unstarted.timeUs[entry] = batch.timeUs[row];
+    unstarted.lastSeenUs[entry] = this.#out.count;
+  }
+
+  /** A start that is told after its end: the end gets it when it has not been handed out yet. */
+  #isLate(batch: EventBatch, row: number, { key }: OpenStarts, startUs: number): boolean {
+    const unstarted = this.#unstartedOf(batch, row);
+    if (unstarted.count === 0) return false;
+    unstarted.key.set(key);
+    const entry = unstarted.newest();
+    if (entry === NONE || unstarted.timeUs[entry] < batch.timeUs[row]) return false;
+    const outRow = unstarted.lastSeenUs[entry] - 1;
+    const isStartKnown = batch.kind[row] === RecordKind.start || batch.startUs[row] > 0;
+    if (outRow >= 0 && isStartKnown && this.#out.flags[outRow] & RecordFlag.startUnseen) {
+      this.#out.timeUs[outRow] = startUs;
+      this.#out.timeSource[outRow] = batch.timeSource[row];
+      this.#out.flags[outRow] =
+        (this.#out.flags[outRow] & ~RecordFlag.startUnseen) | (batch.flags[row] & RecordFlag.startUnseen);
+      if ((batch.flags[row] & RecordFlag.startUnseen) === 0) this.startUnseenCount--;
+    }
+    unstarted.remove(entry);
+    return true;
+  }
+
+  #unstartedOf(batch: EventBatch, row: number): OpenStarts {
+    return batch.family[row] === AF_INET ? this.#unstarted4 : this.#unstarted6;
   }
 
   /** Give up `entry` and the older ones of its key that started before `beforeUs`, the oldest first. */

@@ -97,7 +97,10 @@ export class TableKeeper {
     if (!this.#follower.hasNewerFile) return undefined;
     while (this.#follower.hasNewerFile) await this.#follower.enterNextFile();
     const atUs = this.#openedUs;
-    for (const { open } of this.#families) open.forEach((entry) => this.rows.addSnapshot(open, entry, atUs));
+    for (const { open } of this.#families)
+      open.forEach((entry) => {
+        this.rows.addSnapshot(open, entry, atUs);
+      });
     this.rows.note({ snapshot: { entries: this.openCount, atUs } }, atUs, atUs);
     return this.openCount;
   }

@@ -46,7 +46,9 @@ const full = (kind: number) =>
 test('docs/json.md names every key, and no other', () => {
   const { always, others } = documented('## Events and connections');
   assert.deepEqual(Object.keys(jsonOf({})), always);
-  assert.deepEqual(new Set(Object.keys(full(RecordKind.connection))), new Set([...always, ...others]));
+  const kinds = [RecordKind.connection, RecordKind.start, RecordKind.end];
+  const keys = kinds.flatMap((kind) => Object.keys(full(kind)));
+  assert.deepEqual(new Set(keys), new Set([...always, ...others]));
   const side = documented('`orig` and `reply` hold:');
   assert.deepEqual(Object.keys(jsonOf({}).orig), side.always);
   const sideKeys = [full(RecordKind.start), jsonOf({ proto: 1 }), jsonOf({ proto: 47 })].flatMap((row) =>
