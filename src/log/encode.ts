@@ -21,7 +21,7 @@ class RecordEncoder {
   readonly #addressRank = new Uint32Array(ADDRESSES_MAX);
   readonly #clientRank = new Uint32Array(BATCH_CAPACITY);
   readonly #serviceRank = new Uint32Array(BATCH_CAPACITY);
-  readonly #scratch = new Float64Array(ADDRESSES_MAX);
+  readonly #scratch = new Uint32Array(ADDRESSES_MAX);
   readonly #sections = new SectionWriter();
   readonly #sink = new ByteSink(new Uint8Array(BATCH_CAPACITY * WORST_BYTES_PER_ROW));
 
@@ -270,19 +270,21 @@ class RecordEncoder {
   /** Low bytes as section `id`, high bytes as the next; high bytes that are all zero are left out. */
   #addPlanes(id: number, values: Uint16Array, count: number, effort: Effort): void {
     const sink = this.#sink;
-    let from = sink.length;
+    const { bytes } = sink;
+    const low = sink.length;
+    const high = low + count;
     let any = 0;
     for (let i = 0; i < count; i++) {
-      sink.bytes[from + i] = values[i];
-      any |= values[i];
+      const value = values[i];
+      bytes[low + i] = value;
+      bytes[high + i] = value >>> 8;
+      any |= value;
     }
-    sink.length += count;
-    this.#add(id, from, effort);
+    sink.length = high;
+    this.#add(id, low, effort);
     if (any < 256) return;
-    from = sink.length;
-    for (let i = 0; i < count; i++) sink.bytes[from + i] = values[i] >>> 8;
     sink.length += count;
-    this.#add(id + 1, from, effort);
+    this.#add(id + 1, high, effort);
   }
 
   #add(id: number, from: number, effort: Effort): void {

@@ -52,13 +52,15 @@ export class WordTable {
   }
 }
 
-/** Above this share of distinct values sorting costs more time than it saves bytes (a flood from random addresses). */
-const SORT_UP_TO = 32768;
+const DIGIT_BITS = 11;
+const DIGITS = 1 << DIGIT_BITS;
+/** Three digits hold any u32 key. */
+const counts = new Uint32Array(DIGITS);
 
 /**
- * Order of the entries [0, count) by `keys` ascending into `order` (positions to entries) and `rank` (entries to positions).
- * Keys are below 2^32, count below 2^20: key and entry fit one double, and a typed array without a comparator sorts natively.
- * Too many entries stay in order of appearance: the format does not care.
+ * Order of the entries [0, count) by `keys` ascending into `order` (positions to entries) and `rank` (entries to positions); those
+ * before `from` keep their place. A radix sort by digits of 11 bits: a few thousand entries take it a tenth of the time of a
+ * typed array's own sort. `scratch` has room for as many.
  */
 export function sortByKey(
   keys: Uint32Array,
@@ -66,24 +68,39 @@ export function sortByKey(
   count: number,
   order: Uint32Array,
   rank: Uint32Array,
-  scratch: Float64Array,
+  scratch: Uint32Array,
 ): void {
-  if (count - from > SORT_UP_TO) {
-    for (let i = 0; i < count; i++) {
-      order[i] = i;
-      rank[i] = i;
-    }
-    return;
-  }
-  for (let i = from; i < count; i++) scratch[i] = keys[i] * 1048576 + i;
-  scratch.subarray(from, count).sort();
-  for (let i = 0; i < from; i++) {
-    order[i] = i;
-    rank[i] = i;
-  }
+  for (let i = 0; i < count; i++) order[i] = i;
+  sortDigit(keys, 0, from, count, order, scratch);
+  sortDigit(keys, DIGIT_BITS, from, count, scratch, order);
+  sortDigit(keys, 2 * DIGIT_BITS, from, count, order, scratch);
+  for (let i = 0; i < from; i++) rank[i] = i;
   for (let i = from; i < count; i++) {
-    const entry = scratch[i] % 1048576;
+    const entry = scratch[i];
     order[i] = entry;
     rank[entry] = i;
+  }
+}
+
+/** The entries of `input` in order of one digit of their keys; equal ones keep their order. */
+function sortDigit(
+  keys: Uint32Array,
+  shift: number,
+  from: number,
+  count: number,
+  input: Uint32Array,
+  output: Uint32Array,
+): void {
+  counts.fill(0);
+  for (let i = from; i < count; i++) counts[(keys[i] >>> shift) & (DIGITS - 1)]++;
+  let position = from;
+  for (let digit = 0; digit < DIGITS; digit++) {
+    const entries = counts[digit];
+    counts[digit] = position;
+    position += entries;
+  }
+  for (let i = from; i < count; i++) {
+    const entry = input[i];
+    output[counts[(keys[entry] >>> shift) & (DIGITS - 1)]++] = entry;
   }
 }
