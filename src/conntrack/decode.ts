@@ -133,17 +133,9 @@ export function decodeDatagram(
   const messageBytes =
     (bytes[offset] | (bytes[offset + 1] << 8) | (bytes[offset + 2] << 16) | (bytes[offset + 3] << 24)) >>> 0;
   const messageEnd = Math.min(end, offset + messageBytes);
-  decodeMessage(
-    bytes,
-    offset,
-    messageEnd,
-    kind,
-    timeUs,
-    timeSource,
-    cut || messageBytes > lengthBytes,
-    batch,
-    counters,
-  );
+  // Header and datagram must agree on the length, but for padding; else one of them lost something.
+  const partly = cut || messageBytes > lengthBytes || lengthBytes - messageBytes > 3;
+  decodeMessage(bytes, offset, messageEnd, kind, timeUs, timeSource, partly, batch, counters);
 }
 
 function decodeMessage(
@@ -153,13 +145,13 @@ function decodeMessage(
   kind: number,
   timeUs: number,
   timeSource: number,
-  cut: boolean,
+  partly: boolean,
   batch: EventBatch,
   counters: DecodeCounters,
 ): void {
   const row = batch.count;
   seen = 0;
-  partial = cut;
+  partial = partly;
   unknown = 0;
   replyProto = 0;
   origIcmp = 0;
@@ -249,16 +241,18 @@ function walk(
     }
     const number = (header >>> 16) & NLA_TYPE_MASK;
     const from = at + ATTRIBUTE_HEADER_BYTES;
-    let to = at + length;
-    if (to > end) {
-      partial = true;
-      to = end;
-    }
+    const to = at + length;
     const field =
       number < NUMBERS_PER_CONTEXT ? OPERATIONS[context * NUMBERS_PER_CONTEXT + number] : Field.unknown;
+    if (to > end) {
+      // Cut: what is whole inside it is read, but no value, for half a helper's name would be another name.
+      partial = true;
+      if (field >= Field.nested) walk(bytes, from, end, field - Field.nested, batch, row);
+      return;
+    }
     if (field >= Field.nested) walk(bytes, from, to, field - Field.nested, batch, row);
     else if (field === Field.unknown) unknown++;
-    else if (field !== Field.skip) read(bytes, from, to - from, field, batch, row);
+    else if (field !== Field.skip) read(bytes, from, length - ATTRIBUTE_HEADER_BYTES, field, batch, row);
     at += (length + 3) & ~3;
   }
   // Up to three bytes of padding may be missing at the very end; more is a cut attribute header.
