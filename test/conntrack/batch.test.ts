@@ -2,18 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Column, EventBatch } from '../../src/conntrack/batch.js';
+import { optionalColumns } from './columns.js';
 
 const ROWS = 5;
-
-type Values = Uint8Array | Uint16Array | Uint32Array | Float64Array;
-
-/** Every optional column by name; a zone has its direction in a column beside it. */
-function optionalColumns(batch: EventBatch): [name: string, values: Values][] {
-  return [...Object.keys(Column), 'zoneDirection'].map((name) => [
-    name,
-    (batch as unknown as Record<string, Values>)[name],
-  ]);
-}
 
 /** Rows with something in every column. */
 function fullBatch(): EventBatch {
