@@ -194,10 +194,9 @@ function viewWords(bytes: Uint8Array, offset: number): void {
   words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
 }
 
-/** The columns that every row writes start from zero; the optional ones are zero already (EventBatch.clear). */
+/** What a cut message may leave out starts from zero; the optional columns are zero already (EventBatch.clear). */
 function startRow(batch: EventBatch, row: number): void {
   batch.family[row] = NO_FAMILY;
-  batch.proto[row] = 0;
   batch.origSrc[row] = 0;
   batch.origDst[row] = 0;
   batch.replySrc[row] = 0;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Column, EventBatch } from '../../src/conntrack/batch.js';
 import { createDecodeCounters } from '../../src/conntrack/decode.js';
+import { InvariantError } from '../../src/errors.js';
 import { decode, decodeInto, rowOf } from './decoded.js';
 import { encodeMessage, MSG_CT_DELETE, MSG_CT_NEW, NLM_F_CREATE_EXCL, type Node } from './encode-message.js';
 import { type Event, messageOf, nodesOf, rowFor } from './events.js';
@@ -275,6 +276,11 @@ describe('what is no start and no end', () => {
         otherTypes: 1,
       });
   });
+});
+
+it('memory that is not on a word boundary is a bug of ours, and said so', () => {
+  const bytes = new Uint8Array(64);
+  assert.throws(() => decodeInto(new EventBatch(1), createDecodeCounters(), bytes, 2, 32), InvariantError);
 });
 
 it('the batch knows which columns hold anything', () => {
