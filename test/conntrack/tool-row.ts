@@ -1,4 +1,5 @@
 /** A line of `conntrack -E -o id` as the part of a row that it tells. */
+import { tcpStateNames } from '../../src/query/json.js';
 import type { Row, Side } from './decoded.js';
 
 export type ToldRow = Omit<
@@ -6,19 +7,6 @@ export type ToldRow = Omit<
   'partial' | 'timeUs' | 'timeSource' | 'startUs' | 'status' | 'labels' | 'use'
 >;
 
-/** enum tcp_conntrack, include/uapi/linux/netfilter/nf_conntrack_tcp.h. */
-const TCP_STATES = [
-  'NONE',
-  'SYN_SENT',
-  'SYN_RECV',
-  'ESTABLISHED',
-  'FIN_WAIT',
-  'CLOSE_WAIT',
-  'LAST_ACK',
-  'TIME_WAIT',
-  'CLOSE',
-  'SYN_SENT2',
-];
 const directions = ['zone', 'zone-orig', 'zone-reply'];
 
 /** `[NEW] tcp 6 120 SYN_SENT src=... dst=... sport=... dport=... [UNREPLIED] src=... ... id=...` */
@@ -41,7 +29,7 @@ export function toldRow(line: string): ToldRow {
     mark: Number(outer.get('mark') ?? 0),
     zone: zoneKey === undefined ? 0 : Number(outer.get(zoneKey)),
     zoneDirection: zoneKey === undefined ? 0 : directions.indexOf(zoneKey),
-    tcpState: proto === '6' ? TCP_STATES.indexOf(state) + 1 : 0,
+    tcpState: proto === '6' ? tcpStateNames.indexOf(state) + 1 : 0,
     id: Number(values.at(-1)![1]),
     timeoutSeconds: Number(timeoutSeconds),
     helper: outer.get('helper') ?? '',
