@@ -64,13 +64,22 @@ const NLA_TYPE_MASK = 0x3fff;
 const IPS_SEEN_REPLY = 0x2;
 const LABEL_BYTES = 16;
 const HELPERS_MAX = 255;
+/** What the log holds of a helper's name; the kernel's have at most 15. */
+const HELPER_NAME_BYTES_MAX = 255;
+/** Upper half of the first time in nanoseconds whose microseconds a double does not hold: 2^53 x 1000 / 2^32, in the year 2255. */
+const INEXACT_TIME_HIGH = 2_097_152_000;
 
-/** Bits of `seen`: which parts of the tuples a message had. */
-const SEEN_ORIG_ADDRESS = 1;
-const SEEN_REPLY_ADDRESS = 2;
-const SEEN_ORIG_PROTO = 4;
-const SEEN_REPLY_PROTO = 8;
-const SEEN_BOTH_TUPLES = 15;
+/** Bits of `seen`: which parts of the tuples a message had. Ports are none of them: whether there are any depends on the kernel. */
+const SEEN_ORIG_SRC = 1;
+const SEEN_ORIG_DST = 2;
+const SEEN_REPLY_SRC = 4;
+const SEEN_REPLY_DST = 8;
+const SEEN_ORIG_PROTO = 16;
+const SEEN_REPLY_PROTO = 32;
+const SEEN_ANY_ADDRESS = 15;
+const SEEN_BOTH_TUPLES = 63;
+/** `family` of a row that has no address yet. */
+const NO_FAMILY = 0;
 
 // State of the message being decoded: module variables, because an object per event is what this file must never make.
 let seen = 0;
@@ -124,17 +133,9 @@ export function decodeDatagram(
   const messageBytes =
     (bytes[offset] | (bytes[offset + 1] << 8) | (bytes[offset + 2] << 16) | (bytes[offset + 3] << 24)) >>> 0;
   const messageEnd = Math.min(end, offset + messageBytes);
-  decodeMessage(
-    bytes,
-    offset,
-    messageEnd,
-    kind,
-    timeUs,
-    timeSource,
-    cut || messageBytes > lengthBytes,
-    batch,
-    counters,
-  );
+  // Header and datagram must agree on the length, but for padding; else one of them lost something.
+  const partly = cut || messageBytes > lengthBytes || lengthBytes - messageBytes > 3;
+  decodeMessage(bytes, offset, messageEnd, kind, timeUs, timeSource, partly, batch, counters);
 }
 
 /**
@@ -160,13 +161,13 @@ function decodeMessage(
   kind: number,
   timeUs: number,
   timeSource: number,
-  cut: boolean,
+  partly: boolean,
   batch: EventBatch,
   counters: DecodeCounters,
 ): void {
   const row = batch.count;
   seen = 0;
-  partial = cut;
+  partial = partly;
   unknown = 0;
   replyProto = 0;
   origIcmp = 0;
@@ -182,7 +183,7 @@ function decodeMessage(
   walk(bytes, at, end, Context.message, batch, row);
   counters.unknownAttributes += unknown;
   batch.count = row + 1;
-  if ((seen & (SEEN_ORIG_ADDRESS | SEEN_REPLY_ADDRESS)) === 0) {
+  if ((seen & SEEN_ANY_ADDRESS) === 0) {
     batch.discardLast();
     counters.malformed++;
     return;
@@ -209,10 +210,9 @@ function viewWords(bytes: Uint8Array, offset: number): void {
   words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
 }
 
-/** The columns that every row writes start from zero; the optional ones are zero already (EventBatch.clear). */
+/** What a cut message may leave out starts from zero; the optional columns are zero already (EventBatch.clear). */
 function startRow(batch: EventBatch, row: number): void {
-  batch.family[row] = AF_INET;
-  batch.proto[row] = 0;
+  batch.family[row] = NO_FAMILY;
   batch.origSrc[row] = 0;
   batch.origDst[row] = 0;
   batch.replySrc[row] = 0;
@@ -256,16 +256,18 @@ function walk(
     }
     const number = (header >>> 16) & NLA_TYPE_MASK;
     const from = at + ATTRIBUTE_HEADER_BYTES;
-    let to = at + length;
-    if (to > end) {
-      partial = true;
-      to = end;
-    }
+    const to = at + length;
     const field =
       number < NUMBERS_PER_CONTEXT ? OPERATIONS[context * NUMBERS_PER_CONTEXT + number] : Field.unknown;
+    if (to > end) {
+      // Cut: what is whole inside it is read, but no value, for half a helper's name would be another name.
+      partial = true;
+      if (field >= Field.nested) walk(bytes, from, end, field - Field.nested, batch, row);
+      return;
+    }
     if (field >= Field.nested) walk(bytes, from, to, field - Field.nested, batch, row);
     else if (field === Field.unknown) unknown++;
-    else if (field !== Field.skip) read(bytes, from, to - from, field, batch, row);
+    else if (field !== Field.skip) read(bytes, from, length - ATTRIBUTE_HEADER_BYTES, field, batch, row);
     at += (length + 3) & ~3;
   }
   // Up to three bytes of padding may be missing at the very end; more is a cut attribute header.
@@ -287,32 +289,36 @@ function read(
   }
   switch (field) {
     case Field.origSrc4:
-      batch.origSrc[row] = batch.addresses4.intern(be32(from));
-      seen |= SEEN_ORIG_ADDRESS;
+      batch.origSrc[row] = intern4(from, batch, row);
+      seen |= SEEN_ORIG_SRC;
       break;
     case Field.origDst4:
-      batch.origDst[row] = batch.addresses4.intern(be32(from));
+      batch.origDst[row] = intern4(from, batch, row);
+      seen |= SEEN_ORIG_DST;
       break;
     case Field.replySrc4:
-      batch.replySrc[row] = batch.addresses4.intern(be32(from));
-      seen |= SEEN_REPLY_ADDRESS;
+      batch.replySrc[row] = intern4(from, batch, row);
+      seen |= SEEN_REPLY_SRC;
       break;
     case Field.replyDst4:
-      batch.replyDst[row] = batch.addresses4.intern(be32(from));
+      batch.replyDst[row] = intern4(from, batch, row);
+      seen |= SEEN_REPLY_DST;
       break;
     case Field.origSrc6:
       batch.origSrc[row] = intern6(from, batch, row);
-      seen |= SEEN_ORIG_ADDRESS;
+      seen |= SEEN_ORIG_SRC;
       break;
     case Field.origDst6:
       batch.origDst[row] = intern6(from, batch, row);
+      seen |= SEEN_ORIG_DST;
       break;
     case Field.replySrc6:
       batch.replySrc[row] = intern6(from, batch, row);
-      seen |= SEEN_REPLY_ADDRESS;
+      seen |= SEEN_REPLY_SRC;
       break;
     case Field.replyDst6:
       batch.replyDst[row] = intern6(from, batch, row);
+      seen |= SEEN_REPLY_DST;
       break;
     case Field.protoOrig:
       batch.proto[row] = bytes[from];
@@ -335,16 +341,16 @@ function read(
       batch.replyDstPort[row] = be16(bytes, from);
       break;
     case Field.origIcmpType:
-      origIcmp |= bytes[from] << 8;
+      origIcmp = (bytes[from] << 8) | (origIcmp & 0xff);
       break;
     case Field.origIcmpCode:
-      origIcmp |= bytes[from];
+      origIcmp = (origIcmp & 0xff00) | bytes[from];
       break;
     case Field.replyIcmpType:
-      replyIcmp |= bytes[from] << 8;
+      replyIcmp = (bytes[from] << 8) | (replyIcmp & 0xff);
       break;
     case Field.replyIcmpCode:
-      replyIcmp |= bytes[from];
+      replyIcmp = (replyIcmp & 0xff00) | bytes[from];
       break;
     default:
       readOptional(bytes, from, length, field, batch, row);
@@ -441,26 +447,46 @@ function be32(at: number): number {
   return swap32(words[at >>> 2]);
 }
 
-/** u64 nanoseconds to microseconds, floored. 2^32 = 4294967 x 1000 + 296, so every step is exact in a double. */
+/** u64 nanoseconds to microseconds, floored; 0 when no double holds them. 2^32 = 4294967 x 1000 + 296, so every step is exact. */
 function microseconds(at: number): number {
   const high = be32(at);
+  if (high >= INEXACT_TIME_HIGH) {
+    partial = true;
+    return 0;
+  }
   return high * 4294967 + Math.floor((high * 296 + be32(at + 4)) / 1000);
 }
 
+function intern4(at: number, batch: EventBatch, row: number): number {
+  return isOfFamily(AF_INET, batch, row) ? batch.addresses4.intern(be32(at)) : 0;
+}
+
 function intern6(at: number, batch: EventBatch, row: number): number {
-  batch.family[row] = AF_INET6;
+  if (!isOfFamily(AF_INET6, batch, row)) return 0;
   return batch.addresses6.intern(be32(at), be32(at + 4), be32(at + 8), be32(at + 12));
+}
+
+/** The first address decides: a row's indexes must all lead to the same table, also when a message mixes families. */
+function isOfFamily(family: number, batch: EventBatch, row: number): boolean {
+  if (batch.family[row] === family) return true;
+  if (batch.family[row] === NO_FAMILY) {
+    batch.family[row] = family;
+    return true;
+  }
+  partial = true;
+  return false;
 }
 
 /** Number of the helper name in [from, from + length), NUL-terminated; compares bytes, and makes a string for a new name only. */
 function internHelper(bytes: Uint8Array, from: number, length: number, helpers: string[]): number {
+  const lengthMax = Math.min(length, HELPER_NAME_BYTES_MAX);
   let nameBytes = 0;
-  while (nameBytes < length && bytes[from + nameBytes] !== 0) nameBytes++;
+  while (nameBytes < lengthMax && bytes[from + nameBytes] !== 0) nameBytes++;
   for (let index = 0; index < helpers.length; index++)
     if (equals(helpers[index], bytes, from, nameBytes)) return index;
   if (helpers.length > HELPERS_MAX) return 0;
   let name = '';
-  for (let i = 0; i < Math.min(nameBytes, 255); i++) name += String.fromCharCode(bytes[from + i]);
+  for (let i = 0; i < nameBytes; i++) name += String.fromCharCode(bytes[from + i]);
   return helpers.push(name) - 1;
 }
 

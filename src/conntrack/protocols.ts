@@ -21,9 +21,16 @@ const NAMES: Readonly<Record<number, string>> = {
 };
 
 /** Other names that users write for the same. */
-const ALIASES: Readonly<Record<string, number>> = { 'ipv6-icmp': 58, icmp6: 58, ipencap: 4 };
+const ALIASES: readonly (readonly [string, number])[] = [
+  ['ipv6-icmp', 58],
+  ['icmp6', 58],
+  ['ipencap', 4],
+];
 
-const NUMBERS = new Map(Object.entries(NAMES).map(([number, name]) => [name, Number(number)]));
+const NUMBERS = new Map<string, number>([
+  ...Object.entries(NAMES).map(([number, name]): [string, number] => [name, Number(number)]),
+  ...ALIASES,
+]);
 
 /** What the two 16-bit columns of a tuple hold. */
 export const PortMeaning = { none: 0, ports: 1, icmp: 2, gre: 3 } as const;
@@ -45,6 +52,5 @@ export function protocolName(proto: number): string {
 /** Number of a protocol given by name (any case) or number 0 to 255; undefined when there is none. */
 export function protocolNumber(text: string): number | undefined {
   if (/^\d{1,3}$/.test(text)) return Number(text) <= 255 ? Number(text) : undefined;
-  const name = text.toLowerCase();
-  return NUMBERS.get(name) ?? ALIASES[name];
+  return NUMBERS.get(text.toLowerCase());
 }

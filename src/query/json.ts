@@ -8,7 +8,7 @@ import { type AddressText, AddressText4, AddressText6 } from './address-text.js'
 export const eventNames = ['reset', 'start', 'update', 'end', 'snapshot', 'connection'] as const;
 const directionNames = ['both', 'orig', 'reply'] as const;
 /** enum tcp_conntrack, include/uapi/linux/netfilter/nf_conntrack_tcp.h. */
-const tcpStateNames = [
+export const tcpStateNames = [
   'NONE',
   'SYN_SENT',
   'SYN_RECV',

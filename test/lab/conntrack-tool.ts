@@ -23,12 +23,19 @@ export function toolTable(namespace: Namespace): string[] {
   );
 }
 
+/** Follow the events of a namespace, each as letter and text; else as `toolLines`. */
+export async function toolEvents(namespace: Namespace): Promise<(count: number) => Promise<string[]>> {
+  const stop = await toolLines(namespace);
+  return async (count) =>
+    (await stop(count)).map((line) => (line.includes('[NEW]') ? 'S' : 'E') + toolText(line));
+}
+
 /**
- * Follow the events of a namespace until the returned function is called, which waits until there are `count` and answers all,
- * as letter and text. It fails beyond about 160 events in one burst: version 1.4.7 sets `-b` on another socket than the one it
+ * Follow the events of a namespace until the returned function is called, which waits until there are `count` and answers all
+ * lines as printed. It fails beyond about 160 events in one burst: version 1.4.7 sets `-b` on another socket than the one it
  * reads.
  */
-export async function toolEvents(namespace: Namespace): Promise<(count: number) => Promise<string[]>> {
+export async function toolLines(namespace: Namespace): Promise<(count: number) => Promise<string[]>> {
   const before = listenerCount(namespace);
   const child = namespace.spawn('conntrack', ['-E', '-e', 'NEW,DESTROY', '-o', 'timestamp,id'], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -50,7 +57,7 @@ export async function toolEvents(namespace: Namespace): Promise<(count: number) 
     }
     child.kill('SIGTERM');
     await closed;
-    return lines(output).map((line) => (line.includes('[NEW]') ? 'S' : 'E') + toolText(line));
+    return lines(output);
   };
 }
 

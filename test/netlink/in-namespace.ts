@@ -51,7 +51,7 @@ export class SyncInjector {
   }
 
   flush(): void {
-    this.#exchange(flushMessage());
+    this.exchange(flushMessage());
   }
 
   close(): void {
@@ -62,12 +62,12 @@ export class SyncInjector {
     const batch = new FloodBatch(operation, plan, BATCH_MESSAGES);
     for (let sent = 0; sent < plan.count; sent += BATCH_MESSAGES) {
       const count = Math.min(BATCH_MESSAGES, plan.count - sent);
-      this.#exchange(batch.fill((plan.first ?? 0) + sent, count));
+      this.exchange(batch.fill((plan.first ?? 0) + sent, count));
     }
   }
 
-  /** One acknowledgement per send; anything before it is a refusal. */
-  #exchange(messages: Uint8Array): void {
+  /** Send requests, the last of which asks for an acknowledgement; any answer before that is a refusal. */
+  exchange(messages: Uint8Array): void {
     sendNetlink(this.#fd, messages, 'inject');
     const answer = new Uint8Array(4096);
     receiveNetlink(this.#fd, answer, 'inject');
