@@ -20,6 +20,7 @@ import {
 } from './batch.js';
 import { PLAIN_TUPLES_BYTES, readPlainTuples, swap32 } from './plain-tuples.js';
 import { PortMeaning, portMeaning } from './protocols.js';
+import { findShape, learnShape } from './shapes.js';
 
 /** What a decoder has seen so far; plain counts. */
 export interface DecodeCounters {
@@ -179,8 +180,11 @@ function decodeMessage(
     batch.family[row] = AF_INET;
     seen = SEEN_BOTH_TUPLES;
     at += PLAIN_TUPLES_BYTES;
-  } else startRow(batch, row);
-  walk(bytes, at, end, Context.message, batch, row);
+    readRest(bytes, at, end, batch, row);
+  } else {
+    startRow(batch, row);
+    walk(bytes, at, end, Context.message, batch, row);
+  }
   counters.unknownAttributes += unknown;
   batch.count = row + 1;
   if ((seen & SEEN_ANY_ADDRESS) === 0) {
@@ -201,6 +205,19 @@ function decodeMessage(
   else setTime(batch, row, timeUs, timeSource);
   if (kind === RecordKind.start) counters.starts++;
   else if (kind === RecordKind.end) counters.ends++;
+}
+
+/** What stands behind both tuples. */
+function readRest(bytes: Uint8Array, at: number, end: number, batch: EventBatch, row: number): void {
+  const shape = findShape(words, at >>> 2, end - at);
+  if (shape === undefined) {
+    walk(bytes, at, end, Context.message, batch, row);
+    learnShape(words, at >>> 2, end - at, Context.message, MINIMUM_BYTES);
+    return;
+  }
+  const { fields, valueAt, valueBytes, valueCount } = shape;
+  for (let i = 0; i < valueCount; i++)
+    readOptional(bytes, at + valueAt[i], valueBytes[i], fields[i], batch, row);
 }
 
 /** The same memory as 32-bit words; kept, because a recording reads from one buffer. */

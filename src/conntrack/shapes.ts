@@ -1,0 +1,91 @@
+/**
+ * Events of one kind have the same layout, message after message: the attributes behind the tuples are learned once, and from then on
+ * verified and jumped to instead of walked. A shape is the header word of every attribute, nested ones too, and for each value
+ * that is wanted its place. When one header differs nothing has been touched, and the general walk reads the message. Parser thread,
+ * per message: no allocation but when a shape is learned.
+ */
+import { Field, NUMBERS_PER_CONTEXT, OPERATIONS } from './attributes.js';
+
+const ATTRIBUTES_MAX = 32;
+const ATTRIBUTE_HEADER_BYTES = 4;
+const NLA_TYPE_MASK = 0x3fff;
+/** Shapes are found by their length in words: few kinds of events share one. */
+const SHAPES = 128;
+
+export class Shape {
+  /** Bytes of all attributes; 0 = nothing learned. */
+  lengthBytes = 0;
+  headerCount = 0;
+  /** Offsets in words from the first attribute, and the words there. */
+  readonly headerAt = new Uint16Array(ATTRIBUTES_MAX);
+  readonly headers = new Uint32Array(ATTRIBUTES_MAX);
+  valueCount = 0;
+  readonly fields = new Uint8Array(ATTRIBUTES_MAX);
+  /** Offset in bytes from the first attribute, and length of each value. */
+  readonly valueAt = new Uint16Array(ATTRIBUTES_MAX);
+  readonly valueBytes = new Uint16Array(ATTRIBUTES_MAX);
+}
+
+const shapes = Array.from({ length: SHAPES }, () => new Shape());
+
+/** The shape that the `lengthBytes` bytes of attributes from word `at` on have, or undefined. */
+export function findShape(words: Uint32Array, at: number, lengthBytes: number): Shape | undefined {
+  const shape = shapes[(lengthBytes >>> 2) & (SHAPES - 1)];
+  if (shape.lengthBytes !== lengthBytes) return undefined;
+  const { headerAt, headers, headerCount } = shape;
+  for (let i = 0; i < headerCount; i++) if (words[at + headerAt[i]] !== headers[i]) return undefined;
+  return shape;
+}
+
+/**
+ * Learn the shape of well-formed attributes in the `context` of OPERATIONS. Anything irregular (unknown attributes, lengths that do
+ * not fit, payloads shorter than `minimumBytes` of their field) is left to the walk.
+ */
+export function learnShape(
+  words: Uint32Array,
+  at: number,
+  lengthBytes: number,
+  context: number,
+  minimumBytes: Uint8Array,
+): void {
+  if (lengthBytes <= 0 || lengthBytes % 4 !== 0) return;
+  const shape = shapes[(lengthBytes >>> 2) & (SHAPES - 1)];
+  shape.headerCount = 0;
+  shape.valueCount = 0;
+  const isRegular = learn(shape, words, at, 0, lengthBytes, context, minimumBytes);
+  shape.lengthBytes = isRegular ? lengthBytes : 0;
+}
+
+/** The attributes in [from, to), offsets in bytes from word `at`. False when something is irregular. */
+function learn(
+  shape: Shape,
+  words: Uint32Array,
+  at: number,
+  from: number,
+  to: number,
+  context: number,
+  minimumBytes: Uint8Array,
+): boolean {
+  while (from < to) {
+    const header = words[at + (from >>> 2)];
+    const length = header & 0xffff;
+    const number = (header >>> 16) & NLA_TYPE_MASK;
+    if (length < ATTRIBUTE_HEADER_BYTES || from + length > to) return false;
+    if (number >= NUMBERS_PER_CONTEXT || shape.headerCount === ATTRIBUTES_MAX) return false;
+    shape.headerAt[shape.headerCount] = from >>> 2;
+    shape.headers[shape.headerCount++] = header;
+    const field = OPERATIONS[context * NUMBERS_PER_CONTEXT + number];
+    const value = from + ATTRIBUTE_HEADER_BYTES;
+    if (field === Field.unknown) return false;
+    if (field >= Field.nested) {
+      if (!learn(shape, words, at, value, from + length, field - Field.nested, minimumBytes)) return false;
+    } else if (field !== Field.skip) {
+      if (length - ATTRIBUTE_HEADER_BYTES < minimumBytes[field]) return false;
+      shape.fields[shape.valueCount] = field;
+      shape.valueAt[shape.valueCount] = value;
+      shape.valueBytes[shape.valueCount++] = length - ATTRIBUTE_HEADER_BYTES;
+    }
+    from += (length + 3) & ~3;
+  }
+  return true;
+}
