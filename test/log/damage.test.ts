@@ -9,7 +9,9 @@ import { DamageError } from '../../src/errors.js';
 import type { FileMeta } from '../../src/log/file-meta.js';
 import { LogFileWriter } from '../../src/log/file-writer.js';
 import { BLOCK_HEADER_BYTES, FILE_PREAMBLE_BYTES } from '../../src/log/format.js';
+import { ByteInput, FileFeed } from '../../src/log/input.js';
 import { openLog } from '../../src/log/open.js';
+import { scanBlocks } from '../../src/log/scan.js';
 import { testFiles } from '../../src/query/check.js';
 
 const BLOCKS = 3;
@@ -190,6 +192,28 @@ test('zeroed pages are skipped', async () => {
   const { rows, damaged } = await read(bytes);
   assert.equal(rows.length, ROWS * (BLOCKS - 1));
   assert.ok(damaged);
+});
+
+test('bytes missing from a block cost that block alone, also where blocks are passed over unread', async () => {
+  const blocks = blockOffsets();
+  for (const [from, to] of blocks.slice(1, BLOCKS + 1)) {
+    for (const cut of [1, to - from - BLOCK_HEADER_BYTES]) {
+      const bytes = Buffer.concat([sound.subarray(0, to - cut), sound.subarray(to)]);
+      const { rows, damaged } = await read(bytes);
+      assert.equal(rows.length, ROWS * (BLOCKS - 1), `${cut} bytes missing before ${to}`);
+      assert.ok(damaged);
+      writeFileSync(path, bytes);
+      const offsets: number[] = [];
+      const input = new ByteInput(new FileFeed(path));
+      await input.need(FILE_PREAMBLE_BYTES);
+      input.advance(FILE_PREAMBLE_BYTES);
+      for await (const item of scanBlocks(input, { wants: () => false }))
+        if (item.type === 'block') offsets.push(item.offsetBytes);
+      await input.close();
+      const expected = blocks.filter(([at]) => at !== from).map(([at]) => (at > from ? at - cut : at));
+      assert.deepEqual(offsets, expected);
+    }
+  }
 });
 
 test('files swapped in the chain', async () => {
