@@ -2,6 +2,8 @@
 import { AF_INET, AF_INET6, Column, type EventBatch, RecordKind } from '../conntrack/batch.js';
 import { type ByteSource, badPayload } from './bytes.js';
 import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './columns.js';
+import { BlockCodec } from './format.js';
+import type { ScannedBlock } from './scan.js';
 import { SectionReader } from './sections.js';
 
 /** Tables of the block being read; reused from block to block. */
@@ -264,4 +266,21 @@ export function decodeRecords(
 ): void {
   decoder ??= new RecordDecoder();
   decoder.decode(payload, count, minTimeUs, batch);
+}
+
+/**
+ * Replace the contents of `batch`, which is answered, by the rows of a record block. Times outside the range that its header
+ * says make the whole block unbelievable; so no row has a time that cannot be printed.
+ */
+export function decodeBlock({ frame, payload }: ScannedBlock, batch: EventBatch): EventBatch {
+  const { codec, count, minTimeUs, maxTimeUs } = frame;
+  if (codec !== BlockCodec.sections) throw badPayload(`uses codec ${codec}`);
+  decodeRecords(payload, count, minTimeUs, batch);
+  const { timeUs, startUs, endUs } = batch;
+  for (let i = 0; i < count; i++) {
+    const isInside = timeUs[i] >= minTimeUs && timeUs[i] <= maxTimeUs && endUs[i] <= maxTimeUs;
+    if (!isInside || endUs[i] < 0 || startUs[i] < 0 || startUs[i] > Number.MAX_SAFE_INTEGER)
+      throw badPayload('has times outside its range');
+  }
+  return batch;
 }

@@ -106,17 +106,21 @@ async function skipToHeader(input: ByteInput): Promise<number> {
   input.advance(1);
   for (;;) {
     const available = await input.need(BLOCK_HEADER_BYTES);
-    if (available < BLOCK_HEADER_BYTES) {
-      input.advance(available);
-      return input.offset - from;
-    }
-    const { buffer, start, end } = input;
-    const found = Buffer.from(buffer.buffer, start, end - start).indexOf(BLOCK_MARKER);
-    if (found !== 0) {
-      // Without a marker the last bytes may still be the beginning of one.
-      input.advance(found < 0 ? available - BLOCK_MARKER.length + 1 : found);
-    } else if (isHeader(buffer, start)) return input.offset - from;
-    else input.advance(1);
+    const found = findHeader(input.buffer, input.start, input.start + available);
+    const isLast = available < BLOCK_HEADER_BYTES;
+    // The last bytes may be the beginning of a header.
+    input.advance(found >= 0 ? found - input.start : isLast ? available : available - BLOCK_HEADER_BYTES + 1);
+    if (found >= 0 || isLast) return input.offset - from;
+  }
+}
+
+/** Where the first whole header in the bytes [from, to) stands, -1 when none does. */
+export function findHeader(bytes: Uint8Array, from: number, to: number): number {
+  const searched = Buffer.from(bytes.buffer, bytes.byteOffset, to);
+  for (let at = from; ; at++) {
+    at = searched.indexOf(BLOCK_MARKER, at);
+    if (at < 0 || at + BLOCK_HEADER_BYTES > to) return -1;
+    if (isHeader(bytes, at)) return at;
   }
 }
 

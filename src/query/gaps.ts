@@ -15,23 +15,25 @@ function lostText(gap: GapRecord): string {
 
 export class GapSum {
   count = 0;
-  #lost = 0;
-  #isUpperBound = false;
-  #unknown = 0;
+  /** Events lost in gaps of exact size; the upper bounds of others; gaps of which nothing is known. */
+  lost = 0;
+  lostAtMost = 0;
+  unknown = 0;
 
-  add(gap: GapRecord): void {
+  add({ certainty, lost }: GapRecord): void {
     this.count++;
-    if (gap.certainty === 'unknown') this.#unknown++;
-    else this.#lost += gap.lost;
-    if (gap.certainty === 'at-most') this.#isUpperBound = true;
+    if (certainty === 'unknown') this.unknown++;
+    else if (certainty === 'exact') this.lost += lost;
+    else this.lostAtMost += lost;
   }
 
   /** `2 gaps: at most 17 events lost, and an unknown number in 1 of them`; empty without gaps. */
   text(): string {
     if (this.count === 0) return '';
     const gaps = `${this.count} gap${this.count === 1 ? '' : 's'}`;
-    if (this.#unknown === this.count) return `${gaps}: an unknown number of events lost`;
-    const lost = `${this.#isUpperBound ? 'at most ' : ''}${this.#lost} event${this.#lost === 1 ? '' : 's'} lost`;
-    return `${gaps}: ${lost}${this.#unknown > 0 ? `, and an unknown number in ${this.#unknown} of them` : ''}`;
+    if (this.unknown === this.count) return `${gaps}: an unknown number of events lost`;
+    const sum = this.lost + this.lostAtMost;
+    const lost = `${this.lostAtMost > 0 ? 'at most ' : ''}${sum} event${sum === 1 ? '' : 's'} lost`;
+    return `${gaps}: ${lost}${this.unknown > 0 ? `, and an unknown number in ${this.unknown} of them` : ''}`;
   }
 }

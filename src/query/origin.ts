@@ -1,21 +1,20 @@
 /** What a squeezed file keeps of the file it stands for. */
 import { basename } from 'node:path';
 import { DamageError } from '../errors.js';
+import { readBeginning } from '../log/beginning.js';
 import type { FileMeta } from '../log/file-meta.js';
 import { ByteInput, FileFeed } from '../log/input.js';
-import { readMeta, readPreamble } from '../log/reader.js';
 import { scanBlocks } from '../log/scan.js';
+import { hex } from '../log/segment.js';
 
 /** Header facts of a format 3 file with its first and last hash; nothing for other formats, pipes and packed files. */
 export async function readOrigin(path: string): Promise<Partial<FileMeta>> {
   if (path === '-') return {};
   const input = new ByteInput(new FileFeed(path));
   try {
-    await readPreamble(input, path);
-    const { meta, block } = await readMeta(input, path);
-    if (block === undefined) return {};
-    const hex = (chain: Uint8Array) => Buffer.from(chain).toString('hex');
-    const firstChain = hex(block.frame.chain);
+    const { meta, header } = await readBeginning(input, path);
+    if (header === undefined) return {};
+    const firstChain = hex(header.frame.chain);
     let lastChain = firstChain;
     for await (const item of scanBlocks(input, { wants: () => false }))
       if (item.type === 'block') lastChain = hex(item.frame.chain);
