@@ -1,10 +1,23 @@
 /** Payload to EventBatch: the inverse of encode.ts for bytes that nobody vouches for. Every failure is a DamageError 'bad-payload'. */
-import { AF_INET, AF_INET6, Column, type EventBatch, RecordKind } from '../conntrack/batch.js';
+import {
+  AF_INET,
+  AF_INET6,
+  BATCH_CAPACITY,
+  Column,
+  type EventBatch,
+  RecordKind,
+} from '../conntrack/batch.js';
+import type { DamageError } from '../errors.js';
 import { type ByteSource, badPayload } from './bytes.js';
 import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './columns.js';
 import { BlockCodec } from './format.js';
 import type { ScannedBlock } from './scan.js';
 import { SectionReader } from './sections.js';
+
+/** Rows refer to tables with 16 bits, helpers with 8, and name four addresses each: nothing larger is read into memory. */
+const MAX_TABLE_ENTRIES = 65536;
+const MAX_HELPERS = 256;
+const MAX_ADDRESSES = 4 * BATCH_CAPACITY;
 
 /** Tables of the block being read; reused from block to block. */
 class RecordDecoder {
@@ -33,7 +46,9 @@ class RecordDecoder {
   #readClasses(sections: SectionReader, batch: EventBatch): void {
     const source = sections.source(Section.classes);
     const words: number[] = [];
-    while (source.at < source.end) words.push(source.varint());
+    while (source.at < source.end) {
+      if (words.push(source.varint()) > MAX_TABLE_ENTRIES * CLASS_FIELDS) throw tooLarge();
+    }
     if (words.length % CLASS_FIELDS !== 0) throw badPayload('has half a class');
     for (const word of words) if (word > 0xffffffff) throw badPayload('has a class out of range');
     this.#classes = Uint32Array.from(words);
@@ -41,7 +56,7 @@ class RecordDecoder {
     while (names.at < names.end) {
       let name = '';
       for (let length = names.u8(); length > 0; length--) name += String.fromCharCode(names.u8());
-      batch.helpers.push(name);
+      if (batch.helpers.push(name) > MAX_HELPERS) throw tooLarge();
     }
     for (let i = 0; i < words.length; i += CLASS_FIELDS) {
       if ((words[i] & 7) > RecordKind.connection) throw badPayload('has a record of unknown kind');
@@ -188,10 +203,11 @@ function readAddresses(sections: SectionReader, batch: EventBatch): void {
   while (source.at < source.end) {
     value += source.zigzag();
     if (value < 0 || value > 0xffffffff) throw badPayload('has an address out of range');
-    batch.addresses4.append(value);
+    if (batch.addresses4.append(value) > MAX_ADDRESSES) throw tooLarge();
   }
   const bytes = sections.bytes(Section.addresses6);
   if (bytes.length % 16 !== 0) throw badPayload('has half an address');
+  if (bytes.length / 16 > MAX_ADDRESSES) throw tooLarge();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < bytes.length; at += 16)
     batch.addresses6.append(
@@ -216,7 +232,7 @@ function readDifferences(source: ByteSource): Uint32Array {
   while (source.at < source.end) {
     value += source.zigzag();
     if (value < 0 || value > 0xffffffff) throw badPayload('has a reference out of range');
-    values.push(value);
+    if (values.push(value) > MAX_TABLE_ENTRIES) throw tooLarge();
   }
   return Uint32Array.from(values);
 }
@@ -239,6 +255,10 @@ function readWhole(
   batch.present |= column;
   const source = sections.source(id);
   for (let i = 0; i < batch.count; i++) values[i] = source.varint();
+}
+
+function tooLarge(): DamageError {
+  return badPayload('has a table larger than its rows can use');
 }
 
 function readPorts(bytes: Uint8Array, count: number): Uint16Array {

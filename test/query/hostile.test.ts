@@ -1,0 +1,123 @@
+/** Files whose author computed every checksum: whatever they hold ends in a listing of printable text or in a DamageError. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { DamageError } from '../../src/errors.js';
+import { BLOCK_HEADER_BYTES, BlockField } from '../../src/log/format.js';
+import { stampFrame } from '../../src/log/frame.js';
+import { openLog } from '../../src/log/open.js';
+import { testFiles } from '../../src/query/check.js';
+import { type Piece, piecesOf, writeSound } from '../log/damage-helper.js';
+import { listText, temporaryDirectory, useZone } from './helpers.js';
+
+const RUNS = 200;
+/** Anything but text, line ends, and what a terminal would obey. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const UNPRINTABLE = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;
+
+/** A block with this payload, and with all checksums right but the chain. */
+function forged({ bytes, ...piece }: Piece, payload: Uint8Array): Piece {
+  const block = new Uint8Array(BLOCK_HEADER_BYTES + payload.length);
+  block.set(bytes.subarray(0, BLOCK_HEADER_BYTES));
+  block.set(payload, BLOCK_HEADER_BYTES);
+  new DataView(block.buffer).setUint32(BlockField.storedBytes, payload.length, true);
+  stampFrame(block, 0, new Uint8Array(32));
+  return { ...piece, bytes: block };
+}
+
+/** Every way to read a file. */
+async function readEveryWay(file: string): Promise<void> {
+  const attempts = [
+    () => listText(file, { showGaps: true, showSnapshots: true }),
+    () => listText(file, { json: true, showGaps: true, showSnapshots: true }),
+    () => listText(file, { squeeze: true }),
+  ];
+  for (const attempt of attempts) {
+    try {
+      const { stdout, stderr } = await attempt();
+      assert.doesNotMatch(stdout, UNPRINTABLE);
+      assert.doesNotMatch(stderr, UNPRINTABLE);
+    } catch (error) {
+      if (!(error instanceof DamageError)) throw error;
+      assert.doesNotMatch(error.message, UNPRINTABLE);
+    }
+  }
+  for await (const { lines } of testFiles([file])) assert.doesNotMatch(lines.join('\n'), UNPRINTABLE);
+}
+
+test('any bytes changed in a payload', async (t) => {
+  useZone(t, 'UTC');
+  const directory = temporaryDirectory(t);
+  const pieces = piecesOf(writeSound(join(directory, 'sound.ct')));
+  const file = join(directory, 'a.ct');
+  const changes = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: pieces.length - 1 }), changes, async (i, changed) => {
+      const payload = pieces[i].bytes.slice(BLOCK_HEADER_BYTES);
+      for (const [at, value] of changed) payload[at % payload.length] = value;
+      writeFileSync(
+        file,
+        Buffer.concat(pieces.with(i, forged(pieces[i], payload)).map(({ bytes }) => bytes)),
+      );
+      await readEveryWay(file);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test('any JSON where a header, a gap or an end should be', async (t) => {
+  useZone(t, 'UTC');
+  const directory = temporaryDirectory(t);
+  const pieces = piecesOf(writeSound(join(directory, 'sound.ct')));
+  const file = join(directory, 'a.ct');
+  const json = pieces.flatMap(({ name, bytes }, i) =>
+    ['header', 'block 3', 'end'].includes(name)
+      ? [{ i, value: JSON.parse(Buffer.from(bytes.subarray(BLOCK_HEADER_BYTES)).toString()) }]
+      : [],
+  );
+  const anything = fc.oneof(
+    fc.jsonValue(),
+    fc.constantFrom('\u001b[2J', '\u009b2J', 1e300, -1, 2 ** 53, 0.5),
+  );
+  const altered = fc.constantFrom(...json).chain(({ i, value }) => {
+    const field = fc
+      .constantFrom(...Object.keys(value))
+      .chain((key) => anything.map((v) => ({ ...value, [key]: v })));
+    return fc.oneof(field, anything).map((v) => ({ i, text: JSON.stringify(v) }));
+  });
+  await fc.assert(
+    fc.asyncProperty(altered, async ({ i, text }) => {
+      const piece = forged(pieces[i], Buffer.from(text));
+      writeFileSync(file, Buffer.concat(pieces.with(i, piece).map(({ bytes }) => bytes)));
+      await readEveryWay(file);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test('any number in the header of a block', async (t) => {
+  useZone(t, 'UTC');
+  const directory = temporaryDirectory(t);
+  const pieces = piecesOf(writeSound(join(directory, 'sound.ct')));
+  const file = join(directory, 'a.ct');
+  const fields = [BlockField.runId, BlockField.sequence, BlockField.minTimeUs, BlockField.maxTimeUs];
+  const block = fc.integer({ min: 1, max: pieces.length - 1 });
+  const value = fc.oneof(
+    fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+    fc.constantFrom(0n, 2n ** 53n - 1n, 2n ** 53n),
+  );
+  await fc.assert(
+    fc.asyncProperty(block, fc.constantFrom(...fields), value, async (i, field, number) => {
+      const bytes = pieces[i].bytes.slice();
+      new DataView(bytes.buffer).setBigUint64(field, number, true);
+      const piece = forged({ ...pieces[i], bytes }, bytes.subarray(BLOCK_HEADER_BYTES));
+      writeFileSync(file, Buffer.concat(pieces.with(i, piece).map((part) => part.bytes)));
+      await readEveryWay(file);
+      const source = await openLog(file);
+      await source.close();
+    }),
+    { numRuns: RUNS },
+  );
+});
