@@ -2,14 +2,7 @@
 import { DamageError } from '../errors.js';
 import type { FileMeta } from './file-meta.js';
 import { BLOCK_HEADER_BYTES, BlockType, FILE_MAGIC, FILE_PREAMBLE_BYTES, FORMAT_MAJOR } from './format.js';
-import {
-  filePreamble,
-  firstChain,
-  nextChain,
-  type ParsedFrame,
-  parseFrame,
-  payloadIsIntact,
-} from './frame.js';
+import { filePreamble, firstChain, follows, type ParsedFrame, parseFrame, payloadIsIntact } from './frame.js';
 import type { ByteInput } from './input.js';
 import { parseMeta } from './json-blocks.js';
 import { findHeader, type ScannedBlock, scanBlocks } from './scan.js';
@@ -142,8 +135,7 @@ async function followsFrom(input: ByteInput, preamble: Preamble): Promise<boolea
   const payload = bytes.subarray(frame.headerBytes);
   if (frame.type !== BlockType.header || !payloadIsIntact(payload, frame)) return undefined;
   const meta = parseMeta({ type: 'block', frame, offsetBytes, bytes, payload });
-  const before = chainBefore(preamble, meta);
-  return Buffer.compare(nextChain(before, bytes, 0, frame.headerBytes, frame.storedBytes), frame.chain) === 0;
+  return follows(chainBefore(preamble, meta), bytes, frame);
 }
 
 /** Chain value before the header block that holds `meta`. */

@@ -71,6 +71,12 @@ export function nextChain(
     .digest();
 }
 
+/** Does the block that begins with `bytes` say with its hash that `previous` was the chain before it? */
+export function follows(previous: Uint8Array, bytes: Uint8Array, frame: ParsedFrame): boolean {
+  const expected = nextChain(previous, bytes, 0, frame.headerBytes, frame.storedBytes);
+  return Buffer.compare(expected, frame.chain) === 0;
+}
+
 /** Write the fields of a header whose payload follows at `offset + BLOCK_HEADER_BYTES`; chain and CRCs come with `stampFrame`. */
 export function writeFields(bytes: Uint8Array, offset: number, fields: BlockFields): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_HEADER_BYTES);

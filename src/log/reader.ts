@@ -5,10 +5,10 @@ import { type Beginning, readBeginning } from './beginning.js';
 import { BlockOrder } from './block-order.js';
 import { decodeBlock } from './decode.js';
 import { BlockType, isRecordBlock } from './format.js';
-import type { ParsedFrame } from './frame.js';
+import { follows, type ParsedFrame } from './frame.js';
 import { headerLines } from './header-lines.js';
 import type { ByteInput } from './input.js';
-import { parseClockStep, parseEnd, parseGap } from './json-blocks.js';
+import { parseClockStep, parseGap } from './json-blocks.js';
 import { type ScannedBlock, type ScannedDamage, scanBlocks } from './scan.js';
 import type { Damage, LogHeader, LogItem, LogSource, Selection } from './source.js';
 
@@ -45,34 +45,30 @@ export class LogReader implements LogSource {
   async *blocks(
     wants?: (frame: ParsedFrame) => boolean,
   ): AsyncGenerator<ScannedBlock | ScannedDamage, void, void> {
-    const { header } = this.beginning;
-    for (const damage of this.beginning.damage) yield { type: 'damage', damage };
+    const { header, damage } = this.beginning;
+    for (const found of damage) yield { type: 'damage', damage: found };
     const order = new BlockOrder();
     if (header !== undefined) order.place(header.frame);
+    let isFirst = header !== undefined;
     for await (const block of scanBlocks(this.input, { ...(wants && { wants }), live: this.live })) {
       if (block.type === 'damage') {
         const fault = block.frame && order.pass(block.frame);
         if (fault !== undefined) yield misplaced(block.damage.offsetBytes, 0, fault);
+        isFirst = false;
         yield block;
         continue;
       }
-      const { isNew, fault } = order.place(block.frame);
-      if (fault !== undefined) yield misplaced(block.offsetBytes, isNew ? 0 : block.bytes.length, fault);
-      if (block.frame.type === BlockType.end) yield* this.#end(block, order);
+      const { frame, bytes } = block;
+      if (frame.type === BlockType.end) this.closed = true;
+      const { isNew, fault } = order.place(frame);
+      if (fault !== undefined) yield misplaced(block.offsetBytes, isNew ? 0 : bytes.length, fault);
+      // Numbers do not tell what the first one of a file is, its hash does.
+      else if (isFirst && !follows(header!.frame.chain, bytes, frame))
+        yield misplaced(block.offsetBytes, 0, `blocks are missing before block ${frame.sequence}`);
+      isFirst = false;
       if (isNew) yield block;
     }
     if (!this.closed && !this.live) yield { type: 'damage', damage: notClosed(this.input.offset) };
-  }
-
-  *#end(block: ScannedBlock, order: BlockOrder): Generator<ScannedDamage, void, void> {
-    this.closed = true;
-    try {
-      const fault = order.finish(block.frame, parseEnd(block).blocks);
-      if (fault !== undefined) yield misplaced(block.offsetBytes, 0, fault);
-    } catch (error) {
-      if (!(error instanceof DamageError)) throw error;
-      yield unreadable(block, error.message);
-    }
   }
 
   #decode(block: ScannedBlock): LogItem | undefined {

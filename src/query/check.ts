@@ -6,7 +6,7 @@ import { BlockOrder } from '../log/block-order.js';
 import { decodeBlock } from '../log/decode.js';
 import type { FileMeta } from '../log/file-meta.js';
 import { BlockType, isRecordBlock } from '../log/format.js';
-import { nextChain } from '../log/frame.js';
+import { follows } from '../log/frame.js';
 import { printable } from '../log/header-lines.js';
 import { decodeIndex } from '../log/index-block.js';
 import type { ByteInput } from '../log/input.js';
@@ -140,15 +140,12 @@ class FileCheck {
 
   #checkChain(block: ScannedBlock): void {
     const { frame, bytes } = block;
-    if (!this.#chainBroken) {
-      const expected = nextChain(this.#chain, bytes, 0, frame.headerBytes, frame.storedBytes);
-      if (Buffer.compare(expected, frame.chain) !== 0)
-        this.#damageAt(
-          block,
-          'bad-chain',
-          `block ${frame.sequence} does not follow from what stands before it`,
-        );
-    }
+    if (!this.#chainBroken && !follows(this.#chain, bytes, frame))
+      this.#damageAt(
+        block,
+        'bad-chain',
+        `block ${frame.sequence} does not follow from what stands before it`,
+      );
     this.#chain = frame.chain;
     this.#chainBroken = false;
   }

@@ -1,5 +1,6 @@
 /** A small log file in pieces, ways to damage it, and what must be left of it. */
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { EventBatch, RecordKind } from '../../src/conntrack/batch.js';
 import { DamageError } from '../../src/errors.js';
 import type { FileMeta } from '../../src/log/file-meta.js';
@@ -103,6 +104,25 @@ function untouched(pieces: readonly Piece[], from: number, to: number): number[]
     at += bytes.length;
   }
   return intact;
+}
+
+/** Any heap of these pieces, whole, broken or cut, and of garbage. */
+export function heapOf(pieces: readonly Piece[]): fc.Arbitrary<Piece[]> {
+  const whole = fc.constantFrom(...pieces);
+  const broken = fc
+    .tuple(whole, fc.nat(), fc.integer({ min: 1, max: 255 }))
+    .map(([{ bytes }, at, bits]): Piece => {
+      const changed = bytes.slice();
+      changed[at % bytes.length] ^= bits;
+      return { block: 0, name: 'broken', bytes: changed };
+    });
+  const cut = fc.tuple(whole, fc.nat()).map(([{ bytes }, length]): Piece => {
+    return { block: 0, name: 'cut', bytes: bytes.subarray(0, length % bytes.length) };
+  });
+  const garbage = fc
+    .uint8Array({ maxLength: 300 })
+    .map((bytes): Piece => ({ block: 0, name: 'garbage', bytes }));
+  return fc.array(fc.oneof({ weight: 3, arbitrary: whole }, broken, cut, garbage), { maxLength: 20 });
 }
 
 export interface Reading {
