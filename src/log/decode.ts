@@ -44,14 +44,8 @@ class RecordDecoder {
   }
 
   #readClasses(sections: SectionReader, batch: EventBatch): void {
-    const source = sections.source(Section.classes);
-    const words: number[] = [];
-    while (source.at < source.end) {
-      if (words.push(source.varint()) > MAX_TABLE_ENTRIES * CLASS_FIELDS) throw tooLarge();
-    }
-    if (words.length % CLASS_FIELDS !== 0) throw badPayload('has half a class');
-    for (const word of words) if (word > 0xffffffff) throw badPayload('has a class out of range');
-    this.#classes = Uint32Array.from(words);
+    const words = readClassWords(sections);
+    this.#classes = words;
     const names = sections.source(Section.helpers);
     while (names.at < names.end) {
       let name = '';
@@ -59,7 +53,6 @@ class RecordDecoder {
       if (batch.helpers.push(name) > MAX_HELPERS) throw tooLarge();
     }
     for (let i = 0; i < words.length; i += CLASS_FIELDS) {
-      if ((words[i] & 7) > RecordKind.connection) throw badPayload('has a record of unknown kind');
       if (this.#classes[i + 3] >>> 16 >= batch.helpers.length)
         throw badPayload('names a helper it does not hold');
       if (this.#classes[i + 1] !== 0) batch.present |= Column.status;
@@ -197,6 +190,20 @@ class RecordDecoder {
   }
 }
 
+/** The table of classes, CLASS_FIELDS words each. */
+export function readClassWords(sections: SectionReader): Uint32Array {
+  const source = sections.source(Section.classes);
+  const words: number[] = [];
+  while (source.at < source.end) {
+    if (words.push(source.varint()) > MAX_TABLE_ENTRIES * CLASS_FIELDS) throw tooLarge();
+  }
+  if (words.length % CLASS_FIELDS !== 0) throw badPayload('has half a class');
+  for (const word of words) if (word > 0xffffffff) throw badPayload('has a class out of range');
+  for (let i = 0; i < words.length; i += CLASS_FIELDS)
+    if ((words[i] & 7) > RecordKind.connection) throw badPayload('has a record of unknown kind');
+  return Uint32Array.from(words);
+}
+
 function readAddresses(sections: SectionReader, batch: EventBatch): void {
   const source = sections.source(Section.addresses4);
   let value = 0;
@@ -268,7 +275,8 @@ function readPorts(bytes: Uint8Array, count: number): Uint16Array {
   return ports;
 }
 
-function plane(sections: SectionReader, id: number, count: number, required: boolean): Uint8Array {
+/** A byte of each row; zeros when the section is absent and need not be there. */
+export function plane(sections: SectionReader, id: number, count: number, required: boolean): Uint8Array {
   if (!sections.has(id) && !required) return new Uint8Array(count);
   const bytes = sections.bytes(id);
   if (bytes.length !== count) throw badPayload('has a column of another length than its rows');

@@ -1,5 +1,5 @@
 /** `-T`: everything that can be found wrong with log files, and with the chain between them. */
-import { EventBatch, RecordKind } from '../conntrack/batch.js';
+import { EventBatch, RecordFlag, RecordKind } from '../conntrack/batch.js';
 import { DamageError, SystemFailure } from '../errors.js';
 import { chainBefore, readBeginning } from '../log/beginning.js';
 import { BlockOrder } from '../log/block-order.js';
@@ -183,9 +183,11 @@ class FileCheck {
     if (batch === undefined) return;
     const result = this.#result;
     result.records += batch.count;
-    for (let i = 0; i < batch.count; i++) {
-      if (batch.kind[i] === RecordKind.start) result.starts++;
-      else if (batch.kind[i] === RecordKind.end) result.ends++;
+    const { kind, flags, count } = batch;
+    for (let i = 0; i < count; i++) {
+      // Those that were derived from table dumps are neither.
+      if (kind[i] === RecordKind.start && !(flags[i] & RecordFlag.startUnseen)) result.starts++;
+      else if (kind[i] === RecordKind.end && !(flags[i] & RecordFlag.endUnseen)) result.ends++;
     }
   }
 

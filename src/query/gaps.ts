@@ -27,6 +27,13 @@ export class GapSum {
     else this.lostAtMost += lost;
   }
 
+  addSum({ count, lost, lostAtMost, unknown }: GapSum): void {
+    this.count += count;
+    this.lost += lost;
+    this.lostAtMost += lostAtMost;
+    this.unknown += unknown;
+  }
+
   /** `2 gaps: at most 17 events lost, and an unknown number in 1 of them`; empty without gaps. */
   text(): string {
     if (this.count === 0) return '';
