@@ -2,6 +2,9 @@
 import type { GapRecord } from '../log/source.js';
 import type { TimeWriter } from './time.js';
 
+/** Cause of a gap where a file was damaged, in the files that stand in its place. */
+export const DAMAGED_FILE = 'damaged file';
+
 /** `# gap FROM TO lost=N|<=N|unknown cause=...`, with its newline. */
 export function gapLine(gap: GapRecord, times: TimeWriter): string {
   const from = times.text(gap.fromUs);

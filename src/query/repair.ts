@@ -16,6 +16,7 @@ import { locate } from '../log/open.js';
 import { type ScannedBlock, scanBlocks } from '../log/scan.js';
 import type { Damage, GapRecord } from '../log/source.js';
 import { testFiles } from './check.js';
+import { DAMAGED_FILE } from './gaps.js';
 import { asFailure, checkPlaces, putInPlace, temporaryName } from './new-file.js';
 import type { RepairOptions, RepairResult } from './options.js';
 import { standInMeta } from './origin.js';
@@ -92,9 +93,7 @@ class Copy {
     const writer = LogFileWriter.create(temporary, await standInMeta(header, header.squeezed));
     for (const stretch of stretches)
       for await (const block of blocksOf(this.path, stretch)) {
-        if (!isDataBlock(block.frame.type) || block.frame.runId !== stretch.runId) continue;
-        // A stretch may hold again what stands in one before it.
-        if (this.#last?.runId === stretch.runId && block.frame.sequence <= this.#last.sequence) continue;
+        if (!this.#isNext(block.frame, stretch)) continue;
         const filterBytes = this.#filterBytes(block);
         if (filterBytes === undefined) continue;
         this.#fillBefore(block, writer);
@@ -106,6 +105,12 @@ class Copy {
       }
     this.#fillEnd(writer);
     writer.close();
+  }
+
+  /** Between the blocks of a stretch others may stand again, and it may hold again what stands in one before it. */
+  #isNext({ type, runId, sequence }: ParsedFrame, stretch: Stretch): boolean {
+    if (!isDataBlock(type) || runId !== stretch.runId || sequence > stretch.last) return false;
+    return this.#last?.runId !== runId || sequence > this.#last.sequence;
   }
 
   /** Length of the block's address filter; undefined, and said, when the block does not hold what its checksums promise. */
@@ -161,7 +166,7 @@ class Copy {
   #fill(writer: LogFileWriter, lostBlocks: number | undefined, beforeUs: number, afterUs: number): void {
     const fromUs = Math.min(beforeUs, afterUs);
     const toUs = Math.max(beforeUs, afterUs);
-    const gap: GapRecord = { fromUs, toUs, lost: 0, certainty: 'unknown', cause: 'damaged file' };
+    const gap: GapRecord = { fromUs, toUs, lost: 0, certainty: 'unknown', cause: DAMAGED_FILE };
     this.gaps.add(gap);
     if (lostBlocks === undefined) this.lostUncounted = true;
     else this.lostBlocks += lostBlocks;

@@ -7,6 +7,7 @@ import { errnoCode, InvariantError, SystemFailure, UsageError } from '../errors.
 import { LogFileWriter } from '../log/file-writer.js';
 import { locate, openLog } from '../log/open.js';
 import type { LogSource } from '../log/source.js';
+import { DAMAGED_FILE } from './gaps.js';
 import { asFailure, checkPlaces, putInPlace, syncPath, temporaryName } from './new-file.js';
 import type { SqueezeOptions, SqueezeResult } from './options.js';
 import { standInMeta } from './origin.js';
@@ -119,7 +120,7 @@ class Squeeze {
           const { offsetBytes, lengthBytes, what } = item.damage;
           this.#damage.push(`${header.file}: offset ${offsetBytes}, ${lengthBytes} bytes: ${what}`);
           const at = this.#lastUs;
-          writer.appendGap({ fromUs: at, toUs: at, lost: 0, certainty: 'unknown', cause: 'damaged file' });
+          writer.appendGap({ fromUs: at, toUs: at, lost: 0, certainty: 'unknown', cause: DAMAGED_FILE });
         }
       }
     }

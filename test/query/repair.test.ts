@@ -150,6 +150,17 @@ test('a block missing, doubled, moved or swapped with another', async (t) => {
   }
 });
 
+test('blocks that stand again between others', async (t) => {
+  const place = bench(t);
+  const [preamble, header, one, two, three, four, five, index, end] = place.pieces;
+  for (const order of [
+    [five, one, five, two, three, four],
+    [three, one, three, two, three, four, five],
+    [one, two, four, one, five, four, three],
+  ])
+    await assertGapsRight(place, assembled('again', [preamble, header, ...order, index, end]));
+});
+
 test('pages zeroed or missing', async (t) => {
   const place = bench(t);
   const size = place.pieces.reduce((sum, { bytes }) => sum + bytes.length, 0);
