@@ -4,7 +4,7 @@
  * Everything is translated to a mode and long names, which is all that the commands know.
  */
 import { UsageError } from '../errors.js';
-import { type ModeSpec, modeByLetter, modeByWord, modes, type OptionSpec } from './modes.js';
+import { type ModeSpec, modeByLetter, modeByWord, modeName, modes, type OptionSpec } from './modes.js';
 import { quoted } from './quoted.js';
 
 export interface Translated {
@@ -47,7 +47,7 @@ function takeMode(words: string[]): ModeSpec {
 }
 
 function modeList(): string {
-  return modes.map((mode) => `-${mode.letter}`).join(', ');
+  return modes.map(modeName).join(', ');
 }
 
 class Translation {
@@ -69,11 +69,11 @@ class Translation {
     }
     const { mode } = this;
     const [extra] = this.#files;
-    if (extra !== undefined && mode.takesFiles !== true && mode.options.length > 0 && !this.#help) {
+    if (extra !== undefined && mode.takes === undefined && mode.options.length > 0 && !this.#help) {
       const hint = mode.options.some(({ letter }) => letter === 'f') ? 'name the log file with -f' : SEE_HELP;
       throw new UsageError(`${quoted(extra)}: unexpected argument of ${mode.word}; ${hint}`);
     }
-    const files = mode.takesFiles === true && this.#files.length > 0 ? ['--', ...this.#files] : [];
+    const files = mode.takes !== undefined && this.#files.length > 0 ? ['--', ...this.#files] : [];
     return { mode, args: [...this.#args, ...files], help: this.#help };
   }
 
@@ -115,10 +115,10 @@ class Translation {
   #foreign(letter: string, takesValue: boolean | undefined): void {
     if (letter === 'h') this.#help = true;
     else if (letter === 'a' || (letter === 's' && this.mode.letter === 'C'))
-      throw new UsageError(`-${letter} in mode -${this.mode.letter}: not yet; leave it out`);
+      throw new UsageError(`-${letter} in mode ${modeName(this.mode)}: not yet; leave it out`);
     else if (takesValue === undefined) {
       const what =
-        modeByLetter(letter) === undefined ? 'unknown option' : `a second mode after -${this.mode.letter}`;
+        modeByLetter(letter) === undefined ? 'unknown option' : `a second mode after ${modeName(this.mode)}`;
       throw new UsageError(`-${quoted(letter)}: ${what}; ${SEE_HELP}`);
     }
   }

@@ -8,7 +8,7 @@ const LINE_COLUMNS = 100;
 export function fullHelp(): string {
   return `ctrecorder records the connections that cross this machine, from the kernel's conntrack events, and finds them again.
 
-The mode comes first, as a letter (-Lf FILE) or as a word (list --file FILE). Letters of another mode are ignored.
+The mode comes first, as a letter (-Lf FILE) where it has one, or as a word (list --file FILE). Letters of another mode are ignored.
 Times are written 200ms, 2s or 5m, sizes 500K, 64M or 2G. Every mode with options also takes -h or --help.
 Exit code: 0 done, 1 error or damage found, 2 wrong usage.
 
@@ -17,10 +17,11 @@ ${modes.map(modeHelp).join('\n')}`;
 
 /** Help of one mode. */
 export function modeHelp(mode: ModeSpec): string {
-  const files = mode.takesFiles === true ? ' [FILE...]' : '';
+  const files = { none: '', file: ' [FILE]', files: ' [FILE...]' }[mode.takes ?? 'none'];
   const rest = mode.options.length > 0 ? ` [OPTION...]${files}` : '';
+  const byLetter = mode.letter === undefined ? '' : `ctrecorder -${mode.letter}${rest}  or  `;
   return [
-    `ctrecorder -${mode.letter}${rest}  or  ctrecorder ${mode.word}${rest}: ${mode.summary}`,
+    `${byLetter}ctrecorder ${mode.word}${rest}: ${mode.summary}`,
     ...mode.options.map(optionHelp),
     ...mode.examples.map((example) => `  example: ${example}`),
     '',

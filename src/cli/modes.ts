@@ -14,13 +14,13 @@ export interface OptionSpec {
 }
 
 export interface ModeSpec {
-  /** Letter of the ancestor's mode, as in `-C`. */
-  readonly letter: string;
+  /** Letter of the ancestor's mode, as in `-C`; what the ancestor did not have is a word. */
+  readonly letter?: string;
   readonly word: string;
   readonly summary: string;
   readonly options: readonly OptionSpec[];
-  /** True when further words name files. */
-  readonly takesFiles?: boolean;
+  /** Further words name files, or one file. */
+  readonly takes?: 'files' | 'file';
   readonly examples: readonly string[];
 }
 
@@ -31,6 +31,10 @@ const logFile: OptionSpec = {
   value: 'FILE',
   help: 'log file; - is standard input, gzip is unpacked',
 };
+
+function output(help: string): OptionSpec {
+  return { letter: 'o', name: 'output', value: 'FILE', help };
+}
 
 export const modes: readonly ModeSpec[] = [
   {
@@ -175,7 +179,7 @@ export const modes: readonly ModeSpec[] = [
     word: 'test',
     summary: 'check log files, and with several the chain between them',
     options: [logFile, debug],
-    takesFiles: true,
+    takes: 'files',
     examples: ['ctrecorder -Tf nat.ct', 'ctrecorder test 2026-*.ct'],
   },
   {
@@ -184,12 +188,7 @@ export const modes: readonly ModeSpec[] = [
     summary: 'join starts and ends into connections and store those',
     options: [
       logFile,
-      {
-        letter: 'o',
-        name: 'output',
-        value: 'FILE',
-        help: 'write to FILE, which must not exist (default: replace the log file after verification)',
-      },
+      output('write to FILE, which must not exist (default: replace the log file after verification)'),
       debug,
     ],
     examples: ['ctrecorder -Sf nat.ct', 'ctrecorder squeeze -f nat.ct -o nat-squeezed.ct'],
@@ -200,6 +199,28 @@ export const modes: readonly ModeSpec[] = [
     summary: 'print the header of a log file',
     options: [logFile, debug],
     examples: ['ctrecorder -Hf nat.ct'],
+  },
+  {
+    word: 'stats',
+    summary: 'what log files hold, and what is missing in them',
+    options: [
+      logFile,
+      { name: 'json', help: 'a JSON object for each file, and one for all of them (docs/json.md)' },
+      debug,
+    ],
+    takes: 'files',
+    examples: ['ctrecorder stats -f nat.ct', 'ctrecorder stats --json 2026-*.ct'],
+  },
+  {
+    word: 'repair',
+    summary: 'write what is intact of a damaged log file into a new one, with gaps where something was',
+    options: [
+      { ...logFile, help: 'log file of format 3, not packed; it is only read' },
+      output('write to FILE, which must not exist (required)'),
+      debug,
+    ],
+    takes: 'file',
+    examples: ['ctrecorder repair nat.ct -o nat-repaired.ct'],
   },
   {
     letter: 'h',
@@ -223,4 +244,9 @@ export function modeByWord(word: string): ModeSpec | undefined {
 
 export function modeByLetter(letter: string): ModeSpec | undefined {
   return modes.find((mode) => mode.letter === letter);
+}
+
+/** How messages name a mode: `-L`, or its word. */
+export function modeName({ letter, word }: ModeSpec): string {
+  return letter === undefined ? word : `-${letter}`;
 }

@@ -11,6 +11,8 @@ const commands: Readonly<Record<string, () => Promise<CommandClass>>> = {
   test: async () => (await import('./commands/test.js')).TestCommand,
   squeeze: async () => (await import('./commands/squeeze.js')).SqueezeCommand,
   header: async () => (await import('./commands/header.js')).HeaderCommand,
+  stats: async () => (await import('./commands/stats.js')).StatsCommand,
+  repair: async () => (await import('./commands/repair.js')).RepairCommand,
 };
 
 export async function run(argv: readonly string[]): Promise<void> {

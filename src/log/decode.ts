@@ -1,8 +1,23 @@
 /** Payload to EventBatch: the inverse of encode.ts for bytes that nobody vouches for. Every failure is a DamageError 'bad-payload'. */
-import { AF_INET, AF_INET6, Column, type EventBatch, RecordKind } from '../conntrack/batch.js';
+import {
+  AF_INET,
+  AF_INET6,
+  BATCH_CAPACITY,
+  Column,
+  type EventBatch,
+  RecordKind,
+} from '../conntrack/batch.js';
+import type { DamageError } from '../errors.js';
 import { type ByteSource, badPayload } from './bytes.js';
 import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './columns.js';
+import { BlockCodec } from './format.js';
+import type { ScannedBlock } from './scan.js';
 import { SectionReader } from './sections.js';
+
+/** Rows refer to tables with 16 bits, helpers with 8, and name four addresses each: nothing larger is read into memory. */
+const MAX_TABLE_ENTRIES = 65536;
+const MAX_HELPERS = 256;
+const MAX_ADDRESSES = 4 * BATCH_CAPACITY;
 
 /** Tables of the block being read; reused from block to block. */
 class RecordDecoder {
@@ -29,20 +44,15 @@ class RecordDecoder {
   }
 
   #readClasses(sections: SectionReader, batch: EventBatch): void {
-    const source = sections.source(Section.classes);
-    const words: number[] = [];
-    while (source.at < source.end) words.push(source.varint());
-    if (words.length % CLASS_FIELDS !== 0) throw badPayload('has half a class');
-    for (const word of words) if (word > 0xffffffff) throw badPayload('has a class out of range');
-    this.#classes = Uint32Array.from(words);
+    const words = readClassWords(sections);
+    this.#classes = words;
     const names = sections.source(Section.helpers);
     while (names.at < names.end) {
       let name = '';
       for (let length = names.u8(); length > 0; length--) name += String.fromCharCode(names.u8());
-      batch.helpers.push(name);
+      if (batch.helpers.push(name) > MAX_HELPERS) throw tooLarge();
     }
     for (let i = 0; i < words.length; i += CLASS_FIELDS) {
-      if ((words[i] & 7) > RecordKind.connection) throw badPayload('has a record of unknown kind');
       if (this.#classes[i + 3] >>> 16 >= batch.helpers.length)
         throw badPayload('names a helper it does not hold');
       if (this.#classes[i + 1] !== 0) batch.present |= Column.status;
@@ -180,16 +190,31 @@ class RecordDecoder {
   }
 }
 
+/** The table of classes, CLASS_FIELDS words each. */
+export function readClassWords(sections: SectionReader): Uint32Array {
+  const source = sections.source(Section.classes);
+  const words: number[] = [];
+  while (source.at < source.end) {
+    if (words.push(source.varint()) > MAX_TABLE_ENTRIES * CLASS_FIELDS) throw tooLarge();
+  }
+  if (words.length % CLASS_FIELDS !== 0) throw badPayload('has half a class');
+  for (const word of words) if (word > 0xffffffff) throw badPayload('has a class out of range');
+  for (let i = 0; i < words.length; i += CLASS_FIELDS)
+    if ((words[i] & 7) > RecordKind.connection) throw badPayload('has a record of unknown kind');
+  return Uint32Array.from(words);
+}
+
 function readAddresses(sections: SectionReader, batch: EventBatch): void {
   const source = sections.source(Section.addresses4);
   let value = 0;
   while (source.at < source.end) {
     value += source.zigzag();
     if (value < 0 || value > 0xffffffff) throw badPayload('has an address out of range');
-    batch.addresses4.append(value);
+    if (batch.addresses4.append(value) > MAX_ADDRESSES) throw tooLarge();
   }
   const bytes = sections.bytes(Section.addresses6);
   if (bytes.length % 16 !== 0) throw badPayload('has half an address');
+  if (bytes.length / 16 > MAX_ADDRESSES) throw tooLarge();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < bytes.length; at += 16)
     batch.addresses6.append(
@@ -214,7 +239,7 @@ function readDifferences(source: ByteSource): Uint32Array {
   while (source.at < source.end) {
     value += source.zigzag();
     if (value < 0 || value > 0xffffffff) throw badPayload('has a reference out of range');
-    values.push(value);
+    if (values.push(value) > MAX_TABLE_ENTRIES) throw tooLarge();
   }
   return Uint32Array.from(values);
 }
@@ -239,6 +264,10 @@ function readWhole(
   for (let i = 0; i < batch.count; i++) values[i] = source.varint();
 }
 
+function tooLarge(): DamageError {
+  return badPayload('has a table larger than its rows can use');
+}
+
 function readPorts(bytes: Uint8Array, count: number): Uint16Array {
   if (bytes.length !== count * 2) throw badPayload('has ports of another length than its services');
   const ports = new Uint16Array(count);
@@ -246,7 +275,8 @@ function readPorts(bytes: Uint8Array, count: number): Uint16Array {
   return ports;
 }
 
-function plane(sections: SectionReader, id: number, count: number, required: boolean): Uint8Array {
+/** A byte of each row; zeros when the section is absent and need not be there. */
+export function plane(sections: SectionReader, id: number, count: number, required: boolean): Uint8Array {
   if (!sections.has(id) && !required) return new Uint8Array(count);
   const bytes = sections.bytes(id);
   if (bytes.length !== count) throw badPayload('has a column of another length than its rows');
@@ -264,4 +294,21 @@ export function decodeRecords(
 ): void {
   decoder ??= new RecordDecoder();
   decoder.decode(payload, count, minTimeUs, batch);
+}
+
+/**
+ * Replace the contents of `batch`, which is answered, by the rows of a record block. Times outside the range that its header
+ * says make the whole block unbelievable; so no row has a time that cannot be printed.
+ */
+export function decodeBlock({ frame, payload }: ScannedBlock, batch: EventBatch): EventBatch {
+  const { codec, count, minTimeUs, maxTimeUs } = frame;
+  if (codec !== BlockCodec.sections) throw badPayload(`uses codec ${codec}`);
+  decodeRecords(payload, count, minTimeUs, batch);
+  const { timeUs, startUs, endUs } = batch;
+  for (let i = 0; i < count; i++) {
+    const isInside = timeUs[i] >= minTimeUs && timeUs[i] <= maxTimeUs && endUs[i] <= maxTimeUs;
+    if (!isInside || endUs[i] < 0 || startUs[i] < 0 || startUs[i] > Number.MAX_SAFE_INTEGER)
+      throw badPayload('has times outside its range');
+  }
+  return batch;
 }

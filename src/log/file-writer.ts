@@ -5,7 +5,9 @@ import { WORST_BYTES_PER_ROW } from './columns.js';
 import type { FileMeta } from './file-meta.js';
 import { type LogFileSystem, realFileSystem } from './file-system.js';
 import { BLOCK_HEADER_BYTES, BlockType } from './format.js';
+import { writeFields } from './frame.js';
 import { FILTER_MAX_BYTES, writeAddressFilter } from './index-block.js';
+import type { ScannedBlock } from './scan.js';
 import { hex, Segment } from './segment.js';
 import type { GapRecord } from './source.js';
 
@@ -36,8 +38,11 @@ export class LogFileWriter {
     }
   }
 
-  /** A data block as it is, unstamped or from another file; its run id and sequence stay. `filter` is for the index. */
-  appendFrame(bytes: Uint8Array, offset: number, filter: Uint8Array): void {
+  /** A data block of another file under this file's run id and its next number; its bytes are changed. `filter` is for the index. */
+  copy({ frame, bytes }: ScannedBlock, filter: Uint8Array): void {
+    // What a later minor version put into a longer header is left behind.
+    const offset = frame.headerBytes - BLOCK_HEADER_BYTES;
+    writeFields(bytes, offset, { ...frame, type: frame.type as BlockType, ...this.#identity() });
     this.#segment.appendFrame(bytes, offset, filter);
   }
 

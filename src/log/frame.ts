@@ -71,6 +71,12 @@ export function nextChain(
     .digest();
 }
 
+/** Does the block that begins with `bytes` say with its hash that `previous` was the chain before it? */
+export function follows(previous: Uint8Array, bytes: Uint8Array, frame: ParsedFrame): boolean {
+  const expected = nextChain(previous, bytes, 0, frame.headerBytes, frame.storedBytes);
+  return Buffer.compare(expected, frame.chain) === 0;
+}
+
 /** Write the fields of a header whose payload follows at `offset + BLOCK_HEADER_BYTES`; chain and CRCs come with `stampFrame`. */
 export function writeFields(bytes: Uint8Array, offset: number, fields: BlockFields): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_HEADER_BYTES);
@@ -111,19 +117,19 @@ export function stampFrame(bytes: Uint8Array, offset: number, previousChain: Uin
 }
 
 /** True when a marker stands at `offset`. */
-export function hasMarker(bytes: Uint8Array, offset: number): boolean {
+function hasMarker(bytes: Uint8Array, offset: number): boolean {
   for (let i = 0; i < BLOCK_MARKER.length; i++) if (bytes[offset + i] !== BLOCK_MARKER[i]) return false;
   return true;
 }
 
 /**
  * The header at `offset`, or why it cannot be one. Needs BLOCK_HEADER_BYTES readable bytes. A header whose CRC fits has sane
- * lengths unless its writer was hostile; both are checked.
+ * numbers unless its writer was hostile; both are checked.
  */
 export function parseFrame(
   bytes: Uint8Array,
   offset: number,
-): ParsedFrame | 'no-marker' | 'bad-crc' | 'bad-length' {
+): ParsedFrame | 'no-marker' | 'bad-crc' | 'bad-value' {
   if (!hasMarker(bytes, offset)) return 'no-marker';
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_HEADER_BYTES);
   if (
@@ -148,9 +154,11 @@ export function parseFrame(
   if (
     frame.headerBytes < BLOCK_HEADER_BYTES ||
     frame.storedBytes > MAX_PAYLOAD_BYTES ||
-    frame.rawBytes > MAX_PAYLOAD_BYTES
+    frame.rawBytes > MAX_PAYLOAD_BYTES ||
+    // Beyond this a double is not exact, and no time is one that can be printed.
+    Math.max(frame.sequence, frame.minTimeUs, frame.maxTimeUs) > Number.MAX_SAFE_INTEGER
   )
-    return 'bad-length';
+    return 'bad-value';
   return frame;
 }
 

@@ -2,9 +2,9 @@
 
 import { protocolName } from '../conntrack/protocols.js';
 import { localZone, TimeWriter } from '../query/time.js';
+import type { Preamble } from './beginning.js';
 import type { FileMeta } from './file-meta.js';
 import { FILE_MAGIC } from './format.js';
-import type { Preamble } from './reader.js';
 
 export function headerLines(preamble: Preamble, meta: Partial<FileMeta>): string[] {
   const times = new TimeWriter(localZone());

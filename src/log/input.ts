@@ -58,13 +58,16 @@ export class FileFeed implements ByteFeed {
   constructor(
     readonly path: string,
     position = 0,
+    /** As if the file ended there. */
+    readonly end = Number.POSITIVE_INFINITY,
   ) {
     this.#fd = systemCall('open', path, () => openSync(path, 'r'));
     this.#position = position;
   }
 
   read(into: Uint8Array, at: number, length: number): number {
-    const read = systemCall('read', this.path, () => readSync(this.#fd, into, at, length, this.#position));
+    const wanted = Math.min(length, this.end - this.#position);
+    const read = systemCall('read', this.path, () => readSync(this.#fd, into, at, wanted, this.#position));
     this.#position += read;
     return read;
   }

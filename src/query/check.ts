@@ -1,17 +1,22 @@
 /** `-T`: everything that can be found wrong with log files, and with the chain between them. */
 import { EventBatch, RecordFlag, RecordKind } from '../conntrack/batch.js';
 import { DamageError, SystemFailure } from '../errors.js';
-import { decodeRecords } from '../log/decode.js';
+import { chainBefore, readBeginning } from '../log/beginning.js';
+import { BlockOrder } from '../log/block-order.js';
+import { decodeBlock } from '../log/decode.js';
 import type { FileMeta } from '../log/file-meta.js';
-import { BlockType, isDataBlock, isRecordBlock } from '../log/format.js';
-import { firstChain, nextChain } from '../log/frame.js';
+import { BlockType, isRecordBlock } from '../log/format.js';
+import { follows } from '../log/frame.js';
+import { printable } from '../log/header-lines.js';
 import { decodeIndex } from '../log/index-block.js';
 import type { ByteInput } from '../log/input.js';
+import { parseClockStep, parseEnd, parseGap, parseJson } from '../log/json-blocks.js';
 import { checkLegacy } from '../log/legacy-check.js';
 import { openBytes } from '../log/open.js';
-import { notClosed, parseJson, readPreamble } from '../log/reader.js';
+import { notClosed } from '../log/reader.js';
 import { type ScannedBlock, scanBlocks } from '../log/scan.js';
-import type { Damage, GapRecord } from '../log/source.js';
+import type { Damage } from '../log/source.js';
+import { GapSum } from './gaps.js';
 
 /** Damage printed one by one; more is only counted. */
 const MAX_DAMAGE_LINES = 100;
@@ -54,7 +59,7 @@ interface CheckedFile {
   readonly live: boolean;
   readonly damage: Damage[];
   damageCount: number;
-  meta: FileMeta | undefined;
+  meta: Partial<FileMeta>;
   closed: boolean;
   closedAs: string;
   blocks: number;
@@ -63,9 +68,7 @@ interface CheckedFile {
   ends: number;
   /** Starts and ends that no event told. */
   derived: number;
-  lost: number;
-  gaps: number;
-  unknownGaps: number;
+  readonly gaps: GapSum;
   /** Hash after the block that ends at an offset: the next file names one of them, the last unless writing this one failed. */
   readonly chains: Map<number, Uint8Array>;
 }
@@ -76,7 +79,7 @@ class FileCheck {
   readonly #offsets = new Set<number>();
   #chain: Uint8Array = new Uint8Array(0);
   #chainBroken = false;
-  #sequence = 0;
+  readonly #order = new BlockOrder();
 
   constructor(
     readonly input: ByteInput,
@@ -88,7 +91,7 @@ class FileCheck {
       live,
       damage: [],
       damageCount: 0,
-      meta: undefined,
+      meta: {},
       closed: false,
       closedAs: '',
       blocks: 0,
@@ -96,9 +99,7 @@ class FileCheck {
       starts: 0,
       ends: 0,
       derived: 0,
-      lost: 0,
-      gaps: 0,
-      unknownGaps: 0,
+      gaps: new GapSum(),
       chains: new Map(),
     };
   }
@@ -106,21 +107,23 @@ class FileCheck {
   async run(): Promise<CheckedFile> {
     const result = this.#result;
     try {
-      const preamble = await readPreamble(this.input, result.file);
+      const { preamble, meta, header, damage } = await readBeginning(this.input, result.file);
+      for (const found of damage) this.#damage(found);
+      result.meta = meta;
+      this.#chain = chainBefore(preamble, meta);
+      this.#chainBroken = header === undefined;
+      if (header !== undefined) this.#take(header);
       for await (const block of scanBlocks(this.input, { live: result.live })) {
         if (block.type === 'damage') {
+          const fault = block.frame && this.#order.pass(block.frame);
           this.#damage(block.damage);
+          if (fault !== undefined)
+            this.#damage({ ...block.damage, code: 'bad-sequence', lengthBytes: 0, what: fault });
           // What was skipped belonged to the chain; a second report for the same damage helps nobody.
           this.#chainBroken = true;
           continue;
         }
-        if (result.closed) this.#damageAt(block, 'bad-sequence', 'a block stands after the end block');
-        if (result.meta === undefined && result.blocks === 0) this.#first(block, preamble.bytes);
-        this.#checkChain(block);
-        this.#checkContent(block);
-        result.chains.set(block.offsetBytes + block.bytes.length, block.frame.chain);
-        result.blocks++;
-        this.#offsets.add(block.offsetBytes);
+        this.#take(block);
       }
       if (!result.closed && !result.live) this.#damage(notClosed(this.input.offset));
     } finally {
@@ -129,30 +132,23 @@ class FileCheck {
     return result;
   }
 
-  #first(block: ScannedBlock, preamble: Uint8Array): void {
-    if (block.frame.type !== BlockType.header) {
-      this.#damageAt(block, 'bad-header', 'the first block is no header');
-      this.#chainBroken = true;
-      return;
-    }
-    const meta = this.#json<FileMeta>(block);
-    if (meta === undefined) return;
-    this.#result.meta = meta;
-    const before = meta.previous === undefined ? undefined : Buffer.from(String(meta.previous.chain), 'hex');
-    this.#chain = firstChain(preamble, before);
+  #take(block: ScannedBlock): void {
+    const result = this.#result;
+    if (result.closed) this.#damageAt(block, 'bad-sequence', 'a block stands after the end block');
+    this.#checkChain(block);
+    this.#checkContent(block);
+    result.chains.set(block.offsetBytes + block.bytes.length, block.frame.chain);
+    this.#offsets.add(block.offsetBytes);
   }
 
   #checkChain(block: ScannedBlock): void {
     const { frame, bytes } = block;
-    if (!this.#chainBroken) {
-      const expected = nextChain(this.#chain, bytes, 0, frame.headerBytes, frame.storedBytes);
-      if (Buffer.compare(expected, frame.chain) !== 0)
-        this.#damageAt(
-          block,
-          'bad-chain',
-          `block ${frame.sequence} does not follow from what stands before it`,
-        );
-    }
+    if (!this.#chainBroken && !follows(this.#chain, bytes, frame))
+      this.#damageAt(
+        block,
+        'bad-chain',
+        `block ${frame.sequence} does not follow from what stands before it`,
+      );
     this.#chain = frame.chain;
     this.#chainBroken = false;
   }
@@ -160,64 +156,42 @@ class FileCheck {
   #checkContent(block: ScannedBlock): void {
     const { frame } = block;
     const result = this.#result;
-    if (isDataBlock(frame.type)) {
-      if (frame.sequence <= this.#sequence)
-        this.#damageAt(
-          block,
-          'bad-sequence',
-          `block ${frame.sequence} stands again, after block ${this.#sequence}`,
-        );
-      else if (this.#sequence !== 0 && frame.sequence !== this.#sequence + 1)
-        this.#damageAt(
-          block,
-          'bad-sequence',
-          `blocks ${this.#sequence + 1} to ${frame.sequence - 1} are missing`,
-        );
-      this.#sequence = Math.max(this.#sequence, frame.sequence);
-    } else if (frame.type !== BlockType.header && frame.sequence !== this.#sequence) {
-      this.#damageAt(block, 'bad-sequence', `data blocks are missing before it`);
-    }
+    const { isNew, fault } = this.#order.place(frame);
+    if (fault !== undefined) this.#damageAt(block, 'bad-sequence', fault);
+    if (!isNew) return;
+    result.blocks++;
     if (isRecordBlock(frame.type)) this.#checkRecords(block);
-    else if (frame.type === BlockType.gap) {
-      const gap = this.#json<GapRecord>(block);
-      result.gaps++;
-      if (gap?.certainty === 'unknown') result.unknownGaps++;
-      else result.lost += Number(gap?.lost ?? 0);
-    } else if (frame.type === BlockType.index) this.#checkIndex(block);
+    else if (frame.type === BlockType.gap) this.#believe(block, (gap) => result.gaps.add(parseGap(gap)));
+    else if (frame.type === BlockType.clockStep) this.#believe(block, parseClockStep);
+    else if (frame.type === BlockType.checkpoint) this.#believe(block, parseJson);
+    else if (frame.type === BlockType.index) this.#checkIndex(block);
     else if (frame.type === BlockType.end) {
-      const end = this.#json<{ reason?: unknown; records?: unknown }>(block);
       result.closed = true;
-      result.closedAs = String(end?.reason ?? '');
-      if (end !== undefined && result.damageCount === 0 && Number(end.records) !== result.records)
+      const end = this.#believe(block, parseEnd);
+      if (end === undefined) return;
+      result.closedAs = end.reason;
+      const lost = this.#order.finish(frame, end.blocks);
+      if (lost !== undefined) this.#damageAt(block, 'bad-sequence', lost);
+      if (result.damageCount === 0 && end.records !== result.records)
         this.#damageAt(
           block,
           'bad-payload',
-          `the end block counts ${Number(end.records)} records, the file has ${result.records}`,
+          `the end block counts ${end.records} records, the file has ${result.records}`,
         );
     }
   }
 
   #checkRecords(block: ScannedBlock): void {
-    const { frame } = block;
-    const batch = this.#batch;
-    try {
-      decodeRecords(block.payload, frame.count, frame.minTimeUs, batch);
-    } catch (error) {
-      if (!(error instanceof DamageError)) throw error;
-      this.#damageAt(block, 'bad-payload', `block ${frame.sequence}: ${error.message}`);
-      return;
-    }
+    const batch = this.#believe(block, (records) => decodeBlock(records, this.#batch));
+    if (batch === undefined) return;
     const result = this.#result;
-    let outside = 0;
-    for (let i = 0; i < batch.count; i++) {
-      if (batch.flags[i] & RecordFlag.derived) result.derived++;
-      else if (batch.kind[i] === RecordKind.start) result.starts++;
-      else if (batch.kind[i] === RecordKind.end) result.ends++;
-      if (batch.timeUs[i] < frame.minTimeUs || batch.timeUs[i] > frame.maxTimeUs) outside++;
-    }
     result.records += batch.count;
-    if (outside > 0)
-      this.#damageAt(block, 'bad-payload', `block ${frame.sequence}: ${outside} times outside its range`);
+    const { kind, flags, count } = batch;
+    for (let i = 0; i < count; i++) {
+      if (flags[i] & RecordFlag.derived) result.derived++;
+      else if (kind[i] === RecordKind.start) result.starts++;
+      else if (kind[i] === RecordKind.end) result.ends++;
+    }
   }
 
   #checkIndex(block: ScannedBlock): void {
@@ -227,12 +201,13 @@ class FileCheck {
       this.#damageAt(block, 'bad-payload', 'the index names a place where no block starts');
   }
 
-  #json<T>(block: ScannedBlock): T | undefined {
+  /** What `read` finds in the block; undefined, and the damage noted, when it cannot be what the block says. */
+  #believe<T>(block: ScannedBlock, read: (block: ScannedBlock) => T): T | undefined {
     try {
-      return parseJson<T>(block, this.#result.file);
+      return read(block);
     } catch (error) {
       if (!(error instanceof DamageError)) throw error;
-      this.#damageAt(block, 'bad-payload', `block ${block.frame.sequence} does not hold what its type says`);
+      this.#damageAt(block, 'bad-payload', `block ${block.frame.sequence}: ${error.message}`);
       return undefined;
     }
   }
@@ -247,24 +222,31 @@ class FileCheck {
   }
 }
 
-/** The later file names a hash of the earlier one and where it stood. */
+/**
+ * The later file names a hash of the earlier one and where it stood. A squeezed or repaired file stands in the place of one that
+ * had this hash at its end.
+ */
 function checkLink(earlier: CheckedFile, later: CheckedFile): void {
-  const named = later.meta?.previous;
+  const named = later.meta.previous;
   const chain = named === undefined ? undefined : earlier.chains.get(named.acknowledgedBytes);
   if (chain !== undefined && Buffer.from(chain).toString('hex') === named?.chain) return;
+  if (named !== undefined && earlier.meta.origin?.lastChain === named.chain) return;
   const what =
     named === undefined
       ? `does not continue ${earlier.file}: a chain begins here`
-      : `does not continue ${earlier.file}: it names ${named.file} as the one before it`;
+      : `does not continue ${earlier.file}: it names ${printable(named.file)} as the one before it`;
   later.damage.push({ code: 'bad-chain', offsetBytes: 0, lengthBytes: 0, what });
   later.damageCount++;
 }
 
 function report(checked: CheckedFile): CheckReport {
   const { file, damageCount, damage } = checked;
+  const { count: gapCount, lost, lostAtMost, unknown } = checked.gaps;
   const contents =
-    `${checked.blocks} blocks, ${checked.records} records (${checked.starts} starts, ${checked.ends} ends${checked.derived > 0 ? `, ${checked.derived} from the table` : ''}), ` +
-    `${checked.gaps} gaps (${checked.lost} events lost${checked.unknownGaps > 0 ? `, ${checked.unknownGaps} of unknown size` : ''})`;
+    `${checked.blocks} blocks, ${checked.records} records (${checked.starts} starts, ${checked.ends} ends` +
+    `${checked.derived > 0 ? `, ${checked.derived} from the table` : ''}), ` +
+    `${gapCount} gaps (${lost} events lost${lostAtMost > 0 ? `, at most ${lostAtMost} more` : ''}` +
+    `${unknown > 0 ? `, ${unknown} of unknown size` : ''})`;
   const state = checked.closed
     ? `closed (${checked.closedAs})`
     : checked.live

@@ -2,6 +2,9 @@
 import type { GapRecord } from '../log/source.js';
 import type { TimeWriter } from './time.js';
 
+/** Cause of a gap where a file was damaged, in the files that stand in its place. */
+export const DAMAGED_FILE = 'damaged file';
+
 /** `# gap FROM TO lost=N|<=N|unknown cause=...`, with its newline. */
 export function gapLine(gap: GapRecord, times: TimeWriter): string {
   const from = times.text(gap.fromUs);
@@ -15,23 +18,32 @@ function lostText(gap: GapRecord): string {
 
 export class GapSum {
   count = 0;
-  #lost = 0;
-  #isUpperBound = false;
-  #unknown = 0;
+  /** Events lost in gaps of exact size; the upper bounds of others; gaps of which nothing is known. */
+  lost = 0;
+  lostAtMost = 0;
+  unknown = 0;
 
-  add(gap: GapRecord): void {
+  add({ certainty, lost }: GapRecord): void {
     this.count++;
-    if (gap.certainty === 'unknown') this.#unknown++;
-    else this.#lost += gap.lost;
-    if (gap.certainty === 'at-most') this.#isUpperBound = true;
+    if (certainty === 'unknown') this.unknown++;
+    else if (certainty === 'exact') this.lost += lost;
+    else this.lostAtMost += lost;
+  }
+
+  addSum({ count, lost, lostAtMost, unknown }: GapSum): void {
+    this.count += count;
+    this.lost += lost;
+    this.lostAtMost += lostAtMost;
+    this.unknown += unknown;
   }
 
   /** `2 gaps: at most 17 events lost, and an unknown number in 1 of them`; empty without gaps. */
   text(): string {
     if (this.count === 0) return '';
     const gaps = `${this.count} gap${this.count === 1 ? '' : 's'}`;
-    if (this.#unknown === this.count) return `${gaps}: an unknown number of events lost`;
-    const lost = `${this.#isUpperBound ? 'at most ' : ''}${this.#lost} event${this.#lost === 1 ? '' : 's'} lost`;
-    return `${gaps}: ${lost}${this.#unknown > 0 ? `, and an unknown number in ${this.#unknown} of them` : ''}`;
+    if (this.unknown === this.count) return `${gaps}: an unknown number of events lost`;
+    const sum = this.lost + this.lostAtMost;
+    const lost = `${this.lostAtMost > 0 ? 'at most ' : ''}${sum} event${sum === 1 ? '' : 's'} lost`;
+    return `${gaps}: ${lost}${this.unknown > 0 ? `, and an unknown number in ${this.unknown} of them` : ''}`;
   }
 }

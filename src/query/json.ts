@@ -3,6 +3,7 @@ import { AF_INET, Column, type EventBatch, RecordFlag, RecordKind, TimeSource } 
 import { PortMeaning, portMeaning, protocolName } from '../conntrack/protocols.js';
 import type { GapRecord } from '../log/source.js';
 import { type AddressText, AddressText4, AddressText6 } from './address-text.js';
+import { utcSecond } from './time.js';
 
 /** By RecordKind. */
 export const eventNames = ['reset', 'start', 'update', 'end', 'snapshot', 'connection'] as const;
@@ -107,7 +108,7 @@ export class JsonWriter {
     const second = Math.floor(timeUs / 1e6);
     if (second !== this.#second) {
       this.#second = second;
-      this.#secondText = `"${new Date(second * 1000).toISOString().slice(0, 19)}.`;
+      this.#secondText = `"${utcSecond(second)}.`;
     }
     // A leading 1 keeps the zeros.
     return `${this.#secondText}${String(1e6 + timeUs - second * 1e6).slice(1)}Z"`;

@@ -1,5 +1,6 @@
 /** What the readers' modes are told by the command line, and what they answer. */
 import type { Writable } from 'node:stream';
+import type { Damage, GapRecord } from '../log/source.js';
 
 /** Where a query writes. Streams, so that a test can collect and the command line can give its own. */
 export interface QueryOutput {
@@ -73,4 +74,30 @@ export interface SqueezeResult {
   /** Damaged places of the input, one line each; not empty: the exit code is 1 and nothing was replaced. */
   readonly damage: readonly string[];
   readonly exitCode: 0 | 1;
+}
+
+/** `repair` */
+export interface RepairOptions {
+  /** Path of a log of format 3, not packed. */
+  readonly file: string;
+  /** `-o`: file to write, which must not exist. */
+  readonly output: string;
+}
+
+export interface RepairResult {
+  /** Path that was read. */
+  readonly file: string;
+  readonly output: string;
+  /** Data blocks kept, and rows in them. */
+  readonly blocks: number;
+  readonly records: number;
+  /** Data blocks that are missing by their numbers, and whether there may be others that nobody can count. */
+  readonly lostBlocks: number;
+  readonly lostUncounted: boolean;
+  /** The first damaged places, and how many there are. */
+  readonly damage: readonly Damage[];
+  readonly damageCount: number;
+  /** The first gaps that were put in, and how many there are. */
+  readonly gaps: readonly GapRecord[];
+  readonly gapCount: number;
 }

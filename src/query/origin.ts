@@ -1,25 +1,51 @@
-/** What a squeezed file keeps of the file it stands for. */
+/** What a squeezed or repaired file says of itself: all that was said of the file in whose place it stands. */
+import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import { DamageError } from '../errors.js';
+import { readBeginning } from '../log/beginning.js';
 import type { FileMeta } from '../log/file-meta.js';
 import { ByteInput, FileFeed } from '../log/input.js';
-import { readMeta, readPreamble } from '../log/reader.js';
 import { scanBlocks } from '../log/scan.js';
+import { hex } from '../log/segment.js';
+import type { LogHeader } from '../log/source.js';
 
-/** Header facts of a format 3 file with its first and last hash; nothing for other formats, pipes and packed files. */
-export async function readOrigin(path: string): Promise<Partial<FileMeta>> {
+/** Header of a file that stands in the place of another, under a run id of its own: its blocks are numbered anew. */
+export async function standInMeta(header: LogHeader, squeezed: boolean): Promise<FileMeta> {
+  return {
+    recorder: header.formatMajor === 2 ? 'ctrecorder 0.1.6' : '',
+    hostname: header.hostname,
+    bootId: '',
+    openedUs: header.startUs,
+    timeZone: '',
+    minutesWest: header.minutesWest,
+    dst: header.dst,
+    utcOffsetSeconds: header.utcOffsetSeconds,
+    protocols: header.protocols,
+    template: '',
+    ...(await readOrigin(header.file)),
+    runId: randomBytes(8).toString('hex'),
+    squeezed,
+  };
+}
+
+/**
+ * Header facts of a format 3 file with its first and last hash, or those of the file that it stands for itself; nothing for other
+ * formats, pipes and packed files.
+ */
+async function readOrigin(path: string): Promise<Partial<FileMeta>> {
   if (path === '-') return {};
   const input = new ByteInput(new FileFeed(path));
   try {
-    await readPreamble(input, path);
-    const { meta, block } = await readMeta(input, path);
-    if (block === undefined) return {};
-    const hex = (chain: Uint8Array) => Buffer.from(chain).toString('hex');
-    const firstChain = hex(block.frame.chain);
-    let lastChain = firstChain;
-    for await (const item of scanBlocks(input, { wants: () => false }))
-      if (item.type === 'block') lastChain = hex(item.frame.chain);
-    return { ...meta, origin: { file: basename(path), firstChain, lastChain } };
+    const { meta, header } = await readBeginning(input, path);
+    let first = header?.frame.chain;
+    let last = first;
+    for await (const item of scanBlocks(input, { wants: () => false })) {
+      if (item.type === 'damage') continue;
+      last = item.frame.chain;
+      first ??= last;
+    }
+    if (first === undefined || last === undefined) return meta;
+    return { origin: { file: basename(path), firstChain: hex(first), lastChain: hex(last) }, ...meta };
   } catch (error) {
     if (error instanceof DamageError) return {};
     throw error;

@@ -1,31 +1,16 @@
 /** `-S`: joins the starts and ends of a log into connections and writes them as a file of format 3. */
-import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  type Stats,
-  statSync,
-  unlinkSync,
-} from 'node:fs';
+import { chmodSync, chownSync, realpathSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { EventBatch } from '../conntrack/batch.js';
 import { RecordFlag } from '../conntrack/batch.js';
 import { errnoCode, InvariantError, SystemFailure, UsageError } from '../errors.js';
-import type { FileMeta } from '../log/file-meta.js';
 import { LogFileWriter } from '../log/file-writer.js';
 import { locate, openLog } from '../log/open.js';
-import type { LogHeader, LogSource } from '../log/source.js';
-import { isLocked } from './locked.js';
+import type { LogSource } from '../log/source.js';
+import { DAMAGED_FILE } from './gaps.js';
+import { asFailure, checkPlaces, putInPlace, syncPath, temporaryName } from './new-file.js';
 import type { SqueezeOptions, SqueezeResult } from './options.js';
-import { readOrigin } from './origin.js';
+import { standInMeta } from './origin.js';
 import { Pairer } from './pair.js';
 import { RowDigest } from './row-digest.js';
 
@@ -42,15 +27,7 @@ export async function squeeze(options: SqueezeOptions): Promise<SqueezeResult> {
       'EBUSY',
       `${place.path}: is still being written, squeeze it once it is closed`,
     );
-  const before = place.standardInput ? undefined : statSync(place.path, { throwIfNoEntry: false });
-  if (before !== undefined && isLocked(before))
-    throw new SystemFailure(
-      'squeeze',
-      'EBUSY',
-      `${file}: is locked by a recorder, squeeze it once it is closed`,
-    );
-  if (output !== undefined && existsSync(output))
-    throw new SystemFailure('squeeze', 'EEXIST', `${output}: exists already, name another output`);
+  const before = checkPlaces('squeeze', place, output);
   if (output === undefined && place.standardInput)
     throw new UsageError('-S of standard input needs an output: add -o FILE');
   const source = await openLog(file);
@@ -93,7 +70,7 @@ class Squeeze {
     /** The input as it was found, when it is to be replaced. */
     readonly replaces: Stats | undefined,
   ) {
-    this.#temporary = `${target}.${process.pid}.tmp`;
+    this.#temporary = temporaryName(target);
     this.#lastUs = source.header.startUs;
   }
 
@@ -116,7 +93,7 @@ class Squeeze {
         exitCode: this.#damage.length > 0 ? 1 : 0,
       };
     } catch (error) {
-      throw asFailure(error, this.target);
+      throw asFailure('squeeze', error, this.target);
     } finally {
       rmSync(this.#temporary, { force: true });
     }
@@ -124,8 +101,7 @@ class Squeeze {
 
   async #write(): Promise<void> {
     const { header } = this.source;
-    const origin = await readOrigin(header.file);
-    const writer = LogFileWriter.create(this.#temporary, squeezedMeta(header, origin));
+    const writer = LogFileWriter.create(this.#temporary, await standInMeta(header, true));
     const pairer = header.squeezed ? undefined : new Pairer();
     let allRows = new Uint32Array(0);
     for await (const item of this.source.items()) {
@@ -144,7 +120,7 @@ class Squeeze {
           const { offsetBytes, lengthBytes, what } = item.damage;
           this.#damage.push(`${header.file}: offset ${offsetBytes}, ${lengthBytes} bytes: ${what}`);
           const at = this.#lastUs;
-          writer.appendGap({ fromUs: at, toUs: at, lost: 0, certainty: 'unknown', cause: 'damaged file' });
+          writer.appendGap({ fromUs: at, toUs: at, lost: 0, certainty: 'unknown', cause: DAMAGED_FILE });
         }
       }
     }
@@ -187,45 +163,22 @@ class Squeeze {
   /** Durable under its final name, or not at all. */
   #putInPlace(): void {
     if (this.replaces === undefined) {
-      syncPath(this.#temporary);
-      // A link fails where a rename would replace a file that came up meanwhile.
-      linkSync(this.#temporary, this.target);
-      unlinkSync(this.#temporary);
-    } else {
-      const now = statSync(this.target);
-      const { ino, dev, size, mtimeMs } = this.replaces;
-      if (now.ino !== ino || now.dev !== dev || now.size !== size || now.mtimeMs !== mtimeMs)
-        throw new SystemFailure(
-          'squeeze',
-          'EBUSY',
-          `${this.target}: changed while it was squeezed; it was left as it is`,
-        );
-      keepOwner(this.#temporary, this.replaces);
-      syncPath(this.#temporary);
-      renameSync(this.#temporary, this.target);
+      putInPlace(this.#temporary, this.target);
+      return;
     }
+    const now = statSync(this.target);
+    const { ino, dev, size, mtimeMs } = this.replaces;
+    if (now.ino !== ino || now.dev !== dev || now.size !== size || now.mtimeMs !== mtimeMs)
+      throw new SystemFailure(
+        'squeeze',
+        'EBUSY',
+        `${this.target}: changed while it was squeezed; it was left as it is`,
+      );
+    keepOwner(this.#temporary, this.replaces);
+    syncPath(this.#temporary);
+    renameSync(this.#temporary, this.target);
     syncPath(dirname(this.target));
   }
-}
-
-/** The squeezed file says who recorded the original, under a run id of its own: its blocks are numbered anew. */
-function squeezedMeta(header: LogHeader, origin: Awaited<ReturnType<typeof readOrigin>>): FileMeta {
-  const meta: FileMeta = {
-    recorder: 'ctrecorder 0.1.6',
-    hostname: header.hostname,
-    bootId: '',
-    openedUs: header.startUs,
-    timeZone: '',
-    minutesWest: header.minutesWest,
-    dst: header.dst,
-    utcOffsetSeconds: header.utcOffsetSeconds,
-    protocols: header.protocols,
-    template: '',
-    ...origin,
-    runId: randomBytes(8).toString('hex'),
-    squeezed: true,
-  };
-  return meta;
 }
 
 function keepOwner(path: string, stats: Stats): void {
@@ -236,25 +189,4 @@ function keepOwner(path: string, stats: Stats): void {
     // Only root may give files away; the reader of the directory owns the new file then.
     if (errnoCode(error) !== 'EPERM') throw error;
   }
-}
-
-/** fsync of a file or directory. */
-function syncPath(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Node's system errors as one line; ours as they are. */
-function asFailure(error: unknown, path: string): unknown {
-  const code = errnoCode(error);
-  if (!(error instanceof Error) || error instanceof SystemFailure || !('syscall' in error)) return error;
-  const what = code === 'ENOSPC' ? 'no space left' : code === 'EEXIST' ? 'exists already' : code;
-  return new SystemFailure('squeeze', code, `${path}: cannot be written: ${what}; nothing was changed`, {
-    path,
-    cause: error,
-  });
 }

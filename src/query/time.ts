@@ -69,6 +69,17 @@ function isZoneName(name: string): boolean {
   }
 }
 
+/** A second since the epoch as RFC 3339 has it, in UTC, without its end: `2026-11-23T04:50:43`. */
+export function utcSecond(epochSeconds: number): string {
+  return new Date(epochSeconds * 1000).toISOString().slice(0, 19);
+}
+
+/** `2026-11-23T04:50:43.727654Z` */
+export function rfc3339(timeUs: number): string {
+  const second = Math.floor(timeUs / 1e6);
+  return `${utcSecond(second)}.${String(timeUs - second * 1e6).padStart(6, '0')}Z`;
+}
+
 /** Writes times; remembers the second it wrote last and the offset of the period it lies in. */
 export class TimeWriter {
   readonly #zone: Zone;

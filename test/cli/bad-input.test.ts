@@ -76,6 +76,9 @@ const usage: readonly (readonly string[])[] = [
   ['-Cf', 'x', '--log-format', 'xml'],
   ['-Cf', 'x', '--replay', ''],
   ['-Sf', '-'],
+  ['stats'],
+  ['repair'],
+  ['repair', log],
 ];
 
 for (const args of usage)
@@ -86,10 +89,11 @@ for (const args of usage)
     assert.equal(finished.stdout, '');
   });
 
-for (const mode of ['-Lf', '-Hf', '-Tf', '-Sf'])
+for (const mode of ['-Lf', '-Hf', '-Tf', '-Sf', 'stats', 'repair'])
   for (const file of [join(directory, 'missing.ct'), directory, empty, foreign])
     test(`unreadable: ${mode} ${file.slice(directory.length) || 'a directory'}`, async () => {
-      const finished = await ctrecorderAsync([mode, file]);
+      const output = mode === 'repair' ? ['-o', join(directory, 'new.ct')] : [];
+      const finished = await ctrecorderAsync([mode, file, ...output]);
       assert.equal(finished.code, 1);
       assertOneLine(finished);
       assert.ok(finished.stderr.includes(file), finished.stderr);

@@ -30,6 +30,9 @@ const translations: readonly [line: string, mode: string, args: string][] = [
   ['list --file a -s --port 80', 'list', '--file=a --squeeze --port=80'],
   ['capture --file a --flush-interval 1s', 'capture', '--file=a --flush-interval=1s'],
   ['header -f a', 'header', '--file=a'],
+  ['stats -f a b --json', 'stats', '--file=a --json -- b'],
+  ['repair a -o b', 'repair', '--output=b -- a'],
+  ['repair -fa -ob -s', 'repair', '--file=a --output=b'],
   ['-h', 'help', ''],
   ['--help', 'help', ''],
   ['help', 'help', ''],
@@ -64,6 +67,9 @@ const refusals: readonly [line: string, message: RegExp][] = [
   ['-Lf x y', /^y: unexpected argument of list; name the log file with -f/],
   ['-Cs', /^-s in mode -C: not yet/],
   ['-La', /^-a in mode -L: not yet/],
+  ['record', /begin with -C, .*, stats, repair, -h, -V;/],
+  ['stats -C', /^-C: a second mode after stats/],
+  ['repair --json', /^--json: unknown option of repair/],
   ['-Ca -f x', /^-a in mode -C: not yet/],
 ];
 

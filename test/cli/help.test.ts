@@ -4,9 +4,11 @@ import { Cli, type CommandClass } from 'clipanion';
 import { CaptureCommand } from '../../src/cli/commands/capture.js';
 import { HeaderCommand } from '../../src/cli/commands/header.js';
 import { ListCommand } from '../../src/cli/commands/list.js';
+import { RepairCommand } from '../../src/cli/commands/repair.js';
 import { SqueezeCommand } from '../../src/cli/commands/squeeze.js';
+import { StatsCommand } from '../../src/cli/commands/stats.js';
 import { TestCommand } from '../../src/cli/commands/test.js';
-import { modeByWord, modes } from '../../src/cli/modes.js';
+import { modeByWord, modeName, modes } from '../../src/cli/modes.js';
 import { defaultRecorderOptions as defaults } from '../../src/record/options.js';
 import { ctrecorder } from './command-line.js';
 
@@ -16,6 +18,8 @@ const commands: Readonly<Record<string, CommandClass>> = {
   test: TestCommand,
   squeeze: SqueezeCommand,
   header: HeaderCommand,
+  stats: StatsCommand,
+  repair: RepairCommand,
 };
 
 for (const [word, command] of Object.entries(commands))
@@ -32,7 +36,7 @@ for (const [word, command] of Object.entries(commands))
       return names;
     });
     assert.deepEqual(fields.sort(), mode.options.map(({ name }) => `--${name}`).sort());
-    const rest = mode.takesFiles === true;
+    const rest = mode.takes !== undefined;
     const cli = Cli.from([command]);
     const parse = () => cli.process([word, '--', 'file'], {});
     if (rest) parse();
@@ -52,7 +56,7 @@ test('-h prints every mode with every option, -h of a mode only its own', () => 
   assert.equal(stderr, '');
   for (const mode of modes) {
     const own = ctrecorder([mode.word, '--help']).stdout;
-    assert.ok(stdout.includes(`ctrecorder -${mode.letter}`));
+    assert.ok(stdout.includes(`ctrecorder ${modeName(mode)}`));
     assert.ok(mode.word === 'version' || stdout.includes(own), mode.word);
     for (const { letter, name, value } of mode.options) {
       const term = `${letter === undefined ? '   ' : `-${letter},`} --${name}${value === undefined ? '' : ` ${value}`} `;

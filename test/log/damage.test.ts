@@ -1,222 +1,191 @@
-/** Format 3 under every single damaged byte and every cut: `-T` finds it, `-L` shows nothing that was not recorded. */
+/** The damage matrix: whatever happens to a file, `-T` finds it and names it, and the reader gives every block that is whole. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { AF_INET, Column, EventBatch, RecordKind } from '../../src/conntrack/batch.js';
-import { DamageError } from '../../src/errors.js';
-import type { FileMeta } from '../../src/log/file-meta.js';
-import { LogFileWriter } from '../../src/log/file-writer.js';
+import fc from 'fast-check';
 import { BLOCK_HEADER_BYTES, FILE_PREAMBLE_BYTES } from '../../src/log/format.js';
-import { openLog } from '../../src/log/open.js';
-import { testFiles } from '../../src/query/check.js';
+import { ByteInput, FileFeed } from '../../src/log/input.js';
+import { scanBlocks } from '../../src/log/scan.js';
+import { type CheckReport, testFiles } from '../../src/query/check.js';
+import {
+  assembled,
+  DATA_BLOCKS,
+  heapOf,
+  overwritten,
+  type Piece,
+  piecesOf,
+  readLog,
+  rowsOfBlocks,
+  type Variant,
+  without,
+  writeSound,
+} from './damage-helper.js';
+import { meta } from './writer-helper.js';
 
-const BLOCKS = 3;
-const ROWS = 4;
-
-const meta: FileMeta = {
-  recorder: 'ctrecorder test',
-  hostname: 'gateway',
-  bootId: '',
-  runId: '00000000000000aa',
-  openedUs: 1_795_384_800_000_000,
-  timeZone: 'UTC',
-  minutesWest: 0,
-  dst: 0,
-  utcOffsetSeconds: 0,
-  protocols: [6],
-  template: '/var/log/x.ct',
-  squeezed: false,
-};
+const PAGE_BYTES = 512;
 
 let folder: string;
 let path: string;
 let sound: Uint8Array;
-let soundRows: string[];
+let pieces: Piece[];
 
-before(async () => {
+before(() => {
   folder = mkdtempSync(join(tmpdir(), 'ctrecorder-damage-'));
+  sound = writeSound(join(folder, 'sound.ct'));
   path = join(folder, 'a.ct');
-  sound = writeFile(path, meta);
-  soundRows = (await read(sound)).rows;
-  assert.equal(soundRows.length, BLOCKS * ROWS);
+  pieces = piecesOf(sound);
 });
 
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-function writeFile(to: string, fileMeta: FileMeta): Uint8Array {
-  const writer = LogFileWriter.create(to, fileMeta);
-  const batch = new EventBatch();
-  for (let block = 0; block < BLOCKS; block++) {
-    batch.clear();
-    for (let i = 0; i < ROWS; i++) {
-      batch.kind[i] = i % 2 === 0 ? RecordKind.start : RecordKind.end;
-      batch.flags[i] = 0;
-      batch.timeUs[i] = meta.openedUs + block * 1e6 + i * 1000;
-      batch.timeSource[i] = 0;
-      batch.family[i] = AF_INET;
-      batch.proto[i] = 6;
-      batch.origSrc[i] = batch.addresses4.intern(0x0a000001 + i);
-      batch.origDst[i] = batch.addresses4.intern(0x5db8d822);
-      batch.replySrc[i] = batch.origDst[i];
-      batch.replyDst[i] = batch.addresses4.intern(0xcb007101);
-      batch.origSrcPort[i] = 40_000 + i;
-      batch.origDstPort[i] = 443;
-      batch.replySrcPort[i] = 443;
-      batch.replyDstPort[i] = 61_000 + block;
-      batch.status[i] = 0x19e;
-    }
-    batch.present = Column.status;
-    batch.count = ROWS;
-    writer.append(batch);
-  }
-  writer.close();
-  return new Uint8Array(readFileSync(to));
+async function check(...files: string[]): Promise<CheckReport[]> {
+  const reports: CheckReport[] = [];
+  for await (const report of testFiles(files)) reports.push(report);
+  return reports;
 }
 
-/** Rows that the reader gives, and whether it said that something was damaged. */
-async function read(bytes: Uint8Array): Promise<{ rows: string[]; damaged: boolean }> {
+/** Every block that is whole is read, once; `-T` is not content. Answers what it says. */
+async function assertReadable({ what, bytes, intact }: Variant): Promise<string> {
   writeFileSync(path, bytes);
-  const rows: string[] = [];
-  let damaged = false;
-  try {
-    const source = await openLog(path);
-    try {
-      for await (const item of source.items()) {
-        if (item.type === 'damage') damaged = true;
-        if (item.type !== 'records') continue;
-        const { batch } = item;
-        for (let i = 0; i < batch.count; i++)
-          rows.push(
-            [
-              batch.kind[i],
-              batch.flags[i],
-              batch.timeUs[i],
-              batch.proto[i],
-              ...[batch.origSrc, batch.origDst, batch.replySrc, batch.replyDst].map(
-                (c) => batch.addresses4.values[c[i]],
-              ),
-              ...[batch.origSrcPort, batch.origDstPort, batch.replySrcPort, batch.replyDstPort].map(
-                (c) => c[i],
-              ),
-              batch.status[i],
-            ].join(),
-          );
-      }
-    } finally {
-      await source.close();
-    }
-  } catch (error) {
-    if (!(error instanceof DamageError)) throw error;
-    assert.ok(!error.message.includes('\n'));
-    damaged = true;
-  }
-  return { rows, damaged };
+  const { rows, damage, failure: unreadable } = await readLog(path);
+  assert.deepEqual(rows, rowsOfBlocks(intact), what);
+  if (intact.join() !== DATA_BLOCKS.join())
+    assert.ok(unreadable !== undefined || damage.length > 0, `${what}: nothing is said on stderr`);
+  const [{ sound: isSound, lines, failure }] = await check(path);
+  assert.equal(isSound, false, `${what}: -T calls it sound`);
+  for (const { what: text } of damage) assert.ok(!text.includes('\n'));
+  return failure === undefined ? lines.join('\n') : failure.message;
 }
 
-/** `-T`: sound or not. */
-async function isSound(...files: string[]): Promise<boolean> {
-  try {
-    for await (const report of testFiles(files)) if (!report.sound) return false;
-    return true;
-  } catch (error) {
-    if (!(error instanceof DamageError)) throw error;
-    return false;
-  }
-}
-
-/** Rows in order, some may be missing, none may be new. */
-function assertSubsequence(rows: string[], what: string): void {
+/** Of the piece that holds this byte. */
+function startOf(offset: number): number {
   let at = 0;
-  for (const row of rows) {
-    at = soundRows.indexOf(row, at) + 1;
-    assert.notEqual(at, 0, `${what}: a row that was never recorded: ${row}`);
+  for (const { bytes } of pieces) {
+    if (offset < at + bytes.length) return at;
+    at += bytes.length;
   }
+  return at;
 }
 
 test('an undamaged file is sound', async () => {
-  assert.deepEqual(await read(sound), { rows: soundRows, damaged: false });
-  assert.ok(await isSound(path));
+  writeFileSync(path, sound);
+  assert.deepEqual(await readLog(path), {
+    rows: rowsOfBlocks(DATA_BLOCKS),
+    gaps: (await readLog(path)).gaps,
+    damage: [],
+  });
+  assert.equal((await check(path))[0].sound, true);
 });
 
-test('any byte changed: found, and never a wrong row', async () => {
+test('any bit flipped costs its block alone, and -T names the place', async () => {
   for (let at = 0; at < sound.length; at++) {
-    const bytes = sound.slice();
-    bytes[at] ^= 1 << (at % 8);
-    const { rows } = await read(bytes);
-    assertSubsequence(rows, `byte ${at} changed`);
-    assert.ok(
-      rows.length >= ROWS * (BLOCKS - 1) || at < FILE_PREAMBLE_BYTES,
-      `byte ${at} cost more than its block`,
-    );
-    assert.equal(await isSound(path), false, `byte ${at} changed, and -T calls it sound`);
+    const flip = (bytes: Uint8Array) => {
+      bytes[0] ^= 1 << (at % 8);
+    };
+    const said = await assertReadable(overwritten(`byte ${at} flipped`, pieces, at, at + 1, flip));
+    // Of minor version and reserved bytes only the hash of the first block knows.
+    const place = at >= 10 && at < FILE_PREAMBLE_BYTES ? FILE_PREAMBLE_BYTES : startOf(at);
+    assert.match(said, new RegExp(`first at offset ${place},`), `byte ${at}`);
   }
 });
 
-test('cut at any byte: what stands before the cut is read, the cut is reported', async () => {
+test('cut at any byte: what stands before the cut is read, the cut is named', async () => {
   for (let length = 0; length < sound.length; length++) {
-    const { rows, damaged } = await read(sound.slice(0, length));
-    assertSubsequence(rows, `cut at ${length}`);
-    writeFileSync(path, sound.slice(0, length));
-    assert.equal(await isSound(path), false, `cut at ${length}, and -T calls it sound`);
-    if (rows.length % ROWS !== 0) assert.fail(`half a block at ${length}`);
-    assert.ok(damaged, `cut at ${length}, and nobody says so`);
+    const variant = without(`cut at ${length}`, pieces, length, sound.length);
+    const said = await assertReadable(variant);
+    assert.match(said, /ends within|ends without an end block|cut off|is empty/, variant.what);
   }
 });
 
-test('a block missing, doubled or moved is found; doubled rows are not shown twice', async () => {
-  const blocks = blockOffsets();
-  const [, first, second, third] = blocks.map(([from, to]) => sound.subarray(from, to));
-  const [head, tail] = [sound.subarray(0, blocks[1][0]), sound.subarray(blocks[3][1])];
-  const variants: Record<string, Uint8Array[]> = {
-    missing: [head, first, third, tail],
-    doubled: [head, first, second, second, third, tail],
-    'at the wrong place': [head, second, first, third, tail],
-    'without header': [sound.subarray(0, blocks[0][0]), first, second, third, tail],
-  };
-  for (const [what, parts] of Object.entries(variants)) {
-    const { rows } = await read(Buffer.concat(parts));
-    assertSubsequence(rows, what);
-    assert.ok(rows.length >= ROWS, what);
-    assert.equal(await isSound(path), false, what);
+test('any block missing, doubled or at another place', async () => {
+  for (const [i, piece] of pieces.entries()) {
+    if (piece.name === 'preamble') continue;
+    const others = pieces.toSpliced(i, 1);
+    const said = await assertReadable(assembled(`${piece.name} missing`, others));
+    if (piece.block > 0) assert.match(said, new RegExp(`block ${piece.block} is missing`));
+    if (piece.name === 'header') assert.match(said, /the first block is no header/);
+    if (piece.name === 'end') assert.match(said, /without an end block/);
+    for (let to = 1; to < pieces.length; to++) {
+      if (to !== i)
+        await assertReadable(assembled(`${piece.name} moved to ${to}`, others.toSpliced(to, 0, piece)));
+      const doubled = await assertReadable(
+        assembled(`${piece.name} again at ${to}`, pieces.toSpliced(to, 0, piece)),
+      );
+      if (piece.block > 0) assert.match(doubled, new RegExp(`block ${piece.block} stands again`));
+    }
   }
 });
 
-test('zeroed pages are skipped', async () => {
-  const [from, to] = blockOffsets()[2];
-  const bytes = sound.slice();
-  bytes.fill(0, from, to);
-  const { rows, damaged } = await read(bytes);
-  assert.equal(rows.length, ROWS * (BLOCKS - 1));
-  assert.ok(damaged);
+test('any two blocks swapped', async () => {
+  for (let i = 1; i < pieces.length; i++)
+    for (let j = i + 1; j < pieces.length; j++) {
+      const swapped = pieces.with(i, pieces[j]).with(j, pieces[i]);
+      const said = await assertReadable(
+        assembled(`${pieces[i].name} and ${pieces[j].name} swapped`, swapped),
+      );
+      if (pieces[i].block > 0 && pieces[j].block > 0)
+        assert.match(said, new RegExp(`block ${pieces[i].block} stands at the wrong place`));
+    }
 });
 
-test('files swapped in the chain', async () => {
-  const [one, two, other] = ['one.ct', 'two.ct', 'other.ct'].map((name) => join(folder, name));
-  const first = writeFile(one, meta);
-  const chain = Buffer.from(first.subarray(lastBlock(first) + 60, lastBlock(first) + 92)).toString('hex');
-  const previous = { file: 'one.ct', acknowledgedBytes: first.length, chain };
-  writeFile(two, { ...meta, previous });
-  writeFile(other, { ...meta, hostname: 'elsewhere' });
-  assert.ok(await isSound(one, two));
-  assert.equal(await isSound(other, two), false);
-  assert.equal(await isSound(two, one), false);
-});
-
-/** [from, to) of every block. */
-function blockOffsets(): [number, number][] {
-  const view = new DataView(sound.buffer);
-  const offsets: [number, number][] = [];
-  for (let at = FILE_PREAMBLE_BYTES; at < sound.length; ) {
-    const to = at + BLOCK_HEADER_BYTES + view.getUint32(at + 12, true);
-    offsets.push([at, to]);
-    at = to;
+test('pages zeroed, or missing, anywhere', async () => {
+  const zero = (bytes: Uint8Array) => void bytes.fill(0);
+  for (let from = 0; from < sound.length; from += PAGE_BYTES / 4) {
+    const to = Math.min(from + PAGE_BYTES, sound.length);
+    await assertReadable(overwritten(`${from} to ${to} zeroed`, pieces, from, to, zero));
+    await assertReadable(without(`${from} to ${to} missing`, pieces, from, to));
   }
-  return offsets;
-}
+});
 
-function lastBlock(bytes: Uint8Array): number {
-  const tail = Buffer.from(bytes.subarray(bytes.length - 31)).toString('latin1');
-  return Number.parseInt(tail.slice(13, 29), 16);
-}
+test('blocks are found where blocks before them are passed over unread', async () => {
+  for (const [i, { block, bytes }] of pieces.entries()) {
+    if (block === 0) continue;
+    for (const cut of [1, bytes.length - BLOCK_HEADER_BYTES]) {
+      const shorter = { ...pieces[i], bytes: bytes.subarray(0, bytes.length - cut) };
+      writeFileSync(path, Buffer.concat(pieces.with(i, shorter).map((piece) => piece.bytes)));
+      const found: number[] = [];
+      const input = new ByteInput(new FileFeed(path));
+      await input.need(FILE_PREAMBLE_BYTES);
+      input.advance(FILE_PREAMBLE_BYTES);
+      for await (const item of scanBlocks(input, { wants: () => false }))
+        if (item.type === 'block' && item.frame.type < 7) found.push(item.frame.sequence);
+      await input.close();
+      assert.deepEqual(
+        found.filter((number) => number > 0),
+        DATA_BLOCKS.filter((number) => number !== block),
+      );
+    }
+  }
+});
+
+test('any heap of whole blocks, broken blocks and garbage: every whole block is read once', async () => {
+  await fc.assert(
+    fc.asyncProperty(heapOf(pieces.slice(1)), async (parts) => {
+      const { what, bytes, intact } = assembled('heap', [pieces[0], ...parts]);
+      writeFileSync(path, bytes);
+      const { rows } = await readLog(path);
+      assert.deepEqual(rows, rowsOfBlocks(intact), what);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('files swapped in the chain, or one of them missing', async () => {
+  const names = ['one.ct', 'two.ct', 'three.ct'].map((name) => join(folder, name));
+  let previous: typeof meta.previous;
+  for (const name of names) {
+    const bytes = writeSound(name, { ...meta, ...(previous && { previous }) });
+    const end = piecesOf(bytes).at(-1)!.bytes;
+    const chain = Buffer.from(end.subarray(60, 92)).toString('hex');
+    previous = { file: name.slice(folder.length + 1), acknowledgedBytes: bytes.length, chain };
+  }
+  const [one, two, three] = names;
+  const verdicts = async (...files: string[]) => (await check(...files)).map((report) => report.sound);
+  assert.deepEqual(await verdicts(one, two, three), [true, true, true]);
+  assert.deepEqual(await verdicts(two, one, three), [true, false, false]);
+  assert.deepEqual(await verdicts(one, three), [true, false]);
+  const [, , last] = await check(two, one, three);
+  assert.match(last.lines.join('\n'), /three\.ct: .*does not continue .*one\.ct: it names two\.ct/);
+});

@@ -3,8 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { AF_INET, AF_INET6, Column, EventBatch } from '../../src/conntrack/batch.js';
 import { DamageError } from '../../src/errors.js';
+import { Section } from '../../src/log/columns.js';
 import { decodeRecords } from '../../src/log/decode.js';
 import { encodeRecords, timeRange } from '../../src/log/encode.js';
+import { SectionWriter } from '../../src/log/sections.js';
 
 interface Row {
   kind: number;
@@ -197,4 +199,27 @@ test('a mutated payload ends in a DamageError or in rows, never in another error
     ),
     { numRuns: 500 },
   );
+});
+
+test('a payload that unpacks to tables no row can use is refused', () => {
+  const zeros = new Uint8Array(5_000_000);
+  const empty = [Section.rowClassLow, Section.rowClientLow, Section.rowServiceLow, Section.rowPortLow];
+  for (const id of [
+    Section.addresses4,
+    Section.addresses6,
+    Section.classes,
+    Section.helpers,
+    Section.clientSource,
+  ]) {
+    const writer = new SectionWriter();
+    for (const column of empty) writer.add(column, zeros, 0, 1, 'strong');
+    writer.add(id, zeros, 0, zeros.length, 'strong');
+    const out = new Uint8Array(100_000);
+    const { storedBytes } = writer.write(out, 0);
+    assert.throws(
+      () => decodeRecords(out.subarray(0, storedBytes), 1, 0, new EventBatch()),
+      (error) => error instanceof DamageError && /table larger/.test(error.message),
+      String(id),
+    );
+  }
 });

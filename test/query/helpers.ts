@@ -1,5 +1,5 @@
 /** What the query tests share: temporary directories, captured output, and rows written as objects. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -115,4 +115,20 @@ export function batchOf(rows: readonly TestRow[]): EventBatch {
     }
   }
   return batch;
+}
+
+const DOCS = readFileSync(join(import.meta.dirname, '../../../docs/json.md'), 'utf8');
+
+/** Keys of a table of docs/json.md: those that are always there, in order, and the others. */
+export function documented(heading: string): { always: string[]; others: string[] } {
+  const table = DOCS.slice(DOCS.indexOf(heading))
+    .split('\n\n')
+    .find((part) => part.startsWith('| key'));
+  const keys = { always: [] as string[], others: [] as string[] };
+  for (const line of table!.trim().split('\n').slice(2)) {
+    const [, names, when] = line.split('|');
+    const into = when.includes('always') ? keys.always : keys.others;
+    for (const [, name] of names.matchAll(/`(\w+)`/g)) into.push(name);
+  }
+  return keys;
 }

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { Column, RecordFlag, RecordKind } from '../../src/conntrack/batch.js';
 import { JsonWriter } from '../../src/query/json.js';
-import { batchOf, type TestRow } from './helpers.js';
+import { batchOf, documented, type TestRow } from './helpers.js';
 
 const TIME = 1_795_409_443_000_654;
-const DOCS = readFileSync(join(import.meta.dirname, '../../../docs/json.md'), 'utf8');
 
 function jsonOf(row: Partial<TestRow>, change: (batch: ReturnType<typeof batchOf>) => void = () => {}) {
   const batch = batchOf([{ timeUs: TIME, ...row }]);
@@ -17,20 +14,6 @@ function jsonOf(row: Partial<TestRow>, change: (batch: ReturnType<typeof batchOf
   const text = writer.row(batch, 0);
   assert.ok(text.endsWith('}\n') && text.indexOf('\n') === text.length - 1, text);
   return JSON.parse(text);
-}
-
-/** Keys of a table of docs/json.md: those that are always there, in order, and the others. */
-function documented(heading: string): { always: string[]; others: string[] } {
-  const table = DOCS.slice(DOCS.indexOf(heading))
-    .split('\n\n')
-    .find((part) => part.startsWith('| key'));
-  const keys = { always: [] as string[], others: [] as string[] };
-  for (const line of table!.trim().split('\n').slice(2)) {
-    const [, names, when] = line.split('|');
-    const into = when.includes('always') ? keys.always : keys.others;
-    for (const [, name] of names.matchAll(/`(\w+)`/g)) into.push(name);
-  }
-  return keys;
 }
 
 const full = (kind: number) =>

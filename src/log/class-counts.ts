@@ -1,0 +1,44 @@
+/** How many rows of a record block are of which class. Statistics need no more, and it costs a tenth of decoding the rows. */
+import { badPayload } from './bytes.js';
+import { CLASS_FIELDS, ClassShift, Section } from './columns.js';
+import { plane, readClassWords } from './decode.js';
+import { BlockCodec } from './format.js';
+import type { ScannedBlock } from './scan.js';
+import { SectionReader } from './sections.js';
+
+/** What the rows of one class have in common; see EventBatch. */
+export interface ClassCount {
+  readonly kind: number;
+  readonly flags: number;
+  readonly timeSource: number;
+  readonly proto: number;
+  readonly rows: number;
+}
+
+/** Every class that has rows. Throws DamageError 'bad-payload'. */
+export function countClasses({ frame, payload }: ScannedBlock): ClassCount[] {
+  if (frame.codec !== BlockCodec.sections) throw badPayload(`uses codec ${frame.codec}`);
+  const sections = new SectionReader(payload);
+  const words = readClassWords(sections);
+  const low = plane(sections, Section.rowClassLow, frame.count, true);
+  const high = plane(sections, Section.rowClassHigh, frame.count, false);
+  const rows = new Uint32Array(words.length / CLASS_FIELDS);
+  for (let i = 0; i < frame.count; i++) {
+    const index = low[i] | (high[i] << 8);
+    if (index >= rows.length) throw badPayload('refers outside its tables');
+    rows[index]++;
+  }
+  const counts: ClassCount[] = [];
+  for (const [index, count] of rows.entries()) {
+    if (count === 0) continue;
+    const word = words[index * CLASS_FIELDS];
+    counts.push({
+      kind: word & 7,
+      flags: (word >>> ClassShift.flags) & 0xff,
+      timeSource: (word >>> ClassShift.timeSource) & 7,
+      proto: (word >>> ClassShift.proto) & 0xff,
+      rows: count,
+    });
+  }
+  return counts;
+}
