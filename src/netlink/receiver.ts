@@ -21,6 +21,8 @@ export interface ReceiverOptions {
   readonly diskIsSlow?: () => boolean;
   /** Told of every gap when it is reported. */
   readonly onLoss?: (loss: Readonly<Loss>) => void;
+  /** Called before a drain, every LOOK_MS at the most, less often without traffic: its controls go ahead of what is received. */
+  readonly look?: () => void;
 }
 
 /** Messages that the kernel dropped between two looks at its counter. Times in microseconds since the epoch. */
@@ -41,8 +43,10 @@ export interface ReceiverTotals {
   /** Passes over the socket, and the recvmmsg calls they made. */
   drains: number;
   receiveCalls: number;
-  /** Dropped by the kernel: exact. */
+  /** Dropped by the kernel: exact, but for what was counted in reliable mode. */
   droppedMessages: number;
+  /** Of those, counted in reliable mode: attempts to deliver, of which a message may have had many. */
+  deliveryFailures: number;
   /** The fullest that the socket's buffer was found, in bytes of SO_MEMINFO (limit: twice rcvbufBytes). */
   queueHighWaterBytes: number;
   ringHighWaterSlots: number;
@@ -63,6 +67,7 @@ const RECEIVE_MESSAGES = 1024;
 /** recvmmsg calls in one pass, so that drops are looked for under a flood that never lets the socket run empty. */
 const PASS_CALLS = 16;
 const CLOCK_STEP_US = 100_000;
+const LOOK_MS = 100;
 /** Drops that go on are reported as one gap, and at least this often. */
 const GAP_REPORT_US = 1_000_000;
 /** Between two looks lie a nap and a turn of the event loop: whoever takes longer was not running. */
@@ -77,14 +82,13 @@ export class EventReceiver {
     drains: 0,
     receiveCalls: 0,
     droppedMessages: 0,
+    deliveryFailures: 0,
     queueHighWaterBytes: 0,
     ringHighWaterSlots: 0,
     fullRingNaps: 0,
     clockSteps: 0,
     complete: true,
   };
-  /** Drops count every attempt to deliver while this is set (`--reliable`). */
-  reliable = false;
   readonly #options: ReceiverOptions;
   readonly #napUs: number;
   #stopping = false;
@@ -93,6 +97,10 @@ export class EventReceiver {
   #dropsSeen = 0;
   #lookedAtUs: number;
   #gap: Loss | undefined;
+  #reliable = false;
+  /** Reliable at some time since the last look. */
+  #countsAttempts = false;
+  #lookDueMs = 0;
   /** Why the ring was found full since the last look, as an index in LOSS_CAUSES; `bufferTooSmall` when it was not. */
   #obstacle: number = LossCause.bufferTooSmall;
   /** How long the next look may be away because nothing comes. */
@@ -109,6 +117,12 @@ export class EventReceiver {
     this.#napUs = (options.napMs ?? DEFAULT_NAP_MS) * 1000;
     this.#lookedAtUs = wallClockUs();
     this.#clockOffsetUs = this.#lookedAtUs - performance.now() * 1000;
+  }
+
+  /** Whether the socket is in reliable mode: from now on, or until now, the kernel's drop counter counts attempts to deliver. */
+  set reliable(on: boolean) {
+    this.#reliable = on;
+    this.#countsAttempts ||= on;
   }
 
   /** Receives until `stop`; rejects with SystemFailure when the socket fails. Ends early when the consumer died. */
@@ -173,6 +187,7 @@ export class EventReceiver {
       this.#noteFullRing();
       return Pass.ringFull;
     }
+    this.#look();
     this.totals.drains++;
     const nowUs = wallClockUs();
     this.#watchClock(nowUs);
@@ -180,6 +195,13 @@ export class EventReceiver {
     const pass = this.#drain(nowUs);
     if (quiet && this.#gap !== undefined) this.#reportGap();
     return pass;
+  }
+
+  #look(): void {
+    const nowMs = performance.now();
+    if (this.#options.look === undefined || nowMs < this.#lookDueMs) return;
+    this.#lookDueMs = nowMs + LOOK_MS;
+    this.#options.look();
   }
 
   #drain(nowUs: number): Pass {
@@ -226,15 +248,18 @@ export class EventReceiver {
     this.#lookedAtUs = nowUs;
     this.#pauseUs = 0;
     this.#obstacle = LossCause.bufferTooSmall;
+    const countsAttempts = this.#countsAttempts;
+    this.#countsAttempts = this.#reliable;
     if (lost === 0) return true;
     this.#dropsSeen = drops;
     totals.droppedMessages += lost;
+    if (countsAttempts) totals.deliveryFailures += lost;
     this.#gap ??= { lost: 0, fromUs: lookedBeforeUs, toUs: nowUs, cause, certainty: Certainty.exact };
     const gap = this.#gap;
     gap.lost += lost;
     gap.toUs = nowUs;
     gap.cause = Math.max(gap.cause, cause);
-    if (this.reliable) gap.certainty = Certainty.atMost;
+    if (countsAttempts) gap.certainty = Certainty.atMost;
     if (nowUs - gap.fromUs >= GAP_REPORT_US) this.#reportGap();
     return false;
   }

@@ -24,6 +24,7 @@ import { recorderName } from '../version.js';
 import { createBlockRing } from './blocks.js';
 import { Control } from './control.js';
 import { KernelSource } from './kernel-source.js';
+import { lossText } from './loss-log.js';
 import { RECEIVE_BATCH_MESSAGES, type RecorderOptions, RING_SLOT_BYTES } from './options.js';
 import type { ParserTask } from './parser-task.js';
 import type { ReadyInfo, RecordSummary } from './recorder.js';
@@ -226,19 +227,19 @@ export class Pipeline {
     const writer = Object.fromEntries(
       Object.entries(WriterStat).map(([name, i]) => [name, this.#writerStats[i]]),
     );
-    const receiver = this.#source?.statistics() ?? {};
+    const source = this.#source!;
+    const counts = source.counts();
     this.#log.info(
-      { receiver, parser, writer },
-      `statistics: ${this.#source?.counts().received} received, ${this.#source?.counts().lost} lost, ${writer.durableEvents} durable`,
+      { receiver: source.statistics(), parser, writer },
+      `statistics: ${counts.received} received, ${lossText(counts)}, ${writer.durableEvents} durable`,
     );
   }
 
   #summary(unsaved: string): RecordSummary {
-    const { received, lost } = this.#source!.counts();
     return {
-      received,
+      ...this.#source!.counts(),
       recorded: this.#writerStats[WriterStat.durableEvents],
-      lost,
+      repeats: this.#parserStats[ParserStat.repeats],
       bytesWritten: this.#writerStats[WriterStat.bytesWritten],
       files: this.#writerStats[WriterStat.files],
       unsaved,

@@ -3,7 +3,14 @@ import { Command, Option } from 'clipanion';
 import type { StartOptions } from '../../daemon/start.js';
 import { UsageError } from '../../errors.js';
 import { defaultRecorderOptions as defaults, type RecorderOptions } from '../../record/options.js';
-import { parseChoice, parseDuration, parseInteger, parseProtocols, parseSize } from '../parse.js';
+import {
+  parseChoice,
+  parseDuration,
+  parseInteger,
+  parsePercent,
+  parseProtocols,
+  parseSize,
+} from '../parse.js';
 import { needFile } from './need-file.js';
 
 /** SO_RCVBUF is an int in bytes, half of which the kernel gives away by doubling. */
@@ -28,6 +35,8 @@ export class CaptureCommand extends Command {
   readonly pidfile = Option.String('--pidfile');
   readonly foreground = Option.Boolean('--foreground', false);
   readonly flushInterval = Option.String('--flush-interval');
+  readonly reliable = Option.Boolean('--reliable', false);
+  readonly reliableMaxTable = Option.String('--reliable-max-table');
   readonly stopTimeout = Option.String('--stop-timeout');
   readonly progressFd = Option.String('--progress-fd');
   readonly replay = Option.String('--replay');
@@ -77,6 +86,10 @@ export class CaptureCommand extends Command {
       flushIntervalMs:
         given(this.flushInterval, (text) => parseDuration('--flush-interval', text)) ??
         defaults.flushIntervalMs,
+      reliable: this.reliable,
+      reliableMaxTablePercent:
+        given(this.reliableMaxTable, (text) => parsePercent('--reliable-max-table', text)) ??
+        defaults.reliableMaxTablePercent,
       stopTimeoutMs:
         given(this.stopTimeout, (text) => parseDuration('--stop-timeout', text)) ?? defaults.stopTimeoutMs,
       keepDuplicates: this.keepDuplicates,
