@@ -64,6 +64,11 @@ const NLA_TYPE_MASK = 0x3fff;
 const IPS_SEEN_REPLY = 0x2;
 const LABEL_BYTES = 16;
 const HELPERS_MAX = 255;
+/**
+ * A DESTROY that could not be delivered is sent again every 10 ms, and each time stamped anew (CTA_TIMESTAMP_EVENT, seen on 6.18); one
+ * of an expired entry is stamped when the collector finds it. CTA_TIMESTAMP stop is when the entry really ended.
+ */
+const LATE_US = 5000;
 
 /** Bits of `seen`: which parts of the tuples a message had. */
 const SEEN_ORIG_ADDRESS = 1;
@@ -177,7 +182,9 @@ function decodeMessage(
   batch.kind[row] = kind;
   batch.flags[row] =
     (batch.status[row] & IPS_SEEN_REPLY ? RecordFlag.replied : 0) | (partial ? RecordFlag.partial : 0);
-  if (eventUs !== 0) setTime(batch, row, eventUs, TimeSource.event);
+  if (kind === RecordKind.end && stopUs !== 0 && eventUs - stopUs >= LATE_US)
+    setTime(batch, row, stopUs, TimeSource.entry);
+  else if (eventUs !== 0) setTime(batch, row, eventUs, TimeSource.event);
   else if (kind === RecordKind.end && stopUs !== 0) setTime(batch, row, stopUs, TimeSource.entry);
   else if (kind === RecordKind.start && batch.startUs[row] !== 0)
     setTime(batch, row, batch.startUs[row], TimeSource.entry);
