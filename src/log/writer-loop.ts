@@ -144,7 +144,7 @@ export class WriterLoop {
   #assertProducer(): void {
     const { ring } = this.consumer;
     if (Atomics.load(ring.control, STATE_WORD) === RingState.open || this.consumer.available() > 0) return;
-    this.writer.close();
+    this.writer.closeAfterDeath();
     throw new InvariantError('writer: the parser ended without a stop message');
   }
 }

@@ -53,7 +53,7 @@ export interface ReceiverTotals {
   /** Naps in which the socket was left alone because the ring was full. */
   fullRingNaps: number;
   clockSteps: number;
-  /** False when the consumer died before everything was delivered. */
+  /** False when the consumer died, or the socket was given up, before everything was delivered. */
   complete: boolean;
 }
 
@@ -92,6 +92,7 @@ export class EventReceiver {
   readonly #options: ReceiverOptions;
   readonly #napUs: number;
   #stopping = false;
+  #abandoned = false;
   readonly #controls: [Control, ...number[]][] = [];
   /** 0 when the socket was opened: what was dropped before the first look belongs to the first gap. */
   #dropsSeen = 0;
@@ -128,7 +129,7 @@ export class EventReceiver {
   /** Receives until `stop`; rejects with SystemFailure when the socket fails. Ends early when the consumer died. */
   async start(): Promise<void> {
     let idleDrainsLeft = IDLE_DRAINS;
-    while (!this.#stopping && this.#ringOpen()) {
+    while (!this.#stopping && this.#canGoOn()) {
       if (this.#burst(idleDrainsLeft) === Pass.idle) {
         this.#pauseUs = POLL_MS * 1000;
         idleDrainsLeft = (await this.socket.poll(POLL_MS)) ? IDLE_DRAINS : 1;
@@ -138,7 +139,8 @@ export class EventReceiver {
 
   /**
    * Leave both groups, drain what the socket holds (waiting for room in the ring as long as it takes), and report the last gap.
-   * Everything and every control queued so far is in the ring afterwards. The socket stays open: close it after `start` ended.
+   * Everything and every control queued so far is in the ring afterwards. The socket stays open: close it after `start` ended, or
+   * `abandon` it before.
    */
   async stop(): Promise<Readonly<ReceiverTotals>> {
     if (!this.#stopping) {
@@ -146,14 +148,18 @@ export class EventReceiver {
       this.socket.leave();
       this.socket.wake();
     }
-    while (this.#pass() !== Pass.idle || this.#gap !== undefined || this.#controls.length > 0) {
-      if (!this.#ringOpen()) {
-        this.totals.complete = false;
-        break;
-      }
+    while (this.#canGoOn()) {
+      if (this.#pass() === Pass.idle && this.#gap === undefined && this.#controls.length === 0)
+        return this.totals;
       await sleep(1);
     }
+    this.totals.complete = false;
     return this.totals;
+  }
+
+  /** Touch the socket no more: it is about to be closed. What it holds is given up. */
+  abandon(): void {
+    this.#abandoned = true;
   }
 
   /** Put a control slot in order with the messages received so far; kept while the ring is full. */
@@ -174,7 +180,7 @@ export class EventReceiver {
         idleDrainsLeft = IDLE_DRAINS;
       } else if (pass === Pass.ringFull) {
         this.totals.fullRingNaps++;
-        if (!this.#ringOpen()) return pass;
+        if (!this.#canGoOn()) return pass;
       }
       if (performance.now() >= end) return pass === Pass.idle ? Pass.traffic : pass;
       sleepMicroseconds(this.#napUs);
@@ -303,7 +309,8 @@ export class EventReceiver {
     return true;
   }
 
-  #ringOpen(): boolean {
+  #canGoOn(): boolean {
+    if (this.#abandoned) return false;
     return Atomics.load(this.producer.ring.control, STATE_WORD) === RingState.open;
   }
 }

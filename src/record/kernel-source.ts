@@ -89,6 +89,7 @@ export class KernelSource implements MessageSource {
 
   close(): void {
     this.#guard?.stop();
+    this.#receiver.abandon();
     this.#listeners.close();
     this.#socket.close();
   }

@@ -15,10 +15,10 @@ import { Certainty, LossCause } from '../log/gap.js';
 import { checkTemplate } from '../log/names.js';
 import { WriterStat } from '../log/writer-stats.js';
 import type { WriterEvent, WriterTask } from '../log/writer-task.js';
-import { RECEIVE_EXTRA_BYTES } from '../netlink/libc.js';
+import { exitNow, RECEIVE_EXTRA_BYTES } from '../netlink/libc.js';
 import { localZone } from '../query/time.js';
 import { ReplaySource } from '../replay/source.js';
-import { createRing } from '../ring/layout.js';
+import { createRing, RingState, STATE_WORD } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
 import { recorderName } from '../version.js';
 import { createBlockRing } from './blocks.js';
@@ -29,7 +29,12 @@ import { RECEIVE_BATCH_MESSAGES, type RecorderOptions, RING_SLOT_BYTES } from '.
 import type { ParserTask } from './parser-task.js';
 import type { ReadyInfo, RecordSummary } from './recorder.js';
 import type { MessageSource } from './source.js';
+import { announceDeath, deathOf, StageDeath, type StageName } from './stage-death.js';
 import { createStats, ParserStat } from './stats.js';
+import { Watchdog } from './watchdog.js';
+
+/** Threads are given this long to end. */
+const END_MS_MAX = 2000;
 
 export class Pipeline {
   readonly #options: RecorderOptions;
@@ -43,10 +48,14 @@ export class Pipeline {
   readonly #pools: Piscina[] = [];
   readonly #port: MessagePort;
   readonly #firstFile: Promise<string>;
+  readonly #writer: Promise<void>;
   /** Resolves when both workers ended properly, rejects when one died. */
   readonly #stages: Promise<unknown>;
+  readonly #watchdog: Watchdog;
+  readonly #exitNow = (code: number): void => exitNow(code);
   readonly #stopAsked: Promise<void>;
   #askStop!: () => void;
+  #liveFile = '';
   #source: MessageSource | undefined;
 
   constructor(options: RecorderOptions, log: Logger) {
@@ -59,10 +68,10 @@ export class Pipeline {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#firstFile = this.#listen(port1);
-    this.#stages = Promise.all([
-      this.#startStage('writer', this.#writerTask(port2), [port2]),
-      this.#startStage('parser', this.#parserTask(), []),
-    ]);
+    if (!this.#replay) process.once('exit', this.#exitNow);
+    this.#writer = this.#startStage('writer', this.#writerTask(port2), [port2]);
+    this.#stages = Promise.all([this.#writer, this.#startStage('parser', this.#parserTask(), [])]);
+    this.#watchdog = this.#watch();
     this.#stages.catch(() => {}); // whoever waits for something else races with it
     this.#stopAsked = new Promise((resolve) => {
       this.#askStop = resolve;
@@ -72,6 +81,7 @@ export class Pipeline {
   /** Open the source and the first file. Rejects with one line and leaves nothing running. */
   async open(): Promise<ReadyInfo> {
     try {
+      this.#watchdog.start();
       await stat('/'); // starts libuv's pool, whose threads then lose their rights with the others
       const source = await this.#openSource();
       this.#source = source;
@@ -102,6 +112,8 @@ export class Pipeline {
       const unsaved = await this.#orDeath(Promise.race([stopped, this.#tooLate()]));
       if (damage !== undefined) throw damage;
       return this.#summary(unsaved);
+    } catch (error) {
+      throw error instanceof StageDeath ? await this.#afterDeath(error) : error;
     } finally {
       await this.#end();
     }
@@ -113,6 +125,7 @@ export class Pipeline {
 
   flush(): void {
     this.#source?.control(Control.flush);
+    if (Object.keys(this.#watchdog.stalled).length > 0) this.#logStatistics(); // else once it is done
   }
 
   stop(): void {
@@ -123,6 +136,21 @@ export class Pipeline {
     await source.stop();
     source.control(Control.stop);
     await this.#stages;
+  }
+
+  /** Let the writer make durable what it has, and say what is lost. */
+  async #afterDeath({ stage, why, stack }: StageDeath): Promise<StageDeath> {
+    if (stage === 'parser') {
+      this.#source!.close(); // nobody takes what it receives; the receiver has seen the ring fail
+      await isSettledWithin(this.#options.stopTimeoutMs, this.#writer);
+    }
+    const { otherProtocol, repeats } = ParserStat;
+    const unrecorded = this.#parserStats[otherProtocol] + this.#parserStats[repeats];
+    const lost = this.#source!.counts().received - unrecorded - this.#writerStats[WriterStat.durableEvents];
+    const consequence = `: at most ${lost} received events are lost, the others are safe; start the recorder again`;
+    const told = new StageDeath(stage, why, consequence);
+    if (stack !== undefined) told.stack = stack;
+    return told;
   }
 
   async #tooLate(): Promise<string> {
@@ -185,12 +213,26 @@ export class Pipeline {
     };
   }
 
+  #watch(): Watchdog {
+    const [parserStats, writerStats] = [this.#parserStats, this.#writerStats];
+    const parserObstacle = () =>
+      parserStats[ParserStat.waitingForWriter] === 1 ? 'it waits for the writer' : 'it takes no message';
+    const writerObstacle = () => {
+      if (this.#liveFile === '') return 'it checks the files that an earlier run left';
+      if (writerStats[WriterStat.stalled] === 1) return `${this.#liveFile} cannot be written`;
+      return `a write to ${this.#liveFile} or its fdatasync does not return`;
+    };
+    return new Watchdog(
+      [
+        { name: 'writer', ring: this.#blocks, obstacle: writerObstacle },
+        { name: 'parser', ring: this.#messages.ring, obstacle: parserObstacle },
+      ],
+      this.#log,
+    );
+  }
+
   /** One pool, one thread, one task that lasts as long as the recording. */
-  #startStage(
-    name: 'parser' | 'writer',
-    task: ParserTask | WriterTask,
-    transferList: MessagePort[],
-  ): Promise<void> {
+  #startStage(name: StageName, task: ParserTask | WriterTask, transferList: MessagePort[]): Promise<void> {
     const filename = new URL(`../../workers/${name}.js`, import.meta.url).href;
     const pool = new Piscina({
       filename,
@@ -199,7 +241,14 @@ export class Pipeline {
       idleTimeout: Number.POSITIVE_INFINITY,
     });
     this.#pools.push(pool);
-    return pool.run(task, { transferList });
+    pool.on('error', () => {}); // of a thread without a task
+    return pool.run(task, { transferList }).catch(async (thrown) => {
+      announceDeath(name, this.#messages.ring, this.#blocks);
+      // Without the writer the parser cannot live: then the writer's death is the one to tell.
+      if (name === 'parser' && Atomics.load(this.#blocks.control, STATE_WORD) === RingState.failed)
+        await this.#writer;
+      throw deathOf(name, thrown);
+    });
   }
 
   /** The writer's messages; resolves with the first file's path. */
@@ -208,6 +257,7 @@ export class Pipeline {
       port.on('message', (event: WriterEvent) => {
         if (event.type === 'opened') {
           this.#log.info({ file: event.file }, `recording to ${event.file}`);
+          this.#liveFile = event.file;
           resolve(event.file);
         } else if (event.type === 'closed')
           this.#log.info(
@@ -229,9 +279,11 @@ export class Pipeline {
     );
     const source = this.#source!;
     const counts = source.counts();
+    const { stalled } = this.#watchdog;
+    const stalls = Object.entries(stalled).map(([stage, text]) => `, ${stage} stalled (${text})`);
     this.#log.info(
-      { receiver: source.statistics(), parser, writer },
-      `statistics: ${counts.received} received, ${lossText(counts)}, ${writer.durableEvents} durable`,
+      { receiver: source.statistics(), parser, writer, stalled },
+      `statistics: ${counts.received} received, ${lossText(counts)}, ${writer.durableEvents} durable${stalls.join('')}`,
     );
   }
 
@@ -253,8 +305,23 @@ export class Pipeline {
   }
 
   async #end(): Promise<void> {
+    this.#watchdog.stop();
     this.#source?.close();
     this.#port.close();
-    await Promise.all(this.#pools.map((pool) => pool.destroy()));
+    const ended = Promise.all(this.#pools.map((pool) => pool.destroy()));
+    // A thread that hangs in a system call does not end; process.exit would wait for it.
+    if (await isSettledWithin(END_MS_MAX, ended)) process.off('exit', this.#exitNow);
   }
+}
+
+async function isSettledWithin(limitMs: number, promise: Promise<unknown>): Promise<boolean> {
+  const timer = new AbortController();
+  const late = sleep(limitMs, false, { signal: timer.signal }).catch(() => false);
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  const isSettled = await Promise.race([settled, late]);
+  timer.abort();
+  return isSettled;
 }
