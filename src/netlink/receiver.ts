@@ -32,7 +32,7 @@ export interface Loss {
   toUs: number;
   /** Index in LOSS_CAUSES. */
   cause: number;
-  /** Index in CERTAINTIES: in reliable mode the kernel counts every attempt to deliver, so the count is an upper bound. */
+  /** Index in CERTAINTIES: while the kernel repeats events it counts every attempt to deliver, so the count is an upper bound. */
   certainty: number;
 }
 
@@ -43,9 +43,9 @@ export interface ReceiverTotals {
   /** Passes over the socket, and the recvmmsg calls they made. */
   drains: number;
   receiveCalls: number;
-  /** Dropped by the kernel: exact, but for what was counted in reliable mode. */
+  /** Dropped by the kernel: exact, but for delivery failures. */
   droppedMessages: number;
-  /** Of those, counted in reliable mode: attempts to deliver, of which a message may have had many. */
+  /** Of those, counted while a listener was in reliable mode: attempts to deliver, of which a message may have had many. */
   deliveryFailures: number;
   /** The fullest that the socket's buffer was found, in bytes of SO_MEMINFO (limit: twice rcvbufBytes). */
   queueHighWaterBytes: number;
@@ -120,10 +120,13 @@ export class EventReceiver {
     this.#clockOffsetUs = this.#lookedAtUs - performance.now() * 1000;
   }
 
-  /** Whether the socket is in reliable mode: from now on, or until now, the kernel's drop counter counts attempts to deliver. */
-  set reliable(on: boolean) {
-    this.#reliable = on;
-    this.#countsAttempts ||= on;
+  /**
+   * Whether a listener, this socket or another, is in reliable mode: then the kernel sends events again, and its drop counter
+   * counts attempts to deliver.
+   */
+  set reliable(possible: boolean) {
+    this.#reliable = possible;
+    this.#countsAttempts ||= possible;
   }
 
   /** Receives until `stop`; rejects with SystemFailure when the socket fails. Ends early when the consumer died. */

@@ -19,6 +19,9 @@ export class KernelSource implements MessageSource {
   readonly #receiver: EventReceiver;
   readonly #losses: LossLog;
   readonly #listeners: Listeners;
+  /** Whether this recorder's socket is in reliable mode, and whether somebody else's is. */
+  #reliable = false;
+  #othersReliable = false;
   /** Only with `--reliable`. */
   readonly #guard: TableGuard | undefined;
   readonly #log: Logger;
@@ -79,8 +82,7 @@ export class KernelSource implements MessageSource {
 
   counts(): SourceCounts {
     const { receivedMessages, droppedMessages, deliveryFailures } = this.#receiver.totals;
-    const counts = { received: receivedMessages, lost: droppedMessages };
-    return this.#guard === undefined ? counts : { ...counts, deliveryFailures };
+    return { received: receivedMessages, lost: droppedMessages, deliveryFailures };
   }
 
   statistics(): Record<string, number> {
@@ -95,6 +97,8 @@ export class KernelSource implements MessageSource {
   }
 
   #noteRepeats(possible: boolean): void {
+    this.#othersReliable = possible;
+    this.#receiver.reliable = possible || this.#reliable;
     this.#receiver.control(Control.repeats, Number(possible), tableUse().entriesMax);
   }
 
@@ -102,8 +106,9 @@ export class KernelSource implements MessageSource {
     return new TableGuard({
       maxPercent,
       switchTo: (on, use) => {
-        this.#receiver.reliable = on;
+        this.#reliable = on;
         this.#socket.setReliable(on);
+        this.#receiver.reliable = on || this.#othersReliable;
         this.#receiver.control(Control.reliable, Number(on), use.entries, use.entriesMax, wallClockUs());
         this.#say(on, use, maxPercent);
       },

@@ -15,9 +15,8 @@ const advice: Readonly<Record<number, string>> = {
 
 /** As in "17 lost by the kernel". */
 export function lossText({ lost, deliveryFailures }: Omit<SourceCounts, 'received'>): string {
-  if (deliveryFailures === undefined) return `${lost} lost by the kernel`;
-  const bound = deliveryFailures > 0 ? 'at most ' : '';
-  return `${bound}${lost} lost by the kernel (delivery_failures ${deliveryFailures})`;
+  if (deliveryFailures === 0) return `${lost} lost by the kernel`;
+  return `at most ${lost} lost by the kernel (delivery_failures ${deliveryFailures})`;
 }
 
 export class LossLog {

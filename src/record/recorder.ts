@@ -22,8 +22,8 @@ export interface RecordSummary {
   readonly recorded: number;
   /** Dropped by the kernel. */
   readonly lost: number;
-  /** With `--reliable`: of those, failed attempts to deliver, so that `lost` is an upper bound. */
-  readonly deliveryFailures?: number;
+  /** Of those, failed attempts to deliver: when there are any, `lost` is an upper bound. */
+  readonly deliveryFailures: number;
   /** Events that the kernel sent again, not recorded again. */
   readonly repeats: number;
   readonly bytesWritten: number;

@@ -21,6 +21,6 @@ export interface SourceCounts {
   readonly received: number;
   /** Messages that the kernel dropped. */
   readonly lost: number;
-  /** With `--reliable`: of those, failed attempts to deliver, of which a message may have had many. */
-  readonly deliveryFailures?: number;
+  /** Of those, counted while a listener was in reliable mode: failed attempts, of which a message may have had many. */
+  readonly deliveryFailures: number;
 }
