@@ -34,7 +34,7 @@ export class WriterLoop {
     this.#progressFd = options.progressFd;
   }
 
-  /** Until the stop message. Rejects with SystemFailure when the first file cannot be opened. */
+  /** Until the stop message, or the parser's death. Rejects with SystemFailure when the first file cannot be opened. */
   async run(): Promise<void> {
     const { consumer } = this;
     for (;;) {
@@ -49,7 +49,10 @@ export class WriterLoop {
         await this.#control(message, consumer.ring.timesUs[consumer.index]);
         consumer.release(1);
         if (message === BlockMessage.stop) return;
-      } else this.#assertProducer();
+      } else if (this.#isParserGone()) {
+        this.writer.closeAfterDeath();
+        return;
+      }
     }
   }
 
@@ -141,10 +144,8 @@ export class WriterLoop {
     }
   }
 
-  #assertProducer(): void {
-    const { ring } = this.consumer;
-    if (Atomics.load(ring.control, STATE_WORD) === RingState.open || this.consumer.available() > 0) return;
-    this.writer.closeAfterDeath();
-    throw new InvariantError('writer: the parser ended without a stop message');
+  #isParserGone(): boolean {
+    const { control } = this.consumer.ring;
+    return Atomics.load(control, STATE_WORD) !== RingState.open && this.consumer.available() === 0;
   }
 }
