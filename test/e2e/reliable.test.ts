@@ -55,8 +55,6 @@ async function blockedListener(namespace: Namespace): Promise<ObservedProcess> {
 
 const file = (name: string) => path.join(folder, `${name}.ct`);
 const list = (name: string, ...options: string[]) => ctrecorder(['-L', ...options, '-f', file(name)]);
-const durableEvents = ({ progress }: ObservedProcess) =>
-  Number([...progress.matchAll(/"events":(\d+)/g)].at(-1)?.[1] ?? 0);
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -76,7 +74,7 @@ describe('another program in reliable mode that takes nothing', { skip }, () => 
       await injector.create({ first: 1, count: COUNT - 1 });
       await injector.flush();
       for (const recorder of recorders)
-        await recorder.until(() => durableEvents(recorder) === 2 * COUNT, 'every event');
+        await recorder.until(() => recorder.durableEvents() === 2 * COUNT, 'every event');
       assert.ok(namespace.conntrackCount() > COUNT / 2, 'the kernel keeps what it could not deliver');
       blocked.kill();
       await until(() => namespace.conntrackCount() === 0);

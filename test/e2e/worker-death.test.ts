@@ -35,8 +35,6 @@ async function record(namespace: Namespace, death?: string): Promise<ObservedPro
   return recorder;
 }
 
-const durableEvents = ({ progress }: ObservedProcess) =>
-  Number([...progress.matchAll(/"events":(\d+)/g)].at(-1)?.[1] ?? 0);
 const logFiles = () =>
   readdirSync(folder)
     .filter((name) => name.startsWith('nat.ct'))
@@ -58,7 +56,7 @@ async function recordToDeath(namespace: Namespace, death: string): Promise<void>
   });
   for (; !ended; made += BATCH) {
     await injector.create({ first: made, count: BATCH }, 50_000);
-    if (durableEvents(recorder) > 2 * BATCH) writeFileSync(path.join(folder, 'now'), '');
+    if (recorder.durableEvents() > 2 * BATCH) writeFileSync(path.join(folder, 'now'), '');
   }
   const exit = await recorder.exit;
   assert.equal(exit.code, 1, exit.stderr);
@@ -70,8 +68,8 @@ async function recordToDeath(namespace: Namespace, death: string): Promise<void>
   const [, who, why, lost] = lostText.exec(complaints[0].msg) ?? [];
   assert.equal(who, stage, complaints[0].msg);
   assert.match(why, /the test wants it|exited|memory/);
-  assert.ok(Number(lost) + durableEvents(recorder) <= made, 'only what was received can be lost');
-  checkRecorded(durableEvents(recorder));
+  assert.ok(Number(lost) + recorder.durableEvents() <= made, 'only what was received can be lost');
+  checkRecorded(recorder.durableEvents());
   await injector.flush();
 }
 
