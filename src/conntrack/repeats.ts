@@ -11,14 +11,14 @@
  *   a NEW is a repeat when the last event was a NEW, unless the DESTROY between the two may have been lost: messages were lost
  *   since, and no reply shows that the entry has lived for a while. A start twice is better than none.
  *
- * Parser thread, once per event while there is such a listener: no allocation. Memory: two generations of 24 bytes times the
- * entries that the table may hold.
+ * Parser thread, once per event while there is such a listener: no allocation. Memory: two generations of as many entries as the
+ * table may hold, 24 to 48 bytes each.
  */
 import { randomFillSync } from 'node:crypto';
 import { type EventBatch, RecordFlag, RecordKind } from './batch.js';
 import { KEY6_WORDS, loadKey } from './key.js';
 
-/** Entries of a generation: as many as can wait for a repeat at once, and a bound for a table without one (2 x 24 MiB). */
+/** Entries of a generation: as many as can wait for a repeat at once, but no more than 2 x 24 MiB hold. */
 const ENTRIES_MIN = 1024;
 const ENTRIES_MAX = 2 ** 20;
 
