@@ -10,11 +10,11 @@ export interface RecorderOptions {
   readonly rcvbufKiB: number;
   /** Ring slots (`-B`). */
   readonly ringSlots: number;
-  readonly flushIntervalMs: number;
   /** Whether the kernel keeps ends that do not fit into the buffer, in its conntrack table. */
   readonly reliable: boolean;
   /** It does not while more than this much of the table is used (`--reliable-max-table`). */
   readonly reliableMaxTablePercent: number;
+  readonly flushIntervalMs: number;
   readonly stopTimeoutMs: number;
   /** File descriptor for one JSON line per durable group (`--progress-fd`). */
   readonly progressFd?: number;
@@ -37,9 +37,9 @@ export const defaultRecorderOptions = {
   protocols: [6],
   rcvbufKiB: 8192,
   ringSlots: 16384,
-  flushIntervalMs: 1000,
   reliable: false,
   reliableMaxTablePercent: 80,
+  flushIntervalMs: 1000,
   stopTimeoutMs: 30_000,
   keepDuplicates: false,
   saveLimitBytes: 64 * 1024 * 1024,

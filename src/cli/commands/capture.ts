@@ -29,14 +29,14 @@ export class CaptureCommand extends Command {
   readonly protocols = Option.String('--protocols');
   readonly rcvbuf = Option.String('--rcvbuf');
   readonly ring = Option.String('--ring');
+  readonly reliable = Option.Boolean('--reliable', false);
+  readonly reliableMaxTable = Option.String('--reliable-max-table');
   readonly nice = Option.String('--nice');
   readonly user = Option.String('--user');
   readonly group = Option.String('--group');
   readonly pidfile = Option.String('--pidfile');
   readonly foreground = Option.Boolean('--foreground', false);
   readonly flushInterval = Option.String('--flush-interval');
-  readonly reliable = Option.Boolean('--reliable', false);
-  readonly reliableMaxTable = Option.String('--reliable-max-table');
   readonly stopTimeout = Option.String('--stop-timeout');
   readonly progressFd = Option.String('--progress-fd');
   readonly replay = Option.String('--replay');
@@ -83,13 +83,13 @@ export class CaptureCommand extends Command {
         given(this.rcvbuf, (text) => parseInteger('-b', text, 1, MAX_RCVBUF_KIB)) ?? defaults.rcvbufKiB,
       ringSlots:
         given(this.ring, (text) => parseInteger('-B', text, 1, MAX_RING_SLOTS)) ?? defaults.ringSlots,
-      flushIntervalMs:
-        given(this.flushInterval, (text) => parseDuration('--flush-interval', text)) ??
-        defaults.flushIntervalMs,
       reliable: this.reliable,
       reliableMaxTablePercent:
         given(this.reliableMaxTable, (text) => parsePercent('--reliable-max-table', text)) ??
         defaults.reliableMaxTablePercent,
+      flushIntervalMs:
+        given(this.flushInterval, (text) => parseDuration('--flush-interval', text)) ??
+        defaults.flushIntervalMs,
       stopTimeoutMs:
         given(this.stopTimeout, (text) => parseDuration('--stop-timeout', text)) ?? defaults.stopTimeoutMs,
       keepDuplicates: this.keepDuplicates,
