@@ -62,13 +62,13 @@ const NLM_F_NEW_ENTRY = 0x0600;
 /** NLA_F_NESTED and NLA_F_NET_BYTEORDER are no part of the number. */
 const NLA_TYPE_MASK = 0x3fff;
 const IPS_SEEN_REPLY = 0x2;
-const LABEL_BYTES = 16;
-const HELPERS_MAX = 255;
 /**
  * A DESTROY that could not be delivered is sent again every 10 ms, and each time stamped anew (CTA_TIMESTAMP_EVENT, seen on 6.18); one
  * of an expired entry is stamped when the collector finds it. CTA_TIMESTAMP stop is when the entry really ended.
  */
 const LATE_US = 5000;
+const LABEL_BYTES = 16;
+const HELPERS_MAX = 255;
 
 /** Bits of `seen`: which parts of the tuples a message had. */
 const SEEN_ORIG_ADDRESS = 1;

@@ -124,8 +124,8 @@ export class Pipeline {
   }
 
   flush(): void {
-    this.#source?.control(Control.flush);
     if (Object.keys(this.#watchdog.stalled).length > 0) this.#logStatistics(); // else once it is done
+    this.#source?.control(Control.flush);
   }
 
   stop(): void {
@@ -184,6 +184,24 @@ export class Pipeline {
     return { slots, slotBytes: RING_SLOT_BYTES, extraBytes: RECEIVE_EXTRA_BYTES };
   }
 
+  #watch(): Watchdog {
+    const [parserStats, writerStats] = [this.#parserStats, this.#writerStats];
+    const parserObstacle = () =>
+      parserStats[ParserStat.waitingForWriter] === 1 ? 'it waits for the writer' : 'it takes no message';
+    const writerObstacle = () => {
+      if (this.#liveFile === '') return 'it checks the files that an earlier run left';
+      if (writerStats[WriterStat.stalled] === 1) return `${this.#liveFile} cannot be written`;
+      return `a write to ${this.#liveFile} or its fdatasync does not return`;
+    };
+    return new Watchdog(
+      [
+        { name: 'writer', ring: this.#blocks, obstacle: writerObstacle },
+        { name: 'parser', ring: this.#messages.ring, obstacle: parserObstacle },
+      ],
+      this.#log,
+    );
+  }
+
   #parserTask(): ParserTask {
     const { protocols, flushIntervalMs, rotateMinutes, saveMessagesFile, saveLimitBytes } = this.#options;
     return {
@@ -213,24 +231,6 @@ export class Pipeline {
     };
   }
 
-  #watch(): Watchdog {
-    const [parserStats, writerStats] = [this.#parserStats, this.#writerStats];
-    const parserObstacle = () =>
-      parserStats[ParserStat.waitingForWriter] === 1 ? 'it waits for the writer' : 'it takes no message';
-    const writerObstacle = () => {
-      if (this.#liveFile === '') return 'it checks the files that an earlier run left';
-      if (writerStats[WriterStat.stalled] === 1) return `${this.#liveFile} cannot be written`;
-      return `a write to ${this.#liveFile} or its fdatasync does not return`;
-    };
-    return new Watchdog(
-      [
-        { name: 'writer', ring: this.#blocks, obstacle: writerObstacle },
-        { name: 'parser', ring: this.#messages.ring, obstacle: parserObstacle },
-      ],
-      this.#log,
-    );
-  }
-
   /** One pool, one thread, one task that lasts as long as the recording. */
   #startStage(name: StageName, task: ParserTask | WriterTask, transferList: MessagePort[]): Promise<void> {
     const filename = new URL(`../../workers/${name}.js`, import.meta.url).href;
@@ -256,8 +256,8 @@ export class Pipeline {
     return new Promise((resolve) => {
       port.on('message', (event: WriterEvent) => {
         if (event.type === 'opened') {
-          this.#log.info({ file: event.file }, `recording to ${event.file}`);
           this.#liveFile = event.file;
+          this.#log.info({ file: event.file }, `recording to ${event.file}`);
           resolve(event.file);
         } else if (event.type === 'closed')
           this.#log.info(
@@ -305,9 +305,9 @@ export class Pipeline {
   }
 
   async #end(): Promise<void> {
-    this.#watchdog.stop();
     this.#source?.close();
     this.#port.close();
+    this.#watchdog.stop();
     const ended = Promise.all(this.#pools.map((pool) => pool.destroy()));
     // A thread that hangs in a system call does not end; process.exit would wait for it.
     if (await isSettledWithin(END_MS_MAX, ended)) process.off('exit', this.#exitNow);
