@@ -2,6 +2,7 @@
 import { LogWriter } from '../src/log/writer.js';
 import { WriterLoop } from '../src/log/writer-loop.js';
 import type { WriterEvent, WriterTask } from '../src/log/writer-task.js';
+import { stageFailure } from '../src/record/stage-death.js';
 import { RingConsumer } from '../src/ring/consumer.js';
 import { RingMemory } from '../src/ring/layout.js';
 
@@ -15,7 +16,7 @@ export default async function write({ ring, snapshots, stats, port, options }: W
     await new WriterLoop(blocks, writer, counters, options, emit, tableBlocks).run();
   } catch (error) {
     blocks.fail();
-    throw error;
+    throw stageFailure(error);
   } finally {
     port.close();
   }

@@ -8,7 +8,7 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof Error && error.name === 'UsageError' ? ExitCode.usage : ExitCode.failed;
 }
 
-const OURS = new Set(['UsageError', 'SystemFailure', 'DamageError']);
+const OURS = new Set(['UsageError', 'SystemFailure', 'DamageError', 'StageDeath']);
 
 /** The error in one line. Errors of Node's system calls lead with the path; anything unforeseen says that it is our fault. */
 export function oneLine(error: unknown): string {

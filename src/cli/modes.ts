@@ -75,6 +75,18 @@ export const modes: readonly ModeSpec[] = [
         help: 'ring slots of 512 bytes (default 16384); fewer than 256 are raised to 256',
       },
       {
+        name: 'reliable',
+        help:
+          'lose no end: the kernel keeps each that does not fit into the buffer and sends it again. The price: those stay in the ' +
+          'conntrack table and count against nf_conntrack_max, so a recorder that hangs can fill the table of the gateway, ' +
+          'which then refuses connections. Lost starts are at most, no longer exactly, as many as counted (default: off)',
+      },
+      {
+        name: 'reliable-max-table',
+        value: 'PERCENT',
+        help: 'with --reliable: off while more than PERCENT of nf_conntrack_max is used (default 80%)',
+      },
+      {
         letter: 'N',
         name: 'nice',
         value: 'N',

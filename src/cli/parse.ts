@@ -22,6 +22,13 @@ export function parseInteger(option: string, text: string, min: number, max: num
   throw new UsageError(`${option} ${quoted(text)}: give a whole number from ${min} to ${max}`);
 }
 
+/** `80%` or `80`: a whole number from 1 to 100. */
+export function parsePercent(option: string, text: string): number {
+  const percent = /^\d{1,3}%?$/.test(text) ? Number.parseInt(text, 10) : Number.NaN;
+  if (percent >= 1 && percent <= 100) return percent;
+  throw new UsageError(`${option} ${quoted(text)}: give a part of the table from 1% to 100%`);
+}
+
 /** `200ms`, `2s`, `5m`, `1h` in milliseconds, at least one and at the most what a timer takes (24 days). */
 export function parseDuration(option: string, text: string): number {
   const [, digits, unit] = /^(\d{1,12}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(text) ?? [];

@@ -63,6 +63,11 @@ const NLM_F_NEW_ENTRY = 0x0600;
 /** NLA_F_NESTED and NLA_F_NET_BYTEORDER are no part of the number. */
 const NLA_TYPE_MASK = 0x3fff;
 const IPS_SEEN_REPLY = 0x2;
+/**
+ * A DESTROY that could not be delivered is sent again every 10 ms, and each time stamped anew (CTA_TIMESTAMP_EVENT, seen on 6.18); one
+ * of an expired entry is stamped when the collector finds it. CTA_TIMESTAMP stop is when the entry really ended.
+ */
+const LATE_US = 5000;
 const LABEL_BYTES = 16;
 const HELPERS_MAX = 255;
 /** What the log holds of a helper's name; the kernel's have at most 15. */
@@ -198,7 +203,9 @@ function decodeMessage(
   batch.kind[row] = kind;
   batch.flags[row] =
     (batch.status[row] & IPS_SEEN_REPLY ? RecordFlag.replied : 0) | (partial ? RecordFlag.partial : 0);
-  if (eventUs !== 0) setTime(batch, row, eventUs, TimeSource.event);
+  if (kind === RecordKind.end && stopUs !== 0 && eventUs - stopUs >= LATE_US)
+    setTime(batch, row, stopUs, TimeSource.entry);
+  else if (eventUs !== 0) setTime(batch, row, eventUs, TimeSource.event);
   else if (kind === RecordKind.end && stopUs !== 0) setTime(batch, row, stopUs, TimeSource.entry);
   else if (kind === RecordKind.start && batch.startUs[row] !== 0)
     setTime(batch, row, batch.startUs[row], TimeSource.entry);

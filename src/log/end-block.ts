@@ -5,7 +5,10 @@
  *   "endOffset":"00000000001e8480"}      16 hex digits: where the end block starts
  */
 
-/** Why a file ended; "unclean end" was found out by a later start, "complete" is said of files that no recorder wrote. */
+/**
+ * Why a file ended; "unclean end": its recorder died, and what was left of it or a later start closed the file; "complete" is said
+ * of files that no recorder wrote.
+ */
 export type EndReason = 'rotation' | 'stop' | 'write error' | 'unclean end' | 'complete';
 
 export interface EndRecord {

@@ -34,7 +34,7 @@ export class WriterLoop {
     this.#progressFd = options.progressFd;
   }
 
-  /** Until the stop message. Rejects with SystemFailure when the first file cannot be opened. */
+  /** Until the stop message, or the parser's death. Rejects with SystemFailure when the first file cannot be opened. */
   async run(): Promise<void> {
     const { consumer } = this;
     const hasSnapshots = () => (this.snapshots?.available() ?? 0) > 0 && this.writer.path !== '';
@@ -47,7 +47,10 @@ export class WriterLoop {
         await this.#control(message, consumer.ring.timesUs[consumer.index]);
         consumer.release(1);
         if (message === BlockMessage.stop) return;
-      } else if (!hasSnapshots()) this.#assertProducer();
+      } else if (!hasSnapshots() && this.#isParserGone()) {
+        this.writer.closeAfterDeath();
+        return;
+      }
       if (hasSnapshots()) this.#record(this.snapshots!, 1);
     }
   }
@@ -138,11 +141,9 @@ export class WriterLoop {
     }
   }
 
-  #assertProducer(): void {
-    const { ring } = this.consumer;
-    if (Atomics.load(ring.control, STATE_WORD) === RingState.open || this.consumer.available() > 0) return;
-    this.writer.close();
-    throw new InvariantError('writer: the parser ended without a stop message');
+  #isParserGone(): boolean {
+    const { control } = this.consumer.ring;
+    return Atomics.load(control, STATE_WORD) !== RingState.open && this.consumer.available() === 0;
   }
 }
 

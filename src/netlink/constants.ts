@@ -23,10 +23,12 @@ export const SK_MEMINFO_RCVBUF = 1;
 export const SK_MEMINFO_DROPS = 8;
 
 // include/uapi/linux/netlink.h
+export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_NETFILTER = 12;
 export const SOL_NETLINK = 270;
 export const NETLINK_ADD_MEMBERSHIP = 1;
 export const NETLINK_DROP_MEMBERSHIP = 2;
+export const NETLINK_BROADCAST_ERROR = 4;
 export const NETLINK_NO_ENOBUFS = 5;
 
 export const NLMSG_ERROR = 2;
@@ -47,6 +49,14 @@ export const IPCTNL_MSG_CT_GET_STATS = 5;
 export const CTA_TUPLE_ORIG = 1;
 export const CTA_TUPLE_PROTO = 2;
 export const CTA_PROTO_NUM = 1;
+
+// include/uapi/linux/sock_diag.h, include/uapi/linux/netlink_diag.h
+export const SOCK_DIAG_BY_FAMILY = 20;
+export const NDIAG_SHOW_GROUPS = 2;
+export const NDIAG_SHOW_FLAGS = 8;
+export const NETLINK_DIAG_GROUPS = 1;
+export const NETLINK_DIAG_FLAGS = 4;
+export const NDIAG_FLAG_BROADCAST_ERROR = 4;
 
 // include/uapi/linux/prctl.h
 export const PR_SET_KEEPCAPS = 8;

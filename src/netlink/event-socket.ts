@@ -1,10 +1,12 @@
 /** The netlink socket that conntrack events arrive on. Main thread; the kernel writes straight into the ring's slots. */
+import { fstatSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../errors.js';
 import type { RingMemory } from '../ring/layout.js';
 import type { RingProducer } from '../ring/producer.js';
 import {
   IPCTNL_MSG_CT_GET_STATS,
   NETLINK_ADD_MEMBERSHIP,
+  NETLINK_BROADCAST_ERROR,
   NETLINK_DROP_MEMBERSHIP,
   NETLINK_NO_ENOBUFS,
   NFNL_SUBSYS_CTNETLINK,
@@ -119,6 +121,25 @@ export class EventSocket {
   leave(): void {
     for (const [name, group] of GROUPS)
       setSocketOption(this.#fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, group, `leave group ${name}`);
+  }
+
+  /** Tells it from other sockets, as sock_diag and /proc/net/netlink name them. */
+  get inode(): number {
+    return fstatSync(this.#fd).ino;
+  }
+
+  /**
+   * Whether the kernel keeps a DESTROY that finds no room here, in the table, and sends it again every 10 ms to all listeners
+   * (NETLINK_BROADCAST_ERROR). A NEW is sent again together with the next event of its entry.
+   */
+  setReliable(on: boolean): void {
+    setSocketOption(
+      this.#fd,
+      SOL_NETLINK,
+      NETLINK_BROADCAST_ERROR,
+      Number(on),
+      'set NETLINK_BROADCAST_ERROR',
+    );
   }
 
   /**

@@ -13,8 +13,24 @@ export interface KernelFinding {
   readonly message: string;
 }
 
+export const CONNTRACK_SYSCTLS = '/proc/sys/net/netfilter';
+
+/** How full the conntrack table of this network namespace is. */
+export interface TableUse {
+  /** Also those that are ended and whose DESTROY could not be delivered yet. */
+  readonly entries: number;
+  /** The kernel refuses connections beyond this many; 0: it never does. */
+  readonly entriesMax: number;
+}
+
+/** Throws when connection tracking is not loaded. `directory` is for tests. */
+export function tableUse(directory = CONNTRACK_SYSCTLS): TableUse {
+  const read = (name: string) => Number(readFileSync(join(directory, name), 'latin1'));
+  return { entries: read('nf_conntrack_count'), entriesMax: read('nf_conntrack_max') };
+}
+
 /** Findings of the current network namespace, errors first; empty when all is well. `directory` is for tests. */
-export function kernelFindings(directory = '/proc/sys/net/netfilter'): KernelFinding[] {
+export function kernelFindings(directory = CONNTRACK_SYSCTLS): KernelFinding[] {
   const read = (name: string): string | undefined => {
     try {
       return readFileSync(join(directory, name), 'latin1').trim();

@@ -46,6 +46,7 @@ const PROTOTYPES = {
   clock_gettime: 'int clock_gettime(int clock, void *time)',
   gettid: 'int gettid()',
   fcntl: 'int fcntl(int fd, int command, int argument)',
+  _exit: 'void _exit(int status)',
   execv: 'int execv(const char *path, const char **argv)',
 } as const;
 type FunctionName = keyof typeof PROTOTYPES;
@@ -236,6 +237,7 @@ export function receiveMessages(fd: number, memory: ReceiveMemory, slot: number,
 export class Poller {
   readonly #handle: ReturnType<Koffi['node']['poll']>;
   #finish: ((readable: boolean) => void) | undefined;
+  #closed = false;
 
   constructor(fd: number) {
     this.#handle = load().node.poll(fd, () => {});
@@ -245,6 +247,7 @@ export class Poller {
   /** True when something can be read, false after the time or `wake`. One wait at a time. */
   wait(timeoutMs: number): Promise<boolean> {
     invariant(this.#finish === undefined, 'poller: already waiting');
+    invariant(!this.#closed, 'poller: closed'); // koffi would follow a null pointer
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.wake(), timeoutMs);
       this.#finish = (readable) => {
@@ -268,6 +271,7 @@ export class Poller {
 
   close(): void {
     this.wake();
+    this.#closed = true;
     this.#handle.close();
   }
 }
@@ -304,6 +308,11 @@ const F_SETFD = 2;
 /** Take the close-on-exec mark off a descriptor. */
 export function keepAcrossExec(fd: number): void {
   check(libc('fcntl')(fd, F_SETFD, 0), `keep descriptor ${fd}`);
+}
+
+/** End the process and wait for no thread: `process.exit` waits for those that hang in a system call. */
+export function exitNow(code: number): void {
+  libc('_exit')(code);
 }
 
 /** Become another program; answers only by throwing SystemFailure. */

@@ -21,6 +21,8 @@ export interface ReceiverOptions {
   readonly diskIsSlow?: () => boolean;
   /** Told of every gap when it is reported. */
   readonly onLoss?: (loss: Readonly<Loss>) => void;
+  /** Called before a drain, every LOOK_MS at the most, less often without traffic: its controls go ahead of what is received. */
+  readonly look?: () => void;
 }
 
 /** Messages that the kernel dropped between two looks at its counter. Times in microseconds since the epoch. */
@@ -30,7 +32,7 @@ export interface Loss {
   toUs: number;
   /** Index in LOSS_CAUSES. */
   cause: number;
-  /** Index in CERTAINTIES: in reliable mode the kernel counts every attempt to deliver, so the count is an upper bound. */
+  /** Index in CERTAINTIES: while the kernel repeats events it counts every attempt to deliver, so the count is an upper bound. */
   certainty: number;
 }
 
@@ -41,15 +43,17 @@ export interface ReceiverTotals {
   /** Passes over the socket, and the recvmmsg calls they made. */
   drains: number;
   receiveCalls: number;
-  /** Dropped by the kernel: exact. */
+  /** Dropped by the kernel: exact, but for delivery failures. */
   droppedMessages: number;
+  /** Of those, counted while a listener was in reliable mode: attempts to deliver, of which a message may have had many. */
+  deliveryFailures: number;
   /** The fullest that the socket's buffer was found, in bytes of SO_MEMINFO (limit: twice rcvbufBytes). */
   queueHighWaterBytes: number;
   ringHighWaterSlots: number;
   /** Naps in which the socket was left alone because the ring was full. */
   fullRingNaps: number;
   clockSteps: number;
-  /** False when the consumer died before everything was delivered. */
+  /** False when the consumer died, or the socket was given up, before everything was delivered. */
   complete: boolean;
 }
 
@@ -65,6 +69,7 @@ const PASS_CALLS = 16;
 /** No message costs less of the buffer. */
 const MESSAGE_TRUESIZE_MIN = 256;
 const CLOCK_STEP_US = 100_000;
+const LOOK_MS = 100;
 /** Drops that go on are reported as one gap, and at least this often. */
 const GAP_REPORT_US = 1_000_000;
 /** Between two looks lie a nap and a turn of the event loop: whoever takes longer was not running. */
@@ -79,17 +84,17 @@ export class EventReceiver {
     drains: 0,
     receiveCalls: 0,
     droppedMessages: 0,
+    deliveryFailures: 0,
     queueHighWaterBytes: 0,
     ringHighWaterSlots: 0,
     fullRingNaps: 0,
     clockSteps: 0,
     complete: true,
   };
-  /** Drops count every attempt to deliver while this is set (`--reliable`). */
-  reliable = false;
   readonly #options: ReceiverOptions;
   readonly #napUs: number;
   #stopping = false;
+  #abandoned = false;
   readonly #controls: [Control, ...number[]][] = [];
   /** To be put once the socket was empty, or that many messages have come. */
   readonly #marks: { readonly mark: number; readonly behind: number }[] = [];
@@ -97,6 +102,10 @@ export class EventReceiver {
   #dropsSeen = 0;
   #lookedAtUs: number;
   #gap: Loss | undefined;
+  #reliable = false;
+  /** Reliable at some time since the last look. */
+  #countsAttempts = false;
+  #lookDueMs = 0;
   /** Why the ring was found full since the last look, as an index in LOSS_CAUSES; `bufferTooSmall` when it was not. */
   #obstacle: number = LossCause.bufferTooSmall;
   /** How long the next look may be away because nothing comes. */
@@ -115,10 +124,19 @@ export class EventReceiver {
     this.#clockOffsetUs = this.#lookedAtUs - performance.now() * 1000;
   }
 
+  /**
+   * Whether a listener, this socket or another, is in reliable mode: then the kernel sends events again, and its drop counter
+   * counts attempts to deliver.
+   */
+  set reliable(possible: boolean) {
+    this.#reliable = possible;
+    this.#countsAttempts ||= possible;
+  }
+
   /** Receives until `stop`; rejects with SystemFailure when the socket fails. Ends early when the consumer died. */
   async start(): Promise<void> {
     let idleDrainsLeft = IDLE_DRAINS;
-    while (!this.#stopping && this.#ringOpen()) {
+    while (!this.#stopping && this.#canGoOn()) {
       if (this.#burst(idleDrainsLeft) === Pass.idle) {
         this.#pauseUs = POLL_MS * 1000;
         idleDrainsLeft = (await this.socket.poll(POLL_MS)) ? IDLE_DRAINS : 1;
@@ -128,7 +146,8 @@ export class EventReceiver {
 
   /**
    * Leave both groups, drain what the socket holds (waiting for room in the ring as long as it takes), and report the last gap.
-   * Everything and every control queued so far is in the ring afterwards. The socket stays open: close it after `start` ended.
+   * Everything and every control queued so far is in the ring afterwards. The socket stays open: close it after `start` ended, or
+   * `abandon` it before.
    */
   async stop(): Promise<Readonly<ReceiverTotals>> {
     if (!this.#stopping) {
@@ -136,14 +155,18 @@ export class EventReceiver {
       this.socket.leave();
       this.socket.wake();
     }
-    while (this.#pass() !== Pass.idle || this.#gap !== undefined || this.#controls.length > 0) {
-      if (!this.#ringOpen()) {
-        this.totals.complete = false;
-        break;
-      }
+    while (this.#canGoOn()) {
+      if (this.#pass() === Pass.idle && this.#gap === undefined && this.#controls.length === 0)
+        return this.totals;
       await sleep(1);
     }
+    this.totals.complete = false;
     return this.totals;
+  }
+
+  /** Touch the socket no more: it is about to be closed. What it holds is given up. */
+  abandon(): void {
+    this.#abandoned = true;
   }
 
   /** Put a control slot in order with the messages received so far; kept while the ring is full. */
@@ -171,7 +194,7 @@ export class EventReceiver {
         idleDrainsLeft = IDLE_DRAINS;
       } else if (pass === Pass.ringFull) {
         this.totals.fullRingNaps++;
-        if (!this.#ringOpen()) return pass;
+        if (!this.#canGoOn()) return pass;
       }
       if (performance.now() >= end) return pass === Pass.idle ? Pass.traffic : pass;
       sleepMicroseconds(this.#napUs);
@@ -184,6 +207,7 @@ export class EventReceiver {
       this.#noteFullRing();
       return Pass.ringFull;
     }
+    this.#look();
     this.totals.drains++;
     const nowUs = wallClockUs();
     this.#watchClock(nowUs);
@@ -191,6 +215,13 @@ export class EventReceiver {
     const pass = this.#drain(nowUs);
     if (quiet && this.#gap !== undefined) this.#reportGap();
     return pass;
+  }
+
+  #look(): void {
+    const nowMs = performance.now();
+    if (this.#options.look === undefined || nowMs < this.#lookDueMs) return;
+    this.#lookDueMs = nowMs + LOOK_MS;
+    this.#options.look();
   }
 
   #drain(nowUs: number): Pass {
@@ -247,15 +278,18 @@ export class EventReceiver {
     this.#lookedAtUs = nowUs;
     this.#pauseUs = 0;
     this.#obstacle = LossCause.bufferTooSmall;
+    const countsAttempts = this.#countsAttempts;
+    this.#countsAttempts = this.#reliable;
     if (lost === 0) return true;
     this.#dropsSeen = drops;
     totals.droppedMessages += lost;
+    if (countsAttempts) totals.deliveryFailures += lost;
     this.#gap ??= { lost: 0, fromUs: lookedBeforeUs, toUs: nowUs, cause, certainty: Certainty.exact };
     const gap = this.#gap;
     gap.lost += lost;
     gap.toUs = nowUs;
     gap.cause = Math.max(gap.cause, cause);
-    if (this.reliable) gap.certainty = Certainty.atMost;
+    if (countsAttempts) gap.certainty = Certainty.atMost;
     if (nowUs - gap.fromUs >= GAP_REPORT_US) this.#reportGap();
     return false;
   }
@@ -299,7 +333,8 @@ export class EventReceiver {
     return true;
   }
 
-  #ringOpen(): boolean {
+  #canGoOn(): boolean {
+    if (this.#abandoned) return false;
     return Atomics.load(this.producer.ring.control, STATE_WORD) === RingState.open;
   }
 }

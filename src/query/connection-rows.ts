@@ -1,39 +1,14 @@
 /** Writes connections into output batches: from an end and its start, or from a start whose end was not seen. */
 import { AF_INET, AF_INET6, Column, type EventBatch, RecordFlag, RecordKind } from '../conntrack/batch.js';
+import { DIRECTION_SHIFT, KEY4_WORDS, KEY6_WORDS, loadKey, PROTO_SHIFT } from '../conntrack/key.js';
 import type { OrigTuple } from '../table/lookup.js';
 import type { OpenStarts } from './open-starts.js';
 
-/** Key words: the addresses (one word each for IPv4, four for IPv6), two words of ports, and the last one: zone and protocol. */
-export const KEY4_WORDS = 7;
-export const KEY6_WORDS = 19;
-const DIRECTION_SHIFT = 16;
-const PROTO_SHIFT = 18;
+export { KEY4_WORDS, KEY6_WORDS };
 
 /** Put the key of a row into the store of its family. */
 export function loadRowKey(store: OpenStarts, batch: EventBatch, row: number): void {
-  const { key } = store;
-  let at: number;
-  if (batch.family[row] === AF_INET) {
-    const { values } = batch.addresses4;
-    key[0] = values[batch.origSrc[row]];
-    key[1] = values[batch.origDst[row]];
-    key[2] = values[batch.replySrc[row]];
-    key[3] = values[batch.replyDst[row]];
-    at = 4;
-  } else {
-    const { words } = batch.addresses6;
-    for (let i = 0; i < 4; i++) {
-      key[i] = words[batch.origSrc[row] * 4 + i];
-      key[4 + i] = words[batch.origDst[row] * 4 + i];
-      key[8 + i] = words[batch.replySrc[row] * 4 + i];
-      key[12 + i] = words[batch.replyDst[row] * 4 + i];
-    }
-    at = 16;
-  }
-  key[at] = (batch.origSrcPort[row] << 16) | batch.origDstPort[row];
-  key[at + 1] = (batch.replySrcPort[row] << 16) | batch.replyDstPort[row];
-  key[at + 2] =
-    batch.zone[row] | (batch.zoneDirection[row] << DIRECTION_SHIFT) | (batch.proto[row] << PROTO_SHIFT);
+  loadKey(store.key, batch, row);
 }
 
 /** The original tuple and zone of a loaded key, IPv4 or IPv6. */

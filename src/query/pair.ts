@@ -1,8 +1,9 @@
 /**
  * Joins starts and ends into connections: one rule for every query (DESIGN: the key is zone, protocol and all four endpoints).
  *
- * - An end that carries a kernel start time pairs only with that start, within START_TOLERANCE_US. Any other end pairs with the
- *   latest open start of its key that is not later than the end (clocks are set; if all are later, with the latest).
+ * - An end that carries a kernel start time pairs only with that start, within START_TOLERANCE_US, or with one that was told late. Any
+ *   other end pairs with the latest open start of its key that is not later than the end (clocks are set; if all are later, with
+ *   the latest).
  * - Starts older than the one paired have ended unseen: they are given with "end not seen, before T", T being the next start.
  * - A snapshot record (entry already open) counts as a start, unless its start was seen.
  * - An end without a start in the file is kept; its start is unknown unless the kernel told it.
@@ -13,7 +14,7 @@
  *
  * Order of the result: by end as recorded, and after the last record those still open, by start.
  */
-import { AF_INET, EventBatch, RecordFlag, RecordKind } from '../conntrack/batch.js';
+import { AF_INET, EventBatch, RecordFlag, RecordKind, TimeSource } from '../conntrack/batch.js';
 import { appendEnd, appendOpen, KEY4_WORDS, KEY6_WORDS, loadRowKey } from './connection-rows.js';
 import { OpenStarts } from './open-starts.js';
 
@@ -125,6 +126,7 @@ export class Pairer {
       const kernelStartUs = batch.startUs[row];
       if (kernelStartUs > 0) {
         paired = findKernelStart(store, newest, kernelStartUs);
+        if (paired === NONE) paired = takeLateStart(store, newest, kernelStartUs, batch.timeUs[row]);
         this.#giveUpOlder(store, paired === NONE ? newest : store.older(paired), kernelStartUs);
       } else {
         paired = findLatest(store, newest, batch.timeUs[row]);
@@ -220,6 +222,21 @@ function findKernelStart(store: OpenStarts, entry: number, kernelStartUs: number
     if (Math.abs(startUs - kernelStartUs) <= START_TOLERANCE_US) return entry;
     // A snapshot without timestamps only says that the entry was there.
     if (store.flags[entry] & RecordFlag.startUnseen && kernelStartUs <= startUs) return entry;
+  }
+  return NONE;
+}
+
+/**
+ * A start told late: between an entry's true start and its end there can be no other of its key. It gets the true time. A kernel
+ * in reliable mode sends a start that was lost with a later event, and without a time of its own one has that of its receipt.
+ */
+function takeLateStart(store: OpenStarts, entry: number, kernelStartUs: number, endUs: number): number {
+  for (; entry !== NONE; entry = store.older(entry)) {
+    const startUs = store.timeUs[entry];
+    if (store.kernelStartUs[entry] !== 0 || startUs < kernelStartUs || startUs > endUs) continue;
+    store.timeUs[entry] = kernelStartUs;
+    store.timeSource[entry] = TimeSource.entry;
+    return entry;
   }
   return NONE;
 }

@@ -20,9 +20,9 @@ export const Control = {
   flush: 5,
   /** Nothing follows: flush, close, end. */
   stop: 6,
-  /** `--reliable` was switched: 1 on or 0 off, entries in the table, its limit, time. */
+  /** `--reliable` was switched: on (1) or off (0), entries in the conntrack table, what it may hold (0 = no limit), when. */
   reliable: 7,
-  /** Repeated DESTROYs can come from now on (1) or not (0); entries that the table may hold. */
+  /** The kernel may send events again from now on (1) or not any more (0); entries that the table may hold (0 = no limit). */
   repeats: 8,
 } as const;
 export type Control = (typeof Control)[keyof typeof Control];

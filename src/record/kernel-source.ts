@@ -2,13 +2,17 @@
 import type { Logger } from 'pino';
 import { SystemFailure } from '../errors.js';
 import { EventSocket } from '../netlink/event-socket.js';
-import { kernelFindings } from '../netlink/kernel.js';
+import { kernelFindings, type TableUse, tableUse } from '../netlink/kernel.js';
+import { wallClockUs } from '../netlink/libc.js';
+import { Listeners } from '../netlink/listeners.js';
 import { EventReceiver, type Loss } from '../netlink/receiver.js';
 import type { RingProducer } from '../ring/producer.js';
-import type { Control } from './control.js';
+import { Control } from './control.js';
 import { LossLog } from './loss-log.js';
 import type { RecorderOptions } from './options.js';
+import { RepeatWatch } from './repeat-watch.js';
 import type { MessageSource, SourceCounts } from './source.js';
+import { TableGuard } from './table-guard.js';
 
 export interface KernelSourceHooks {
   /** Whether the ring is full because the parser waits for the disk. */
@@ -20,10 +24,18 @@ export class KernelSource implements MessageSource {
   readonly #socket: EventSocket;
   readonly #receiver: EventReceiver;
   readonly #losses: LossLog;
+  readonly #listeners: Listeners;
+  /** Whether this recorder's socket is in reliable mode, and whether somebody else's is. */
+  #reliable = false;
+  #othersReliable = false;
+  /** Only with `--reliable`. */
+  readonly #guard: TableGuard | undefined;
+  readonly #log: Logger;
   #running: Promise<void> = Promise.resolve();
 
   /** Opens the socket and joins the groups; says what the kernel's settings cost. Throws SystemFailure. */
   constructor(options: RecorderOptions, producer: RingProducer, log: Logger, hooks: KernelSourceHooks) {
+    this.#log = log;
     this.#losses = new LossLog(log);
     const askedBytes = options.rcvbufKiB * 1024;
     this.#socket = EventSocket.open(producer.ring, { rcvbufBytes: askedBytes, protocols: options.protocols });
@@ -41,7 +53,15 @@ export class KernelSource implements MessageSource {
         this.#losses.add(loss);
         hooks.onLoss();
       };
-      this.#receiver = new EventReceiver(this.#socket, producer, { diskIsSlow: hooks.diskIsSlow, onLoss });
+      this.#listeners = new Listeners(this.#socket.inode);
+      const repeats = new RepeatWatch(this.#listeners, (possible) => this.#noteRepeats(possible), log);
+      const look = () => repeats.look();
+      this.#receiver = new EventReceiver(this.#socket, producer, {
+        diskIsSlow: hooks.diskIsSlow,
+        onLoss,
+        look,
+      });
+      if (options.reliable) this.#guard = this.#tableGuard(options.reliableMaxTablePercent);
     } catch (error) {
       this.#socket.close();
       throw error;
@@ -58,6 +78,7 @@ export class KernelSource implements MessageSource {
   }
 
   async stop(): Promise<void> {
+    this.#guard?.stop();
     await this.#receiver.stop();
     await this.#running;
     this.#losses.end();
@@ -65,6 +86,8 @@ export class KernelSource implements MessageSource {
 
   control(kind: Control, ...args: number[]): void {
     this.#receiver.control(kind, ...args);
+    // What it says goes into the file, so not before there is one.
+    if (kind === Control.open) this.#guard?.start();
   }
 
   mark(mark: number): void {
@@ -72,8 +95,8 @@ export class KernelSource implements MessageSource {
   }
 
   counts(): SourceCounts {
-    const { receivedMessages, droppedMessages } = this.#receiver.totals;
-    return { received: receivedMessages, lost: droppedMessages };
+    const { receivedMessages, droppedMessages, deliveryFailures } = this.#receiver.totals;
+    return { received: receivedMessages, lost: droppedMessages, deliveryFailures };
   }
 
   statistics(): Record<string, number> {
@@ -81,6 +104,38 @@ export class KernelSource implements MessageSource {
   }
 
   close(): void {
+    this.#guard?.stop();
+    this.#receiver.abandon();
+    this.#listeners.close();
     this.#socket.close();
+  }
+
+  #noteRepeats(possible: boolean): void {
+    this.#othersReliable = possible;
+    this.#receiver.reliable = possible || this.#reliable;
+    this.#receiver.control(Control.repeats, Number(possible), tableUse().entriesMax);
+  }
+
+  #tableGuard(maxPercent: number): TableGuard {
+    return new TableGuard({
+      maxPercent,
+      switchTo: (on, use) => {
+        this.#reliable = on;
+        this.#socket.setReliable(on);
+        this.#receiver.reliable = on || this.#othersReliable;
+        this.#receiver.control(Control.reliable, Number(on), use.entries, use.entriesMax, wallClockUs());
+        this.#say(on, use, maxPercent);
+      },
+    });
+  }
+
+  #say(on: boolean, { entries, entriesMax }: TableUse, maxPercent: number): void {
+    const limit = `${maxPercent} % (--reliable-max-table)`;
+    const use = `the conntrack table has ${entries} entries of at most ${entriesMax}`;
+    if (on) this.#log.info(`--reliable: on, ends that do not fit into the buffer wait in the kernel; ${use}`);
+    else
+      this.#log.warn(
+        `--reliable: off, ends that do not fit into the buffer are lost; ${use}, more than ${limit}`,
+      );
   }
 }

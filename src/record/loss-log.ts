@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { CERTAINTIES, LOSS_CAUSES, LossCause } from '../log/gap.js';
 import type { Loss } from '../netlink/receiver.js';
+import type { SourceCounts } from './source.js';
 
 const QUIET_MS = 10_000;
 
@@ -11,6 +12,12 @@ const advice: Readonly<Record<number, string>> = {
   [LossCause.parserStalled]: 'the parser got no CPU; -N gives it precedence, a larger -B bridges longer',
   [LossCause.diskStalled]: 'the disk was too slow or full; larger -b and -B bridge longer',
 };
+
+/** As in "17 lost by the kernel". */
+export function lossText({ lost, deliveryFailures }: Omit<SourceCounts, 'received'>): string {
+  if (deliveryFailures === 0) return `${lost} lost by the kernel`;
+  return `at most ${lost} lost by the kernel (delivery_failures ${deliveryFailures})`;
+}
 
 export class LossLog {
   readonly #log: Logger;

@@ -10,6 +10,10 @@ export interface RecorderOptions {
   readonly rcvbufKiB: number;
   /** Ring slots (`-B`). */
   readonly ringSlots: number;
+  /** Whether the kernel keeps ends that do not fit into the buffer, in its conntrack table. */
+  readonly reliable: boolean;
+  /** It does not while more than this much of the table is used (`--reliable-max-table`). */
+  readonly reliableMaxTablePercent: number;
   readonly flushIntervalMs: number;
   /** Whether every file begins with the connections that are open then, and the kernel's table is compared with the log. */
   readonly snapshot: boolean;
@@ -35,6 +39,8 @@ export const defaultRecorderOptions = {
   protocols: [6],
   rcvbufKiB: 8192,
   ringSlots: 16384,
+  reliable: false,
+  reliableMaxTablePercent: 80,
   flushIntervalMs: 1000,
   snapshot: true,
   stopTimeoutMs: 30_000,

@@ -5,6 +5,7 @@
  */
 import { Column, EventBatch, TimeSource } from '../conntrack/batch.js';
 import { createDecodeCounters, type DecodeCounters, decodeDatagram } from '../conntrack/decode.js';
+import { Repeats } from '../conntrack/repeats.js';
 import { type BlockIdentity, UNNUMBERED, writeJsonBlock, writeRecordBlock } from '../log/block.js';
 import { ALL_COLUMNS } from '../log/encode.js';
 import { BlockType } from '../log/format.js';
@@ -53,6 +54,8 @@ export class Parser {
   readonly #identity: BlockIdentity;
   readonly #allowed: Uint8Array | undefined;
   readonly #timeSource: number;
+  /** Only while the kernel may send events again. */
+  #repeats: Repeats | undefined;
   readonly #portIds: Uint32Array;
   readonly #portIdStride: number;
   readonly #portIdFirst: number;
@@ -144,6 +147,11 @@ export class Parser {
       this.stats[ParserStat.otherProtocol]++;
       return;
     }
+    if (this.#repeats?.isRepeat(batch, before)) {
+      batch.discardLast();
+      this.stats[ParserStat.repeats]++;
+      return;
+    }
     if (before === 0) this.#setFlushDue(timeUs);
     if (batch.count === batch.capacity) this.#closeBlock();
   }
@@ -154,6 +162,7 @@ export class Parser {
     switch (kind) {
       case Control.gap:
         this.#noteGap(args.slice(), timeUs);
+        this.#repeats?.noteLoss();
         break;
       case Control.clockStep:
         this.#closeBlock();
@@ -171,6 +180,12 @@ export class Parser {
       case Control.flush:
         this.#closeBlock();
         this.#send(0, BlockMessage.flush, a);
+        break;
+      case Control.reliable:
+        this.#noteReliable(a === 1, b, args[2], args[3]);
+        break;
+      case Control.repeats:
+        this.#repeats = a === 1 ? this.#watchRepeats(b) : undefined;
         break;
       case Control.stop:
         if (!this.#opened) this.#open(timeUs);
@@ -194,6 +209,18 @@ export class Parser {
     loss[fromUs] = before[fromUs];
     loss[cause] = Math.max(loss[cause], before[cause]);
     loss[certainty] = Math.max(loss[certainty], before[certainty]);
+  }
+
+  #noteReliable(reliable: boolean, entries: number, entriesMax: number, atUs: number): void {
+    this.#closeBlock();
+    this.#sendJson({ reliable, atUs, entries, entriesMax }, BlockType.checkpoint, atUs, atUs);
+  }
+
+  /** What has been taken since the last block counts: its repeats may still come. */
+  #watchRepeats(entriesMax: number): Repeats {
+    const repeats = new Repeats(entriesMax);
+    for (let row = 0; row < this.#batch.count; row++) repeats.isRepeat(this.#batch, row);
+    return repeats;
   }
 
   #open(timeUs: number): void {

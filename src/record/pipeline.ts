@@ -15,24 +15,29 @@ import { Certainty, LossCause } from '../log/gap.js';
 import { checkTemplate } from '../log/names.js';
 import { WriterStat } from '../log/writer-stats.js';
 import type { WriterEvent, WriterTask } from '../log/writer-task.js';
-import { RECEIVE_EXTRA_BYTES } from '../netlink/libc.js';
+import { exitNow, RECEIVE_EXTRA_BYTES } from '../netlink/libc.js';
 import { localZone } from '../query/time.js';
 import { ReplaySource } from '../replay/source.js';
-import { createRing } from '../ring/layout.js';
+import { createRing, RingState, STATE_WORD } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
 import { recorderName } from '../version.js';
 import { createBlockRing } from './blocks.js';
 import { Control } from './control.js';
 import { KernelSource } from './kernel-source.js';
+import { lossText } from './loss-log.js';
 import { RECEIVE_BATCH_MESSAGES, type RecorderOptions, RING_SLOT_BYTES } from './options.js';
 import type { ParserTask } from './parser-task.js';
 import type { ReadyInfo, RecordSummary } from './recorder.js';
 import type { MessageSource } from './source.js';
+import { announceDeath, deathOf, StageDeath, type StageName } from './stage-death.js';
 import { createStats, ParserStat } from './stats.js';
 import { TableStage } from './table-stage.js';
+import { Watchdog } from './watchdog.js';
 
 /** Number of a flush that is asked for by a user; others are marks of the table worker. */
 const STATISTICS = 0;
+/** Threads are given this long to end. */
+const END_MS_MAX = 2000;
 
 export class Pipeline {
   readonly #options: RecorderOptions;
@@ -47,10 +52,14 @@ export class Pipeline {
   readonly #pools: Piscina[] = [];
   readonly #port: MessagePort;
   readonly #firstFile: Promise<string>;
+  readonly #writer: Promise<void>;
   /** Resolves when both workers ended properly, rejects when one died. */
   readonly #stages: Promise<unknown>;
+  readonly #watchdog: Watchdog;
+  readonly #exitNow = (code: number): void => exitNow(code);
   readonly #stopAsked: Promise<void>;
   #askStop!: () => void;
+  #liveFile = '';
   #source: MessageSource | undefined;
   readonly #table: TableStage | undefined;
 
@@ -65,10 +74,10 @@ export class Pipeline {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#firstFile = this.#listen(port1);
-    this.#stages = Promise.all([
-      this.#startStage('writer', this.#writerTask(port2), [port2]),
-      this.#startStage('parser', this.#parserTask(), []),
-    ]);
+    if (!this.#replay) process.once('exit', this.#exitNow);
+    this.#writer = this.#startStage('writer', this.#writerTask(port2), [port2]);
+    this.#stages = Promise.all([this.#writer, this.#startStage('parser', this.#parserTask(), [])]);
+    this.#watchdog = this.#watch();
     this.#stages.catch(() => {}); // whoever waits for something else races with it
     this.#stopAsked = new Promise((resolve) => {
       this.#askStop = resolve;
@@ -78,6 +87,7 @@ export class Pipeline {
   /** Open the source and the first file. Rejects with one line and leaves nothing running. */
   async open(): Promise<ReadyInfo> {
     try {
+      this.#watchdog.start();
       await stat('/'); // starts libuv's pool, whose threads then lose their rights with the others
       const source = await this.#openSource();
       this.#source = source;
@@ -108,6 +118,8 @@ export class Pipeline {
       const unsaved = await this.#orDeath(Promise.race([stopped, this.#tooLate()]));
       if (damage !== undefined) throw damage;
       return this.#summary(unsaved);
+    } catch (error) {
+      throw error instanceof StageDeath ? await this.#afterDeath(error) : error;
     } finally {
       await this.#end();
     }
@@ -118,6 +130,7 @@ export class Pipeline {
   }
 
   flush(): void {
+    if (Object.keys(this.#watchdog.stalled).length > 0) this.#logStatistics(); // else once it is done
     this.#source?.control(Control.flush, STATISTICS);
   }
 
@@ -130,6 +143,21 @@ export class Pipeline {
     await source.stop();
     source.control(Control.stop);
     await this.#stages;
+  }
+
+  /** Let the writer make durable what it has, and say what is lost. */
+  async #afterDeath({ stage, why, stack }: StageDeath): Promise<StageDeath> {
+    if (stage === 'parser') {
+      this.#source!.close(); // nobody takes what it receives; the receiver has seen the ring fail
+      await isSettledWithin(this.#options.stopTimeoutMs, this.#writer);
+    }
+    const { otherProtocol, repeats } = ParserStat;
+    const unrecorded = this.#parserStats[otherProtocol] + this.#parserStats[repeats];
+    const lost = this.#source!.counts().received - unrecorded - this.#writerStats[WriterStat.durableEvents];
+    const consequence = `: at most ${lost} received events are lost, the others are safe; start the recorder again`;
+    const told = new StageDeath(stage, why, consequence);
+    if (stack !== undefined) told.stack = stack;
+    return told;
   }
 
   async #tooLate(): Promise<string> {
@@ -162,6 +190,24 @@ export class Pipeline {
     const slots = Math.max(ringSlots, RECEIVE_BATCH_MESSAGES);
     if (slots > ringSlots) this.#log.info(`-B ${ringSlots}: raised to one receive batch, ${slots} slots`);
     return { slots, slotBytes: RING_SLOT_BYTES, extraBytes: RECEIVE_EXTRA_BYTES };
+  }
+
+  #watch(): Watchdog {
+    const [parserStats, writerStats] = [this.#parserStats, this.#writerStats];
+    const parserObstacle = () =>
+      parserStats[ParserStat.waitingForWriter] === 1 ? 'it waits for the writer' : 'it takes no message';
+    const writerObstacle = () => {
+      if (this.#liveFile === '') return 'it checks the files that an earlier run left';
+      if (writerStats[WriterStat.stalled] === 1) return `${this.#liveFile} cannot be written`;
+      return `a write to ${this.#liveFile} or its fdatasync does not return`;
+    };
+    return new Watchdog(
+      [
+        { name: 'writer', ring: this.#blocks, obstacle: writerObstacle },
+        { name: 'parser', ring: this.#messages.ring, obstacle: parserObstacle },
+      ],
+      this.#log,
+    );
   }
 
   #parserTask(): ParserTask {
@@ -207,11 +253,7 @@ export class Pipeline {
   }
 
   /** One pool, one thread, one task that lasts as long as the recording. */
-  #startStage(
-    name: 'parser' | 'writer',
-    task: ParserTask | WriterTask,
-    transferList: MessagePort[],
-  ): Promise<void> {
+  #startStage(name: StageName, task: ParserTask | WriterTask, transferList: MessagePort[]): Promise<void> {
     const filename = new URL(`../../workers/${name}.js`, import.meta.url).href;
     const pool = new Piscina({
       filename,
@@ -220,7 +262,14 @@ export class Pipeline {
       idleTimeout: Number.POSITIVE_INFINITY,
     });
     this.#pools.push(pool);
-    return pool.run(task, { transferList });
+    pool.on('error', () => {}); // of a thread without a task
+    return pool.run(task, { transferList }).catch(async (thrown) => {
+      announceDeath(name, this.#messages.ring, this.#blocks);
+      // Without the writer the parser cannot live: then the writer's death is the one to tell.
+      if (name === 'parser' && Atomics.load(this.#blocks.control, STATE_WORD) === RingState.failed)
+        await this.#writer;
+      throw deathOf(name, thrown);
+    });
   }
 
   /** The writer's messages; resolves with the first file's path. */
@@ -228,6 +277,7 @@ export class Pipeline {
     return new Promise((resolve) => {
       port.on('message', (event: WriterEvent) => {
         if (event.type === 'opened') {
+          this.#liveFile = event.file;
           this.#log.info({ file: event.file }, `recording to ${event.file}`);
           this.#table?.fileOpened(event.file, event.timeUs);
           resolve(event.file);
@@ -251,19 +301,21 @@ export class Pipeline {
     const writer = Object.fromEntries(
       Object.entries(WriterStat).map(([name, i]) => [name, this.#writerStats[i]]),
     );
-    const receiver = this.#source?.statistics() ?? {};
+    const source = this.#source!;
+    const counts = source.counts();
+    const { stalled } = this.#watchdog;
+    const stalls = Object.entries(stalled).map(([stage, text]) => `, ${stage} stalled (${text})`);
     this.#log.info(
-      { receiver, parser, writer },
-      `statistics: ${this.#source?.counts().received} received, ${this.#source?.counts().lost} lost, ${writer.durableEvents} durable`,
+      { receiver: source.statistics(), parser, writer, stalled },
+      `statistics: ${counts.received} received, ${lossText(counts)}, ${writer.durableEvents} durable${stalls.join('')}`,
     );
   }
 
   #summary(unsaved: string): RecordSummary {
-    const { received, lost } = this.#source!.counts();
     return {
-      received,
+      ...this.#source!.counts(),
       recorded: this.#writerStats[WriterStat.durableEvents],
-      lost,
+      repeats: this.#parserStats[ParserStat.repeats],
       bytesWritten: this.#writerStats[WriterStat.bytesWritten],
       files: this.#writerStats[WriterStat.files],
       unsaved,
@@ -280,6 +332,21 @@ export class Pipeline {
     await this.#table?.stop();
     this.#source?.close();
     this.#port.close();
-    await Promise.all(this.#pools.map((pool) => pool.destroy()));
+    this.#watchdog.stop();
+    const ended = Promise.all(this.#pools.map((pool) => pool.destroy()));
+    // A thread that hangs in a system call does not end; process.exit would wait for it.
+    if (await isSettledWithin(END_MS_MAX, ended)) process.off('exit', this.#exitNow);
   }
+}
+
+async function isSettledWithin(limitMs: number, promise: Promise<unknown>): Promise<boolean> {
+  const timer = new AbortController();
+  const late = sleep(limitMs, false, { signal: timer.signal }).catch(() => false);
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  const isSettled = await Promise.race([settled, late]);
+  timer.abort();
+  return isSettled;
 }

@@ -22,6 +22,10 @@ export interface RecordSummary {
   readonly recorded: number;
   /** Dropped by the kernel. */
   readonly lost: number;
+  /** Of those, failed attempts to deliver: when there are any, `lost` is an upper bound. */
+  readonly deliveryFailures: number;
+  /** Events that the kernel sent again, not recorded again. */
+  readonly repeats: number;
   readonly bytesWritten: number;
   readonly files: number;
   /** What was not saved when the stop took too long; empty when all is well. */

@@ -23,4 +23,6 @@ export interface SourceCounts {
   readonly received: number;
   /** Messages that the kernel dropped. */
   readonly lost: number;
+  /** Of those, counted while a listener was in reliable mode: failed attempts, of which a message may have had many. */
+  readonly deliveryFailures: number;
 }

@@ -19,6 +19,8 @@ export const ParserStat = {
   lost: 10,
   /** 1 while the parser waits for the writer */
   waitingForWriter: 11,
+  /** Events that the kernel sent again: recorded once */
+  repeats: 12,
 } as const;
 
 const STATS_WORDS = 32;

@@ -117,7 +117,7 @@ export class ReplaySource implements MessageSource {
   }
 
   counts(): SourceCounts {
-    return { received: this.#counts.messages, lost: 0 };
+    return { received: this.#counts.messages, lost: 0, deliveryFailures: 0 };
   }
 
   statistics(): Record<string, number> {

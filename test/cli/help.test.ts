@@ -74,6 +74,7 @@ test('the help states the defaults of the code and what an event costs', () => {
   assert.ok(text.includes(`(default ${defaults.stopTimeoutMs / 1000}s)`));
   assert.ok(text.includes(`(default ${defaults.saveLimitBytes / 2 ** 20}M)`));
   assert.ok(text.includes(`default ${defaults.rotateMinutes}: never`));
+  assert.ok(text.includes(`(default ${defaults.reliableMaxTablePercent}%)`));
   const events = Math.floor((2 * defaults.rcvbufKiB * 1024) / 1280);
   assert.ok(text.includes('1,280 bytes') && text.includes(`${events.toLocaleString('en')} by default`));
 });

@@ -5,6 +5,7 @@ import {
   parseChoice,
   parseDuration,
   parseInteger,
+  parsePercent,
   parsePorts,
   parseProtocols,
   parseSize,
@@ -27,6 +28,14 @@ test('sizes', () => {
   assert.equal(parseSize('-x', '2g'), 2_147_483_648);
   for (const bad of ['', '0', '-1', '1.5M', '64MB', 'M', '999999999999999T'])
     assert.throws(() => parseSize('-x', bad), UsageError, bad);
+});
+
+test('percentages', () => {
+  assert.equal(parsePercent('-x', '80%'), 80);
+  assert.equal(parsePercent('-x', '1'), 1);
+  assert.equal(parsePercent('-x', '100%'), 100);
+  for (const bad of ['', '%', '0%', '101%', '-1%', '80 %', '80%%', '0.5%', '8e1'])
+    assert.throws(() => parsePercent('-x', bad), UsageError, bad);
 });
 
 test('integers', () => {
@@ -59,6 +68,7 @@ test('any text gives a value or one printable line that names the option', () =>
   const parsers = [
     (text: string) => parseDuration('-x', text),
     (text: string) => parseSize('-x', text),
+    (text: string) => parsePercent('-x', text),
     (text: string) => parseInteger('-x', text, 0, 9),
     (text: string) => parseProtocols('-x', text),
     (text: string) => parsePorts('-x', text),

@@ -43,7 +43,16 @@ function startStub(options: RecorderOptions): Recorder {
       note('stop');
       if (settings.stuck === true) return;
       const unsaved = settings.unsaved ?? '';
-      finish({ received: 3, recorded: 3, lost: 0, bytesWritten: 100, files: 1, unsaved });
+      finish({
+        received: 3,
+        recorded: 3,
+        lost: 0,
+        deliveryFailures: 0,
+        repeats: 0,
+        bytesWritten: 100,
+        files: 1,
+        unsaved,
+      });
     },
   };
 }

@@ -110,6 +110,11 @@ export class ObservedProcess {
     }
   }
 
+  /** Of a recorder with `--progress-fd 3`: events that it has acknowledged. */
+  durableEvents(): number {
+    return Number([...this.progress.matchAll(/"events":(\d+)/g)].at(-1)?.[1] ?? 0);
+  }
+
   signal(name: NodeJS.Signals): void {
     process.kill(this.pid, name);
   }

@@ -8,6 +8,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { SystemFailure } from '../../src/errors.js';
 import { type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
+import { recoverFiles } from '../../src/log/recover.js';
 import { LogWriter } from '../../src/log/writer.js';
 import { WriterLoop } from '../../src/log/writer-loop.js';
 import { WriterStat } from '../../src/log/writer-stats.js';
@@ -23,6 +24,7 @@ import {
   expectedRows,
   type Fault,
   faultyFileSystem,
+  gapsOf,
   inDirectory,
   metaOf,
   namesIn,
@@ -364,7 +366,7 @@ test('a first file that cannot be opened ends the loop with one line', () =>
     });
   }));
 
-test('a parser that ends without a stop message: the file is closed all the same', () =>
+test('a parser that ends without a stop message: the file is closed with a gap up to then', () =>
   inDirectory(async (directory) => {
     const [ring, stats, events] = [createBlockRing(), createStats(), new Events()];
     const producer = new RingProducer(ring);
@@ -373,8 +375,39 @@ test('a parser that ends without a stop message: the file is closed all the same
     producer.close();
     const log = join(directory, 'log');
     const writer = new LogWriter(options(log), stats, events.emit);
-    const loop = new WriterLoop(new RingConsumer(ring), writer, stats, options(log), events.emit);
-    await assert.rejects(loop.run(), { name: 'InvariantError' });
+    await new WriterLoop(new RingConsumer(ring), writer, stats, options(log), events.emit).run();
+    assert.deepEqual(await rowsOf(log), expectedRows(1, 1));
+    assert.deepEqual(await complaints(log), []);
+    const [{ fromUs, toUs, cause, certainty }] = await gapsOf(log);
+    assert.deepEqual([cause, certainty], ['recorder died', 'unknown']);
+    assert.equal(fromUs, START_US + 1e6 + 2, 'the last event of block 1');
+    assert.ok(toUs >= fromUs);
+    assert.ok(readFileSync(log, 'latin1').includes('"reason":"unclean end"'));
+  }));
+
+test('when the end of a dead parser cannot be written, the next start writes the same', () =>
+  inDirectory(async (directory) => {
+    const log = join(directory, 'log');
+    let full = false;
+    const { writer, write, events } = bench(
+      log,
+      faultyFileSystem((operation) => (full && operation === 'write' ? 'ENOSPC' : undefined)),
+    );
+    writer.open(START_US);
+    write(1);
+    full = true;
+    writer.closeAfterDeath();
+    assert.equal(events.logged(/log\.part: the next start closes it: .*ENOSPC/).length, 1);
+    assert.deepEqual(namesIn(directory), ['log.part']);
+    // The process ends and with it the lock on the file, which here is ours.
+    execFileSync('mv', ['log.part', 'moved.part'], { cwd: directory });
+    execFileSync('cp', ['moved.part', 'log.part'], { cwd: directory });
+    await recoverFiles(log, [6], realFileSystem, events.emit);
+    assert.deepEqual(namesIn(directory), ['log', 'moved.part']);
+    assert.deepEqual(
+      (await gapsOf(log)).map(({ cause }) => cause),
+      ['recorder died'],
+    );
     assert.deepEqual(await rowsOf(log), expectedRows(1, 1));
     assert.deepEqual(await complaints(log), []);
   }));

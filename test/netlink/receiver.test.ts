@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Certainty } from '../../src/log/gap.js';
 import { EventSocket } from '../../src/netlink/event-socket.js';
+import { tableUse } from '../../src/netlink/kernel.js';
 import { RECEIVE_EXTRA_BYTES, wallClockUs } from '../../src/netlink/libc.js';
-import { EventReceiver } from '../../src/netlink/receiver.js';
+import { EventReceiver, type Loss, type ReceiverOptions } from '../../src/netlink/receiver.js';
 import { CONTROL_FLAG, Control } from '../../src/record/control.js';
 import { RingConsumer } from '../../src/ring/consumer.js';
 import { createRing, type RingMemory } from '../../src/ring/layout.js';
@@ -66,14 +68,18 @@ interface Setup {
 }
 
 async function withReceiver(
-  { slots = 16384, rcvbufBytes = 8 << 20 },
+  {
+    slots = 16384,
+    rcvbufBytes = 8 << 20,
+    ...options
+  }: ReceiverOptions & { slots?: number; rcvbufBytes?: number },
   use: (setup: Setup) => Promise<void>,
 ): Promise<void> {
   const ring = createRing({ slots, slotBytes: 512, extraBytes: RECEIVE_EXTRA_BYTES });
   const socket = EventSocket.open(ring, { rcvbufBytes, protocols: 'all' });
   try {
     socket.join();
-    const receiver = new EventReceiver(socket, new RingProducer(ring));
+    const receiver = new EventReceiver(socket, new RingProducer(ring), options);
     const run = receiver.start();
     const taker = new Taker(ring);
     await use({ receiver, taker, run });
@@ -174,6 +180,72 @@ inNamespace(import.meta.url, () => {
         assert.ok(previousUs <= b && b < c && c <= wallClockUs(), `${previousUs} ${b} ${c}`);
         previousUs = c;
       }
+    }));
+
+  test('in reliable mode no end is missing, and what was lost is an upper bound until it is switched off', () => {
+    const losses: Loss[] = [];
+    const onLoss = (loss: Readonly<Loss>) => losses.push({ ...loss });
+    return withReceiver({ rcvbufBytes: 64 << 10, onLoss }, async ({ receiver, taker }) => {
+      const { socket, totals } = receiver;
+      receiver.reliable = true;
+      socket.setReliable(true);
+      injector.create({ count: 500 });
+      injector.flush();
+      assert.equal(tableUse().entries, 500, 'the kernel keeps what it could not deliver');
+      await until(() => tableUse().entries === 0);
+      receiver.reliable = false;
+      socket.setReliable(false);
+      await until(() => losses.length > 0 && taker.take() === 0);
+      const attempts = totals.deliveryFailures;
+      assert.ok(taker.messages >= 500 && taker.messages + attempts > 1000);
+      assert.equal(totals.droppedMessages, attempts);
+      assert.ok(losses.every(({ certainty }) => certainty === Certainty.atMost));
+      // Until the next look at the counter it may still have counted attempts.
+      injector.create({ count: 1, first: 500 });
+      await until(() => taker.take() > 0);
+      losses.length = 0;
+      const before = taker.messages;
+      injector.create({ count: 500 });
+      injector.flush();
+      await until(() => {
+        taker.take();
+        return losses.length > 0;
+      });
+      assert.ok(losses.every(({ certainty }) => certainty === Certainty.exact));
+      assert.equal(taker.messages - before + losses.reduce((sum, { lost }) => sum + lost, 0), 1001);
+      assert.equal(totals.deliveryFailures, attempts);
+    });
+  });
+
+  test('what a look tells goes ahead of the messages that are received after it', () => {
+    let tell = () => {};
+    return withReceiver({ look: () => tell() }, async ({ receiver, taker }) => {
+      await until(() => receiver.totals.drains > 0);
+      tell = () => {
+        receiver.control(Control.repeats, 1);
+        tell = () => {};
+      };
+      await until(() => {
+        injector.create({ count: 1 });
+        injector.flush();
+        return taker.take() > 0 && taker.controls.length > 0;
+      });
+      assert.deepEqual(taker.controls, [
+        { kind: Control.repeats, a: 1, b: 0, c: 0, after: taker.controls[0].after },
+      ]);
+      assert.equal(taker.controls[0].after % 2, 0, 'ahead of both messages of a round');
+    });
+  });
+
+  test('after it was abandoned nothing touches the socket any more', () =>
+    withReceiver({ slots: 16 }, async ({ receiver, run }) => {
+      injector.create({ count: 100 });
+      injector.flush();
+      const stopped = receiver.stop(); // the ring is full: it waits
+      receiver.abandon();
+      receiver.socket.close();
+      await run;
+      assert.equal((await stopped).complete, false);
     }));
 
   test('control slots keep their place among the messages, also while the ring is full', () =>

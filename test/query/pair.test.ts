@@ -82,6 +82,20 @@ const cases: readonly [string, Step[], string[]][] = [
     [`1000 10000-<${10_001 + START_TOLERANCE_US}`, `1000 ${10_001 + START_TOLERANCE_US}-40000`],
   ],
   [
+    'a start told late is the one the kernel means, and has its time',
+    [{ timeUs: 900_000 }, { kind: end, timeUs: 1_000_000, startUs: 10_000 }],
+    ['1000 10000-1000000'],
+  ],
+  [
+    'but not one that is later than the end, or whose kernel start time is another',
+    [
+      { kind: snapshot, timeUs: 60_000, startUs: 50_000 },
+      { timeUs: 1_000_001 },
+      { kind: end, timeUs: 1_000_000, startUs: 10_000 },
+    ],
+    ['1000 10000-1000000', '1000 50000-<1000001', '1000 1000001-?'],
+  ],
+  [
     'a start in the future of a late end is left open',
     [{ timeUs: 10 }, { timeUs: 30 }, { kind: end, timeUs: 20 }, { kind: end, timeUs: 40 }],
     ['1000 10-20', '1000 30-40'],

@@ -23,6 +23,9 @@ const udpNew = Buffer.from(
   'hex',
 );
 
+/** Of a byte of the conntrack id (CTA_ID, 08000c00 and four bytes). */
+const ID_OFFSET = udpNew.indexOf('08000c00', 'hex') + 4;
+
 const HOUR_US = 3600e6;
 /** 21:00:00 of some day, so that minutes and hours are boundaries too. */
 const T0_US = 1_795_384_800_000_000;
@@ -300,4 +303,39 @@ test('an empty replay still makes a file, named by the time it was made', () => 
   open();
   const { handed } = parse({ replay: true });
   assert.deepEqual(kinds(handed), ['open', 'stop']);
+});
+
+test('--reliable, switched on or off, is a record behind the events before it', () => {
+  open();
+  putControl(messages, Control.reliable, 1, 100, 262_144, T0_US);
+  receive(T0_US + 1);
+  putControl(messages, Control.reliable, 0, 210_000, 262_144, T0_US + 2);
+  const { handed } = parse();
+  assert.deepEqual(
+    handed.map(({ type }) => type),
+    [undefined, BlockType.checkpoint, BlockType.events, BlockType.checkpoint, undefined],
+  );
+  assert.deepEqual(handed[1].json, { reliable: true, atUs: T0_US, entries: 100, entriesMax: 262_144 });
+  assert.deepEqual(handed[3].json, {
+    reliable: false,
+    atUs: T0_US + 2,
+    entries: 210_000,
+    entriesMax: 262_144,
+  });
+});
+
+test('while the kernel may send events again each is recorded once, also one of the block under construction', () => {
+  open();
+  receive(T0_US);
+  receive(T0_US + 1); // not judged: nothing said that it could be a repeat
+  putControl(messages, Control.repeats, 1, 1000);
+  receive(T0_US + 2);
+  receive(T0_US + 3, (message) => message.writeUInt8(0x46, ID_OFFSET));
+  receive(T0_US + 4, (message) => message.writeUInt8(0x46, ID_OFFSET));
+  putControl(messages, Control.repeats, 0);
+  receive(T0_US + 5);
+  const { handed, stats } = parse();
+  assert.deepEqual(handed[1].times, [T0_US, T0_US + 1, T0_US + 3, T0_US + 5]);
+  assert.equal(stats[ParserStat.repeats], 2);
+  assert.equal(stats[ParserStat.recorded], 4);
 });

@@ -3,7 +3,14 @@ import { Command, Option } from 'clipanion';
 import type { StartOptions } from '../../daemon/start.js';
 import { UsageError } from '../../errors.js';
 import { defaultRecorderOptions as defaults, type RecorderOptions } from '../../record/options.js';
-import { parseChoice, parseDuration, parseInteger, parseProtocols, parseSize } from '../parse.js';
+import {
+  parseChoice,
+  parseDuration,
+  parseInteger,
+  parsePercent,
+  parseProtocols,
+  parseSize,
+} from '../parse.js';
 import { needFile } from './need-file.js';
 
 /** SO_RCVBUF is an int in bytes, half of which the kernel gives away by doubling. */
@@ -22,6 +29,8 @@ export class CaptureCommand extends Command {
   readonly protocols = Option.String('--protocols');
   readonly rcvbuf = Option.String('--rcvbuf');
   readonly ring = Option.String('--ring');
+  readonly reliable = Option.Boolean('--reliable', false);
+  readonly reliableMaxTable = Option.String('--reliable-max-table');
   readonly nice = Option.String('--nice');
   readonly user = Option.String('--user');
   readonly group = Option.String('--group');
@@ -75,6 +84,10 @@ export class CaptureCommand extends Command {
         given(this.rcvbuf, (text) => parseInteger('-b', text, 1, MAX_RCVBUF_KIB)) ?? defaults.rcvbufKiB,
       ringSlots:
         given(this.ring, (text) => parseInteger('-B', text, 1, MAX_RING_SLOTS)) ?? defaults.ringSlots,
+      reliable: this.reliable,
+      reliableMaxTablePercent:
+        given(this.reliableMaxTable, (text) => parsePercent('--reliable-max-table', text)) ??
+        defaults.reliableMaxTablePercent,
       flushIntervalMs:
         given(this.flushInterval, (text) => parseDuration('--flush-interval', text)) ??
         defaults.flushIntervalMs,

@@ -1,0 +1,36 @@
+/** What tells one connection from another among those that live at the same time: zone, protocol and all four endpoints. */
+import { AF_INET, type EventBatch } from './batch.js';
+
+/** Key words: the addresses (one word each for IPv4, four for IPv6), two words of ports, and the last one: zone and protocol. */
+export const KEY4_WORDS = 7;
+export const KEY6_WORDS = 19;
+/** In the last word; the zone is below. */
+export const DIRECTION_SHIFT = 16;
+export const PROTO_SHIFT = 18;
+
+/** Put the key of a row into `key`; answers its words. */
+export function loadKey(key: Uint32Array | Int32Array, batch: EventBatch, row: number): number {
+  let at: number;
+  if (batch.family[row] === AF_INET) {
+    const { values } = batch.addresses4;
+    key[0] = values[batch.origSrc[row]];
+    key[1] = values[batch.origDst[row]];
+    key[2] = values[batch.replySrc[row]];
+    key[3] = values[batch.replyDst[row]];
+    at = 4;
+  } else {
+    const { words } = batch.addresses6;
+    for (let i = 0; i < 4; i++) {
+      key[i] = words[batch.origSrc[row] * 4 + i];
+      key[4 + i] = words[batch.origDst[row] * 4 + i];
+      key[8 + i] = words[batch.replySrc[row] * 4 + i];
+      key[12 + i] = words[batch.replyDst[row] * 4 + i];
+    }
+    at = 16;
+  }
+  key[at] = (batch.origSrcPort[row] << 16) | batch.origDstPort[row];
+  key[at + 1] = (batch.replySrcPort[row] << 16) | batch.replyDstPort[row];
+  key[at + 2] =
+    batch.zone[row] | (batch.zoneDirection[row] << DIRECTION_SHIFT) | (batch.proto[row] << PROTO_SHIFT);
+  return at + 3;
+}
