@@ -8,7 +8,7 @@ import {
   BLOCK_HEADER_BYTES,
   BLOCK_MARKER,
   BlockField,
-  type BlockType,
+  BlockType,
   CHAIN_BYTES,
   FILE_MAGIC,
   FILE_PREAMBLE_BYTES,
@@ -69,6 +69,13 @@ export function nextChain(
     .update(bytes.subarray(offset, offset + BlockField.chain))
     .update(bytes.subarray(offset + headerBytes, offset + headerBytes + storedBytes))
     .digest();
+}
+
+/** What messages call a block; header, index and end block have no number of their own. */
+export function blockName({ type, sequence }: ParsedFrame): string {
+  if (type === BlockType.header) return 'the header block';
+  if (type === BlockType.index) return `the index block after block ${sequence}`;
+  return type === BlockType.end ? 'the end block' : `block ${sequence}`;
 }
 
 /** Does the block that begins with `bytes` say with its hash that `previous` was the chain before it? */

@@ -5,7 +5,7 @@
  */
 import type { DamageCode } from '../errors.js';
 import { BLOCK_HEADER_BYTES, BLOCK_MARKER } from './format.js';
-import { type ParsedFrame, parseFrame, payloadIsIntact } from './frame.js';
+import { blockName, type ParsedFrame, parseFrame, payloadIsIntact } from './frame.js';
 import type { ByteInput } from './input.js';
 import type { Damage } from './source.js';
 
@@ -125,7 +125,7 @@ export function findHeader(bytes: Uint8Array, from: number, to: number): number 
 }
 
 function describe(fault: Fault, frame: ParsedFrame | undefined, isAtEnd: boolean): [DamageCode, string] {
-  const name = `block ${frame?.sequence}`;
+  const name = frame === undefined ? '' : blockName(frame);
   switch (fault) {
     case 'no-marker':
       return ['garbage', 'no block starts here'];

@@ -6,7 +6,7 @@ import { BlockOrder } from '../log/block-order.js';
 import { decodeBlock } from '../log/decode.js';
 import type { FileMeta } from '../log/file-meta.js';
 import { BlockType, isRecordBlock } from '../log/format.js';
-import { follows } from '../log/frame.js';
+import { blockName, follows } from '../log/frame.js';
 import { printable } from '../log/header-lines.js';
 import { decodeIndex } from '../log/index-block.js';
 import type { ByteInput } from '../log/input.js';
@@ -144,11 +144,7 @@ class FileCheck {
   #checkChain(block: ScannedBlock): void {
     const { frame, bytes } = block;
     if (!this.#chainBroken && !follows(this.#chain, bytes, frame))
-      this.#damageAt(
-        block,
-        'bad-chain',
-        `block ${frame.sequence} does not follow from what stands before it`,
-      );
+      this.#damageAt(block, 'bad-chain', `${blockName(frame)} does not follow from what stands before it`);
     this.#chain = frame.chain;
     this.#chainBroken = false;
   }
@@ -207,7 +203,7 @@ class FileCheck {
       return read(block);
     } catch (error) {
       if (!(error instanceof DamageError)) throw error;
-      this.#damageAt(block, 'bad-payload', `block ${block.frame.sequence}: ${error.message}`);
+      this.#damageAt(block, 'bad-payload', `${blockName(block.frame)}: ${error.message}`);
       return undefined;
     }
   }
