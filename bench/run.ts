@@ -31,3 +31,8 @@ export function countOption(option: string, text: string, max = 100_000_000): nu
   console.error(`--${option} ${text}: give a whole number from 1 to ${max}`);
   process.exit(2);
 }
+
+/** `a,b` as words; none for an empty text. */
+export function listOption(text: string): string[] {
+  return text.split(',').filter((word) => word !== '');
+}

@@ -6,7 +6,7 @@ import {
   indexOfPublic,
   SERVER_PORT,
 } from '../../test/lab/flood.js';
-import { Injector } from '../../test/lab/inject.js';
+import type { Injector } from '../../test/lab/inject.js';
 import type { Namespace } from '../../test/lab/namespace.js';
 import { IPPROTO_TCP } from './courses.js';
 import { type Created, type Flood, settledCount } from './flood.js';
@@ -16,21 +16,15 @@ export class InjectedFlood implements Flood {
   readonly name = 'inject';
   readonly summary = 'entries created and flushed through ctnetlink';
   readonly proto = IPPROTO_TCP;
-  readonly connections: number;
   readonly #plan: FloodPlan;
   readonly #fields: FloodFields = { client: 0, clientPort: 0, server: 0, public: 0, publicPort: 0 };
 
-  private constructor(
+  constructor(
     readonly namespace: Namespace,
     readonly injector: Injector,
-    connections: number,
+    readonly connections: number,
   ) {
-    this.connections = connections;
     this.#plan = { count: connections };
-  }
-
-  static async prepare(namespace: Namespace, connections: number): Promise<InjectedFlood> {
-    return new InjectedFlood(namespace, await Injector.start(namespace), connections);
   }
 
   async create(ratePerSecond?: number): Promise<Created> {

@@ -38,6 +38,7 @@ export async function killTrial(program: Program, flood: Flood, options: KillOpt
   try {
     const recording = await program.start({ namespace, folder, output, bufferKiB, proto });
     watch = new Watch(recording.process, namespace);
+    if (recording.readBack === undefined) throw new Error('keeps nothing');
     await watch.ready();
     const creating = flood.create(ratePerSecond);
     await sleep(loadSeconds * 1000);
@@ -47,7 +48,7 @@ export async function killTrial(program: Program, flood: Flood, options: KillOpt
     await watch.kill();
     await creating;
     const truth = new TruthCount(flood);
-    await recording.readBack?.((isStart, flow) => truth.take(isStart, flow));
+    await recording.readBack((isStart, flow) => truth.take(isStart, flow));
     return { program: program.name, ratePerSecond, begun, readable: truth.startsBelow(begun), dropped };
   } catch (error) {
     const failure = (error as Error).message;

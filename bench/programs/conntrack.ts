@@ -1,7 +1,7 @@
 /** `conntrack -E` of conntrack-tools, its standard output in a file. */
 import path from 'node:path';
 import { ObservedProcess } from '../../test/lab/process.js';
-import type { KnownLoss, Program, Recording, Site } from './program.js';
+import { type KnownLoss, type Program, type Recording, type Site, warned } from './program.js';
 import { type LineFormat, notInstalled, readEvents, versionLine } from './text.js';
 
 /** A line of `conntrack -E`, and of `conntrack -L`, whose entries count as starts. */
@@ -36,10 +36,7 @@ export class ConntrackTool implements Program {
         ...conntrackArguments(bufferKiB),
       ]),
       readBack: (take) => readEvents(file, conntrackFormat, take),
-      knownLoss: ({ stderr }): KnownLoss => {
-        const warnings = stderr.match(/We are losing events/g)?.length ?? 0;
-        return { note: warnings === 0 ? 'nothing' : `${warnings} warnings, no count` };
-      },
+      knownLoss: ({ stderr }): KnownLoss => warned(stderr.match(/We are losing events/g)?.length ?? 0),
     };
   }
 }

@@ -1,5 +1,5 @@
 /** This recorder, and its ancestor, which takes the same options. */
-import { readdirSync } from 'node:fs';
+import { accessSync, constants, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { AF_INET, type EventBatch, RecordKind } from '../../src/conntrack/batch.js';
 import { DamageError } from '../../src/errors.js';
@@ -7,7 +7,7 @@ import { openLog } from '../../src/log/open.js';
 import { recorderName } from '../../src/version.js';
 import { ObservedProcess } from '../../test/lab/process.js';
 import { emptyFlow, type Flow } from '../generate/flow.js';
-import type { KnownLoss, Program, Recording, Site } from './program.js';
+import { type KnownLoss, type Program, type Recording, type Site, warned } from './program.js';
 import { PROTOCOLS, versionLine } from './text.js';
 
 const FILE = 'recorded.ct';
@@ -47,7 +47,13 @@ export class Ancestor implements Program {
   }
 
   obstacle(): string | undefined {
-    return this.command === undefined || this.command === '' ? 'not given (ANCESTOR=PATH)' : undefined;
+    if (this.command === undefined || this.command === '') return 'not given (ANCESTOR=PATH)';
+    try {
+      accessSync(this.command, constants.X_OK);
+      return undefined;
+    } catch {
+      return `${this.command} is no program (ANCESTOR=PATH)`;
+    }
   }
 
   async start(site: Site): Promise<Recording> {
@@ -57,8 +63,7 @@ export class Ancestor implements Program {
       }),
       readBack: (take) => readLogs(site.output, take),
       knownLoss: ({ stdout, stderr }): KnownLoss => {
-        const overruns = `${stdout}${stderr}`.match(/overrun|ENOBUFS|No buffer space/gi)?.length ?? 0;
-        return { note: overruns === 0 ? 'nothing' : `${overruns} overruns` };
+        return warned(`${stdout}${stderr}`.match(/overrun|ENOBUFS|No buffer space/gi)?.length ?? 0);
       },
     };
   }

@@ -33,10 +33,16 @@ export interface KnownLoss {
   readonly note?: string;
 }
 
+/** What a program knew that only warns. */
+export function warned(times: number): KnownLoss {
+  if (times === 0) return { note: 'nothing' };
+  return { note: times === 1 ? 'warned once' : `warned ${times} times` };
+}
+
 export interface Program {
   /** Short: it heads a row. */
   readonly name: string;
-  /** Name and version; throws when the program is not there. */
+  /** Name and version, for a program without an obstacle. */
   version(): string;
   /** Why it takes no part in this run, one line; undefined when it does. */
   obstacle(): string | undefined;

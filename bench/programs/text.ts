@@ -1,5 +1,5 @@
 /** Reading back what text loggers wrote: one event a line. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { type Flow, parseAddress } from '../generate/flow.js';
@@ -57,10 +57,13 @@ export function parseLine(line: string, { pattern }: LineFormat): Flow | undefin
   };
 }
 
-/** First line of what a program says about its version; throws when it cannot be run. */
+/** First line of what a program says about its version, whatever its exit code. */
 export function versionLine(program: string, args: readonly string[]): string {
-  const output = execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  return output.trim().split('\n')[0].trim();
+  const { stdout, stderr } = spawnSync(program, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return `${stdout ?? ''}${stderr ?? ''}`.trim().split('\n')[0].trim() || 'version unknown';
 }
 
 /** Why the program takes no part: it is not installed. */

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ObservedProcess } from '../../test/lab/process.js';
-import type { KnownLoss, Program, Recording, Site } from './program.js';
+import { type KnownLoss, type Program, type Recording, type Site, warned } from './program.js';
 import { type LineFormat, notInstalled, readEvents, versionLine } from './text.js';
 
 const PLUGINS = ['/usr/lib/x86_64-linux-gnu/ulogd', '/usr/lib/aarch64-linux-gnu/ulogd', '/usr/lib/ulogd'];
@@ -97,12 +97,8 @@ export class Ulogd implements Program {
         for (const name of readdirSync(site.output))
           await readEvents(path.join(site.output, name), format, take);
       },
-      knownLoss: (): KnownLoss => {
-        const said =
-          readFileSync(log, 'utf8').match(/We are losing events|Maximum buffer size/g)?.length ?? 0;
-        // One is said at the start, about the size that was asked for.
-        return { note: said === 0 ? 'nothing' : `${said} warnings, no count` };
-      },
+      knownLoss: (): KnownLoss =>
+        warned(readFileSync(log, 'utf8').match(/We are losing events|Maximum buffer size/g)?.length ?? 0),
     };
   }
 
