@@ -65,6 +65,12 @@ const connections = countOption('connections', flags.connections, MAX_FLOOD_INDE
 const packets = countOption('packets', flags.packets);
 const rounds = countOption('rounds', flags.rounds, 100);
 const bufferKiB = countOption('buffer', flags.buffer, 2 ** 20);
+const floodNames = listOption(flags.floods);
+const unknown = floodNames.find((name) => name !== 'inject' && !Object.hasOwn(packetFloods, name));
+if (unknown !== undefined) {
+  console.error(`--floods ${unknown}: there is no such flood\n${USAGE}`);
+  process.exit(2);
+}
 const rates = flags.rates === 'none' ? [] : listOption(flags.rates).map((rate) => countOption('rates', rate));
 
 needLab('bench');
@@ -105,7 +111,7 @@ const result: SideBySide = {
   kills: [],
 };
 
-for (const name of listOption(flags.floods)) await compare(name);
+for (const name of floodNames) await compare(name);
 for (const rate of rates) await compareAtRate(rate);
 if (rates.length > 0) await compareAtRate(undefined);
 if (!flags['no-kill']) await compareKills();
@@ -159,7 +165,6 @@ async function compareKills(): Promise<void> {
 /** The flood, or why it cannot be made. */
 function floodOf(name: string): Flood | string {
   if (name === 'inject') return new InjectedFlood(gateway.namespace, gateway.injector, connections);
-  if (!Object.hasOwn(packetFloods, name)) return `there is no such flood: ${name}`;
   const packetFlood = name as PacketFloodName;
   const missing = missingSender(packetFlood);
   if (missing !== undefined) return `${missing} is missing (make bench-debs)`;

@@ -35,8 +35,11 @@ export class Watch {
   async ready(): Promise<void> {
     const deadlineMs = Date.now() + READY_SECONDS_MAX * 1000;
     while (this.#listeners().length === 0) {
-      if (!this.alive) throw new Error(`it ended at its start: ${lastLine(this.process.stderr)}`);
-      if (Date.now() > deadlineMs) throw new Error(`it did not listen within ${READY_SECONDS_MAX} s`);
+      if (!this.alive) {
+        const { code, stderr } = await this.process.exit;
+        throw new Error(`ended at its start: ${lastLine(stderr) || `exit code ${code}`}`);
+      }
+      if (Date.now() > deadlineMs) throw new Error(`did not listen within ${READY_SECONDS_MAX} s`);
       await sleep(LOOK_MS);
     }
   }
@@ -108,6 +111,6 @@ export class Watch {
   }
 }
 
-export function lastLine(text: string): string {
+function lastLine(text: string): string {
   return text.trimEnd().split('\n').at(-1)!.trim();
 }
