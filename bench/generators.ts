@@ -46,7 +46,7 @@ for (const [name, { rate, ...plan }] of Object.entries(plans)) {
 for (const name of Object.keys(packetFloods) as PacketFloodName[]) {
   const missing = missingSender(name);
   if (missing !== undefined) {
-    rows.push([name, `left out: ${missing} is missing (make bench-debs)`]);
+    rows.push([name, `left out: ${missing} is missing (make debs)`]);
     continue;
   }
   const flood = packetFloods[name](gateway, name === 'udp' || name === 'syn' ? packets : slowPackets);

@@ -167,7 +167,7 @@ function floodOf(name: string): Flood | string {
   if (name === 'inject') return new InjectedFlood(gateway.namespace, gateway.injector, connections);
   const packetFlood = name as PacketFloodName;
   const missing = missingSender(packetFlood);
-  if (missing !== undefined) return `${missing} is missing (make bench-debs)`;
+  if (missing !== undefined) return `${missing} is missing (make debs)`;
   const count = SLOW_FLOODS.includes(name) ? Math.min(packets, SLOW_PACKETS_MAX) : packets;
   return packetFloods[packetFlood](gateway, count);
 }

@@ -63,7 +63,7 @@ export async function measureBuffers(
   buffers: Buffers,
   namespace: Namespace,
   injector: Injector,
-  disk: StallingDisk,
+  disk: Pick<StallingDisk, 'folder' | 'stall'>,
 ): Promise<BufferResult> {
   const file = path.join(disk.folder, 'matrix.ct');
   const { rcvbufKiB, ringSlots } = buffers;
@@ -104,7 +104,7 @@ export async function measureBuffers(
 async function stand(
   { what, ms }: NonNullable<Load['stall']>,
   recorder: ObservedProcess,
-  disk: StallingDisk,
+  disk: Pick<StallingDisk, 'folder' | 'stall'>,
 ): Promise<void> {
   if (what === 'disk') {
     await disk.stall(ms);
