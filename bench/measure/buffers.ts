@@ -38,7 +38,7 @@ export interface BufferResult extends Buffers {
   readonly ringHighWaterSlots: number;
 }
 
-/** Events in a block while recording (src/record/parser.ts); as many wait for the disk as there are slots, and one is being filled. */
+/** Events in a block while recording (src/record/parser.ts), unless --flush-interval closes it before. */
 const BLOCK_EVENTS = 16384;
 const STALL_AFTER_MS = 300;
 
@@ -47,10 +47,10 @@ export function heldBySocket(rcvbufKiB: number): number {
   return Math.floor((2 * rcvbufKiB * 1024) / EVENT_TRUESIZE_BYTES);
 }
 
-/** Events that blocks hold while the disk stands still. */
-export const HELD_BY_BLOCKS = (BLOCK_SLOTS + 1) * BLOCK_EVENTS;
+/** Events that finished blocks hold while the disk stands still; the one being filled holds up to a block more. */
+export const HELD_BY_BLOCKS = BLOCK_SLOTS * BLOCK_EVENTS;
 
-/** The rule: what arrives during the stall, less what the buffers before the stalled part hold. */
+/** The rule: what arrives during the stall, less what the buffers before the stalled part hold for sure. */
 export function expectedLoss({ ratePerSecond = 0, stall }: Load, { rcvbufKiB, ringSlots }: Buffers): number {
   if (stall === undefined) return 0;
   const behind = stall.what === 'disk' ? HELD_BY_BLOCKS + ringSlots : 0;
