@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { type FloodPlan, MAX_FLOOD_INDEX } from '../test/lab/flood.js';
 import { raiseConntrackLimits } from '../test/lab/limits.js';
 import { FloodGateway } from './generate/flood-gateway.js';
-import { missingSender, type PacketFloodName, packetFloods } from './generate/packets.js';
+import { missingSender, PacketFlood, packetFloodNames } from './generate/packets.js';
 import { describeMachine, machineLine } from './report/machine.js';
 import { type Cell, formatTable } from './report/table.js';
 import { countOption, needLab } from './run.js';
@@ -43,13 +43,13 @@ for (const [name, { rate, ...plan }] of Object.entries(plans)) {
   rows.push([name, plan.count, created, perSecond(created, seconds), perSecond(created, ended.seconds)]);
 }
 
-for (const name of Object.keys(packetFloods) as PacketFloodName[]) {
+for (const name of packetFloodNames) {
   const missing = missingSender(name);
   if (missing !== undefined) {
     rows.push([name, `left out: ${missing} is missing (make debs)`]);
     continue;
   }
-  const flood = packetFloods[name](gateway, name === 'udp' || name === 'syn' ? packets : slowPackets);
+  const flood = new PacketFlood(gateway, name, name === 'udp' || name === 'syn' ? packets : slowPackets);
   const { sent, created, seconds } = await flood.create();
   const endedSeconds = await flood.end();
   rows.push([name, sent, created, perSecond(created, seconds), perSecond(created, endedSeconds)]);

@@ -10,7 +10,7 @@ import { raiseConntrackLimits } from '../test/lab/limits.js';
 import type { Flood } from './generate/flood.js';
 import { FloodGateway } from './generate/flood-gateway.js';
 import { InjectedFlood } from './generate/injected.js';
-import { missingSender, type PacketFloodName, packetFloods } from './generate/packets.js';
+import { missingSender, PacketFlood, type PacketFloodName, packetFloodNames } from './generate/packets.js';
 import { type KillResult, killTrial } from './measure/kill.js';
 import { type TrialResult, trial } from './measure/trial.js';
 import { ConntrackTool } from './programs/conntrack.js';
@@ -29,7 +29,7 @@ const USAGE = `usage: side-by-side.js [options]
   --packets N       connections of a packet flood (200000; sockets and hping3 20000)
   --rounds N        (3)
   --buffer KIB      socket buffer of every program (8192)
-  --floods LIST     inject, ${Object.keys(packetFloods).join(', ')} (inject,udp)
+  --floods LIST     inject, ${packetFloodNames.join(', ')} (inject,udp)
   --programs LIST   parts of their names (all)
   --rates LIST      connections a second for loss against rate, "none" (5000,20000,50000,100000)
   --no-kill         leave out the kill -9 trials
@@ -66,7 +66,7 @@ const packets = countOption('packets', flags.packets);
 const rounds = countOption('rounds', flags.rounds, 100);
 const bufferKiB = countOption('buffer', flags.buffer, 2 ** 20);
 const floodNames = listOption(flags.floods);
-const unknown = floodNames.find((name) => name !== 'inject' && !Object.hasOwn(packetFloods, name));
+const unknown = floodNames.find((name) => !['inject', ...packetFloodNames].includes(name));
 if (unknown !== undefined) {
   console.error(`--floods ${unknown}: there is no such flood\n${USAGE}`);
   process.exit(2);
@@ -169,7 +169,7 @@ function floodOf(name: string): Flood | string {
   const missing = missingSender(packetFlood);
   if (missing !== undefined) return `${missing} is missing (make debs)`;
   const count = SLOW_FLOODS.includes(name) ? Math.min(packets, SLOW_PACKETS_MAX) : packets;
-  return packetFloods[packetFlood](gateway, count);
+  return new PacketFlood(gateway, packetFlood, count);
 }
 
 function startsAt(ratePerSecond: number): number {

@@ -43,6 +43,23 @@ export interface TrialResult {
   readonly exitCode: number;
 }
 
+/** Of a program that never ran. */
+export const NO_NUMBERS = {
+  sent: 0,
+  recorded: 0,
+  lost: 0,
+  repeated: 0,
+  foreign: 0,
+  known: {},
+  kernelDrops: 0,
+  createdPerSecond: 0,
+  cpuUserMs: 0,
+  cpuSystemMs: 0,
+  peakRssMiB: 0,
+  bytesOnDisk: 0,
+  exitCode: 0,
+} as const;
+
 /** Runs the trial and leaves the table empty. Rejects only when the flood itself cannot be made. */
 export async function trial(program: Program, flood: Flood, options: TrialOptions): Promise<TrialResult> {
   const folder = mkdtempSync(path.join(options.folder, 'trial-'));
@@ -129,19 +146,7 @@ function failed(
     flood: flood.name,
     ...(ratePerSecond !== undefined && { ratePerSecond }),
     failure,
-    sent: 0,
-    recorded: 0,
-    lost: 0,
-    repeated: 0,
-    foreign: 0,
-    known: {},
-    kernelDrops: 0,
-    createdPerSecond: 0,
-    cpuUserMs: 0,
-    cpuSystemMs: 0,
-    peakRssMiB: 0,
-    bytesOnDisk: 0,
-    exitCode: 0,
+    ...NO_NUMBERS,
   };
 }
 

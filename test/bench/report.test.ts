@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { expectedLoss, HELD_BY_BLOCKS, heldBySocket } from '../../bench/measure/buffers.js';
-import type { TrialResult } from '../../bench/measure/trial.js';
+import { NO_NUMBERS, type TrialResult } from '../../bench/measure/trial.js';
 import { compareMicro, type MicroResult } from '../../bench/micro/compare.js';
 import { barChart, lineChart } from '../../bench/report/chart.js';
 import { describeMachine } from '../../bench/report/machine.js';
@@ -187,21 +187,14 @@ describe('results', () => {
 
 function round(numbers: Partial<TrialResult>): TrialResult {
   return {
+    ...NO_NUMBERS,
     program: 'p',
     flood: 'f',
     sent: 1000,
     recorded: 1000 - (numbers.lost ?? 0),
-    lost: 0,
-    repeated: 0,
-    foreign: 0,
-    known: {},
-    kernelDrops: 0,
-    createdPerSecond: 0,
     cpuUserMs: 1,
     cpuSystemMs: 2,
-    peakRssMiB: 10,
     bytesOnDisk: 8000,
-    exitCode: 0,
     ...numbers,
   };
 }

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { FloodGateway } from '../../bench/generate/flood-gateway.js';
 import { InjectedFlood } from '../../bench/generate/injected.js';
-import { type PacketFloodName, packetFloods } from '../../bench/generate/packets.js';
+import { PacketFlood, packetFloodNames } from '../../bench/generate/packets.js';
 import { measureBuffers } from '../../bench/measure/buffers.js';
 import { StallingDisk } from '../../bench/measure/disk.js';
 import { killTrial } from '../../bench/measure/kill.js';
@@ -38,9 +38,9 @@ describe('the benchmark', { skip }, () => {
   const injected = (connections: number) =>
     new InjectedFlood(gateway.namespace, gateway.injector, connections);
 
-  for (const name of Object.keys(packetFloods) as PacketFloodName[])
+  for (const name of packetFloodNames)
     it(`flood ${name}: the kernel's table is the list, and is empty after the end`, async () => {
-      const flood = packetFloods[name](gateway, 6000); // more than a row
+      const flood = new PacketFlood(gateway, name, 6000); // more than a row
       const { sent, created } = await flood.create();
       assert.deepEqual({ sent, created }, { sent: 6000, created: 6000 });
       const count = new TruthCount(flood);
