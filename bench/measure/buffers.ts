@@ -8,6 +8,7 @@ import type { Injector } from '../../test/lab/inject.js';
 import type { Namespace } from '../../test/lab/namespace.js';
 import { ObservedProcess } from '../../test/lab/process.js';
 import type { StallingDisk } from './disk.js';
+import { tableEntries } from './inside.js';
 import { Watch } from './watch.js';
 
 export interface Load {
@@ -32,7 +33,8 @@ export interface BufferResult extends Buffers {
   readonly recorded: number;
   /** As the recorder says. */
   readonly lost: number;
-  /** What `expectedLoss` says; undefined for a burst. */
+  /** Events during the stall, and what the rule says of them. */
+  readonly arrived?: number;
   readonly expectedLost?: number;
   readonly queueHighWaterEvents: number;
   readonly ringHighWaterSlots: number;
@@ -51,10 +53,13 @@ export function heldBySocket(rcvbufKiB: number): number {
 export const HELD_BY_BLOCKS = BLOCK_SLOTS * BLOCK_EVENTS;
 
 /** The rule: what arrives during the stall, less what the buffers before the stalled part hold for sure. */
-export function expectedLoss({ ratePerSecond = 0, stall }: Load, { rcvbufKiB, ringSlots }: Buffers): number {
-  if (stall === undefined) return 0;
-  const behind = stall.what === 'disk' ? HELD_BY_BLOCKS + ringSlots : 0;
-  return Math.max(0, Math.round((ratePerSecond * stall.ms) / 1000) - heldBySocket(rcvbufKiB) - behind);
+export function expectedLoss(
+  arrived: number,
+  what: 'recorder' | 'disk',
+  { rcvbufKiB, ringSlots }: Buffers,
+): number {
+  const behind = what === 'disk' ? HELD_BY_BLOCKS + ringSlots : 0;
+  return Math.max(0, arrived - heldBySocket(rcvbufKiB) - behind);
 }
 
 /** Runs one cell and leaves table and disk empty. */
@@ -73,10 +78,7 @@ export async function measureBuffers(
   try {
     await recorder.says(/recording to/);
     const flood = injector.create({ count: load.events }, load.ratePerSecond);
-    if (load.stall !== undefined) {
-      await sleep(STALL_AFTER_MS);
-      await stand(load.stall, recorder, disk);
-    }
+    const stalled = load.stall && (await stall(load.stall, recorder, disk, buffers));
     await flood;
     await watch.caughtUp();
     recorder.signal('SIGUSR1');
@@ -89,7 +91,7 @@ export async function measureBuffers(
       events: load.events,
       recorded: lastNumber(stderr, 'recorded'),
       lost: lastNumber(stderr, 'lost'),
-      ...(load.ratePerSecond !== undefined && { expectedLost: expectedLoss(load, buffers) }),
+      ...stalled,
       queueHighWaterEvents: Math.round(lastNumber(stderr, 'queueHighWaterBytes') / EVENT_TRUESIZE_BYTES),
       ringHighWaterSlots: lastNumber(stderr, 'ringHighWaterSlots'),
     };
@@ -101,18 +103,23 @@ export async function measureBuffers(
   }
 }
 
-async function stand(
+/** Let it stand still in the middle of the flood; answers what arrived meanwhile, as the table counts it. */
+async function stall(
   { what, ms }: NonNullable<Load['stall']>,
   recorder: ObservedProcess,
-  disk: Pick<StallingDisk, 'folder' | 'stall'>,
-): Promise<void> {
-  if (what === 'disk') {
-    await disk.stall(ms);
-    return;
+  disk: Pick<StallingDisk, 'stall'>,
+  buffers: Buffers,
+): Promise<{ arrived: number; expectedLost: number }> {
+  await sleep(STALL_AFTER_MS);
+  const before = tableEntries(recorder.pid);
+  if (what === 'disk') await disk.stall(() => sleep(ms));
+  else {
+    recorder.signal('SIGSTOP');
+    await sleep(ms);
+    recorder.signal('SIGCONT');
   }
-  recorder.signal('SIGSTOP');
-  await sleep(ms);
-  recorder.signal('SIGCONT');
+  const arrived = tableEntries(recorder.pid) - before;
+  return { arrived, expectedLost: expectedLoss(arrived, what, buffers) };
 }
 
 /** The last value of a key in the recorder's JSON log. */

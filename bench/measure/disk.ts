@@ -5,7 +5,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { onExit } from '../../test/lab/cleanup.js';
 
 const SIZE_BYTES = 256 * 1024 * 1024;
@@ -32,11 +31,11 @@ export class StallingDisk {
     return new StallingDisk(folder);
   }
 
-  /** Nothing is written for so long. */
-  async stall(ms: number): Promise<void> {
+  /** Nothing is written while `during` lasts. */
+  async stall(during: () => Promise<void>): Promise<void> {
     run('fsfreeze', '--freeze', this.folder);
     try {
-      await sleep(ms);
+      await during();
     } finally {
       run('fsfreeze', '--unfreeze', this.folder);
     }

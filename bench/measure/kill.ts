@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Flood } from '../generate/flood.js';
 import type { Program } from '../programs/program.js';
+import { tableEntries } from './inside.js';
 import { TruthCount } from './truth.js';
 import { Watch } from './watch.js';
 
@@ -42,7 +43,7 @@ export async function killTrial(program: Program, flood: Flood, options: KillOpt
     await watch.ready();
     const creating = flood.create(ratePerSecond);
     await sleep(loadSeconds * 1000);
-    const begun = namespace.conntrackCount();
+    const begun = tableEntries(recording.process.pid);
     const dropped = watch.kernelDrops;
     await sleep(1000);
     await watch.kill();

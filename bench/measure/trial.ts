@@ -35,8 +35,11 @@ export interface TrialResult {
   /** What the kernel dropped for its socket, as seen from outside while it ran. */
   readonly kernelDrops: number;
   readonly createdPerSecond: number;
+  /** Of the whole process, its start included. */
   readonly cpuUserMs: number;
   readonly cpuSystemMs: number;
+  /** User and system time of its start. */
+  readonly startCpuMs: number;
   readonly peakRssMiB: number;
   readonly bytesOnDisk: number;
   /** Exit code, 128 + signal number. */
@@ -55,6 +58,7 @@ export const NO_NUMBERS = {
   createdPerSecond: 0,
   cpuUserMs: 0,
   cpuSystemMs: 0,
+  startCpuMs: 0,
   peakRssMiB: 0,
   bytesOnDisk: 0,
   exitCode: 0,
@@ -103,6 +107,7 @@ async function run(
     ...(ratePerSecond !== undefined && { ratePerSecond }),
     ...(!caughtUp && { failure: 'still busy a minute after the flood' }),
     kernelDrops: watch.kernelDrops,
+    startCpuMs: watch.startCpuMs,
     peakRssMiB: Math.round(watch.peakRssKiB / 1024),
     bytesOnDisk: folderBytes(site.output),
   };

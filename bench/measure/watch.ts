@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Namespace } from '../../test/lab/namespace.js';
 import type { ObservedProcess, ProcessExit } from '../../test/lab/process.js';
-import { type Listener, listeners } from './listener.js';
+import { type Listener, listeners } from './inside.js';
 import { cpuMs, peakRssKiB, processTree } from './processes.js';
 
 const LOOK_MS = 50;
@@ -18,6 +18,8 @@ export class Watch {
   peakRssKiB = 0;
   /** The most events that the kernel was seen to have dropped for it. */
   kernelDrops = 0;
+  /** CPU time of its start: until it listened and rested. In steps of 10 ms. */
+  startCpuMs = 0;
   alive = true;
   readonly #looking: NodeJS.Timeout;
 
@@ -31,7 +33,7 @@ export class Watch {
     });
   }
 
-  /** Until it listens to events. @throws Error when it ends before, or never does. */
+  /** Until it listens to events and rests. @throws Error when it ends before, or never does. */
   async ready(): Promise<void> {
     const deadlineMs = Date.now() + READY_SECONDS_MAX * 1000;
     while (this.#listeners().length === 0) {
@@ -42,6 +44,8 @@ export class Watch {
       if (Date.now() > deadlineMs) throw new Error(`did not listen within ${READY_SECONDS_MAX} s`);
       await sleep(LOOK_MS);
     }
+    await this.caughtUp();
+    this.startCpuMs = this.#cpuMs();
   }
 
   /** Until nothing waits in its socket and it rests, or it is gone, or a minute has passed; false for the last. */

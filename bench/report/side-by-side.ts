@@ -43,6 +43,7 @@ export interface Summary {
   readonly userNsPerEvent: number;
   readonly systemNsPerEvent: number;
   readonly bytesPerEvent: number;
+  readonly startCpuMs: number;
   readonly peakRssMiB: number;
 }
 
@@ -64,6 +65,7 @@ export function summarise(trials: readonly TrialResult[]): Summary | undefined {
     userNsPerEvent: Math.round(perEvent(({ cpuUserMs }) => cpuUserMs * 1e6)),
     systemNsPerEvent: Math.round(perEvent(({ cpuSystemMs }) => cpuSystemMs * 1e6)),
     bytesPerEvent: Math.round(perEvent(({ bytesOnDisk }) => bytesOnDisk) * 100) / 100,
+    startCpuMs: median(rounds.map(({ startCpuMs }) => startCpuMs)),
     peakRssMiB: median(rounds.map(({ peakRssMiB }) => peakRssMiB)),
   };
 }
@@ -73,6 +75,7 @@ export function reportSideBySide(result: SideBySide, results: ResultFolder): str
   const files = [results.writeJson('side-by-side.json', result)];
   const parts = [
     machineLine(result.machine),
+    'CPU (of the whole process, its start included) and bytes are per event recorded; the floor: received.\n',
     formatTable(
       ['program', 'version'],
       result.programs.map(({ name, version, obstacle }) => [name, version ?? obstacle ?? '']),
@@ -109,19 +112,21 @@ function floodTitle(
 }
 
 function floodTable({ programs, trials }: SideBySide, flood: string): string {
-  const heads = ['program', 'sent', 'recorded', 'lost', '', 'worst', 'it knew of', 'user', 'system'];
   const rows = programs.flatMap(({ name, obstacle }): Cell[][] => {
-    if (obstacle !== undefined) return [[name, '-', '-', '-', '', '-', obstacle.split(' (')[0]]];
+    const absent = (why: string): Cell[][] => [[name, '-', '-', '-', '', '-', why]];
+    if (obstacle !== undefined) return absent(obstacle.split(' (')[0]);
     const own = trials.filter((trial) => trial.flood === flood && trial.program === name);
     const summary = summarise(own);
-    if (summary === undefined)
-      return own.length === 0 ? [] : [[name, '-', '-', '-', '', '-', own[0].failure ?? 'no numbers']];
-    const { sent, recorded, lost, worstLost, userNsPerEvent, systemNsPerEvent } = summary;
-    const cells = [name, sent, recorded, lost, percent(lost, sent), worstLost, knownText(summary.known)];
-    const disk = summary.bytesPerEvent === 0 ? '-' : summary.bytesPerEvent;
-    return [[...cells, userNsPerEvent, systemNsPerEvent, summary.peakRssMiB, disk]];
+    if (summary === undefined) return own.length === 0 ? [] : absent(own[0].failure ?? 'no numbers');
+    const { sent, recorded, lost, worstLost, known } = summary;
+    const losses = [sent, recorded, lost, percent(lost, sent), worstLost, knownText(known)];
+    const { userNsPerEvent, systemNsPerEvent, startCpuMs, peakRssMiB, bytesPerEvent } = summary;
+    const costs = [userNsPerEvent, systemNsPerEvent, startCpuMs, peakRssMiB];
+    return [[name, ...losses, ...costs, bytesPerEvent === 0 ? '-' : bytesPerEvent]];
   });
-  return formatTable([...heads.slice(0, 7), 'user ns/ev', 'system ns/ev', 'peak MiB', 'bytes/ev'], rows);
+  const losses = ['sent', 'recorded', 'lost', '', 'worst', 'it knew of'];
+  const costs = ['user ns/ev', 'system ns/ev', 'start ms', 'peak MiB', 'bytes/ev'];
+  return formatTable(['program', ...losses, ...costs], rows);
 }
 
 function rateTable(trials: readonly TrialResult[]): string {

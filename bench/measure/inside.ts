@@ -1,4 +1,4 @@
-/** What the kernel says of the sockets that listen to conntrack events where a process runs, from /proc/PID/net/netlink. */
+/** What the kernel says of the network namespace that a process runs in, from /proc/PID/net: without starting anything there. */
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { Namespace } from '../../test/lab/namespace.js';
 
@@ -19,7 +19,7 @@ const EVENT_GROUPS = 0b101;
  */
 export function listeners(pid: number, namespace: Namespace): Listener[] {
   if (!isInside(pid, namespace)) return [];
-  return table(pid)
+  return netlinkTable(pid)
     .filter(
       ([, protocol, , groups]) =>
         protocol === NETLINK_NETFILTER && (Number.parseInt(groups, 16) & EVENT_GROUPS) === EVENT_GROUPS,
@@ -28,6 +28,13 @@ export function listeners(pid: number, namespace: Namespace): Listener[] {
       queuedBytes: Number(queuedBytes),
       drops: Number(drops),
     }));
+}
+
+/** Entries in the conntrack table of the process's namespace; 0 when the process is gone. */
+export function tableEntries(pid: number): number {
+  // Every CPU's line begins with the whole table's count, in hexadecimal.
+  const line = lines(`/proc/${pid}/net/stat/nf_conntrack`)[0] ?? '0';
+  return Number.parseInt(line, 16);
 }
 
 function isInside(pid: number, { name }: Namespace): boolean {
@@ -39,10 +46,14 @@ function isInside(pid: number, { name }: Namespace): boolean {
 }
 
 /** Columns: sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode. */
-function table(pid: number): string[][] {
+function netlinkTable(pid: number): string[][] {
+  return lines(`/proc/${pid}/net/netlink`).map((line) => line.trim().split(/\s+/));
+}
+
+/** Without the first, which names the columns; none of a file that is not there. */
+function lines(file: string): string[] {
   try {
-    const lines = readFileSync(`/proc/${pid}/net/netlink`, 'latin1').trim().split('\n').slice(1);
-    return lines.map((line) => line.trim().split(/\s+/));
+    return readFileSync(file, 'latin1').trimEnd().split('\n').slice(1);
   } catch {
     return [];
   }
