@@ -1,6 +1,6 @@
 /** What a reader of the results sees: tables, charts, JSON. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
@@ -10,7 +10,7 @@ import { compareMicro, type MicroResult } from '../../bench/micro/compare.js';
 import { barChart, lineChart } from '../../bench/report/chart.js';
 import { describeMachine } from '../../bench/report/machine.js';
 import { ResultFolder } from '../../bench/report/results.js';
-import { summarise } from '../../bench/report/side-by-side.js';
+import { reportSideBySide, summarise } from '../../bench/report/side-by-side.js';
 import { cellText, formatTable, percent } from '../../bench/report/table.js';
 
 describe('a table', () => {
@@ -218,6 +218,57 @@ describe('the summary of rounds', () => {
     const failed = round({ sent: 0, recorded: 0, failure: 'ended at its start' });
     assert.equal(summarise([failed, round({ lost: 1 })])?.lost, 1);
     assert.equal(summarise([failed]), undefined);
+  });
+});
+
+describe('the report of the side-by-side', () => {
+  it('has a row for every program, also for one that took no part or died, and writes JSON and charts', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-report-'));
+    try {
+      const text = reportSideBySide(
+        {
+          machine: describeMachine(),
+          bufferKiB: 8192,
+          rounds: 1,
+          programs: [
+            { name: 'p', version: '1' },
+            { name: 'ancestor', obstacle: 'not given (ANCESTOR=PATH)' },
+            { name: 'dead', version: '2' },
+          ],
+          floods: [
+            { name: 'f', summary: 'made up', connections: 500 },
+            { name: 'g', obstacle: 'trafgen is missing' },
+          ],
+          trials: [
+            round({ lost: 250, known: { note: 'warned once' } }),
+            round({ program: 'dead', sent: 0, failure: 'ended at its start: why' }),
+          ],
+          rates: [
+            round({ ratePerSecond: 100, createdPerSecond: 99, lost: 10 }),
+            round({ createdPerSecond: 5000 }),
+          ],
+          kills: [
+            { program: 'p', ratePerSecond: 1, begun: 100, readable: 50, dropped: 3 },
+            { program: 'dead', ratePerSecond: 1, begun: 0, readable: 0, dropped: 0, failure: 'no' },
+          ],
+        },
+        new ResultFolder(true, folder),
+      );
+      const row = (start: string) => text.split('\n').findLast((line) => line.startsWith(start))!;
+      assert.match(text, /^p +1,000 +750 +250 +25\.0 % +250 +warned once +1,333 +2,667 +0 +0 +10\.67$/m);
+      assert.match(text, /^ancestor .* not given$/m);
+      assert.match(text, /^dead .* ended at its start: why$/m);
+      assert.match(text, /^g: left out: trafgen is missing$/m);
+      assert.match(text, /^p +1\.0 % +0 %$/m);
+      assert.match(row('p '), /^p +100 +50 +50\.0 % +3$/);
+      assert.deepEqual(readdirSync(folder).sort(), [
+        'cpu-per-event.svg',
+        'loss-against-rate.svg',
+        'side-by-side.json',
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 
