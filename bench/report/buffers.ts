@@ -19,9 +19,9 @@ const DEFAULT_RING_SLOTS = 16_384;
 export function reportBuffers(matrix: BufferMatrix, results: ResultFolder): string {
   const files = [
     results.writeJson('buffers.json', matrix),
-    results.writeSvg('loss-against-b.svg', lossAgainstRcvbuf(matrix)),
-    results.writeSvg('loss-against-B.svg', lossAgainstRing(matrix)),
-    results.writeSvg('ring-against-B.svg', highWaterAgainstRing(matrix)),
+    results.writeSvg('loss-against-rcvbuf.svg', lossAgainstRcvbuf(matrix)),
+    results.writeSvg('loss-against-ring.svg', lossAgainstRing(matrix)),
+    results.writeSvg('ring-high-water.svg', highWaterAgainstRing(matrix)),
   ];
   const wrong = matrix.cells.filter(({ events, recorded, lost }) => recorded + lost !== events);
   return [
