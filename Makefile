@@ -14,7 +14,7 @@ TEST_FLAGS := --test-concurrency=1 --test-timeout=600000 --test-reporter=spec
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: deps
 deps: node_modules/.package-lock.json ## npm packages, when they are missing or older than the lock file
@@ -24,7 +24,7 @@ node_modules/.package-lock.json: package-lock.json
 	touch $@
 
 .PHONY: debs
-debs: ## Debian packages that demo and tests use (nftables, conntrack, ip, ping), when they are missing
+debs: ## Debian packages that demo and tests use (nftables, conntrack, trafgen, ...), when they are missing
 	@test/lab/install-debs.sh
 
 .PHONY: build
@@ -54,9 +54,37 @@ format: deps ## format and mend what can be mended
 .PHONY: check
 check: lint test ## what CI runs: format, lint, types, tests
 
+# KEEP=1 writes results to be committed, else they are local. BENCH has options, as in `make bench BENCH="--rounds 1"`.
+BENCH ?=
+BENCH_FLAGS = $(if $(KEEP),--keep) $(BENCH)
+
+.PHONY: bench-debs
+bench-debs: debs ## Debian packages of the programs that bench compares with, when they are missing
+	@test/lab/install-debs.sh ulogd=ulogd2 ulogd=ulogd2-json natlog=natlog
+
 .PHONY: bench
-bench: debs build ## a flood of 500,000 connections: events lost, CPU and bytes per event
-	@node dist/bench/flood.js
+bench: bench-debs build ## side by side with ulogd2, conntrack, natlog, ANCESTOR=PATH and the floor: loss, CPU, disk, kill -9; ten minutes
+	@node dist/bench/side-by-side.js $(BENCH_FLAGS)
+
+.PHONY: bench-flood
+bench-flood: debs build ## this recorder alone on a flood of 500,000 connections: events lost, CPU and bytes per event
+	@node dist/bench/flood.js $(BENCH)
+
+.PHONY: bench-buffers
+bench-buffers: debs build ## rate x -b x -B with bursts and stalls: what is lost, how full the ring becomes; ten minutes
+	@node dist/bench/buffers.js $(BENCH_FLAGS)
+
+.PHONY: bench-generators
+bench-generators: debs build ## every flood generator alone: its rate, and its list against the kernel's table
+	@node dist/bench/generators.js $(BENCH)
+
+.PHONY: bench-micro
+bench-micro: build ## micro-benchmarks of decoder, ring, columns, codec, hashes and listing
+	@node dist/bench/micro/main.js $(BENCH_FLAGS)
+
+.PHONY: bench-compare
+bench-compare: build ## the last bench-micro against the kept base
+	@node dist/bench/micro/compare-main.js
 
 .PHONY: clean
 clean: ## remove what was built (not node_modules)

@@ -1,32 +1,28 @@
 /**
- * `make bench`: a flood of connections, created and ended through ctnetlink as fast as the kernel takes them, recorded by the
+ * `make bench-flood`: a flood of connections, created and ended through ctnetlink as fast as the kernel takes them, recorded by the
  * real program. Prints what was lost, and CPU time and bytes per event. One event: a start or an end.
  *
  * `node dist/bench/flood.js [--connections 500000] [--json] [-- RECORDER OPTIONS]`
  */
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { availableParallelism, release, tmpdir } from 'node:os';
+import { readdirSync, statSync } from 'node:fs';
+import { availableParallelism, release } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { onExit } from '../test/lab/cleanup.js';
+import { MAX_FLOOD_INDEX } from '../test/lab/flood.js';
 import { Injector } from '../test/lab/inject.js';
 import { raiseConntrackLimits } from '../test/lab/limits.js';
-import { labObstacle, withNamespaces } from '../test/lab/namespace.js';
+import { withNamespaces } from '../test/lab/namespace.js';
 import { ObservedProcess } from '../test/lab/process.js';
+import { countOption, needLab, temporaryFolder } from './run.js';
 
 const { values: flags, positionals } = parseArgs({
   options: { connections: { type: 'string', default: '500000' }, json: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
-const connections = Number(flags.connections);
+const connections = countOption('connections', flags.connections, MAX_FLOOD_INDEX);
 
-const obstacle = labObstacle();
-if (obstacle !== undefined) {
-  console.error(`bench: ${obstacle}`);
-  process.exit(1);
-}
-const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-bench-'));
-onExit(() => rmSync(folder, { recursive: true, force: true }));
+needLab('bench-flood');
+const folder = temporaryFolder();
 raiseConntrackLimits(connections + 20_000);
 
 const result = await withNamespaces(['bench'], async (namespace) => {

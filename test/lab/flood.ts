@@ -17,7 +17,7 @@ export interface FloodPlan {
 }
 
 /** Low 32 bits of the addresses, and the ports. IPv6 addresses have fixed upper bits. */
-interface Fields {
+export interface FloodFields {
   client: number;
   clientPort: number;
   server: number;
@@ -29,7 +29,7 @@ const CLIENTS = 4096;
 const PORTS = 60_000;
 const FIRST_PORT = 1024;
 const SERVERS = 250;
-const SERVER_PORT = 443;
+export const SERVER_PORT = 443;
 const PUBLIC_ADDRESSES = 250;
 /** Reply tuples are unique up to here. */
 export const MAX_FLOOD_INDEX = PORTS * PUBLIC_ADDRESSES;
@@ -39,7 +39,8 @@ const SERVER_NET = 0xcb007100;
 const PUBLIC_NET = 0xc6336400;
 const PREFIX6 = { client: 'fd77', server: '2001:db8:80', public: '2001:db8:1' };
 
-function fillFields(fields: Fields, index: number): void {
+/** Set `fields` to those of the index's connection. */
+export function fillFields(fields: FloodFields, index: number): void {
   fields.client = CLIENT_NET + 2 + (index % CLIENTS);
   fields.clientPort = FIRST_PORT + (Math.floor(index / CLIENTS) % PORTS);
   fields.server = SERVER_NET + 1 + (index % SERVERS);
@@ -49,7 +50,7 @@ function fillFields(fields: Fields, index: number): void {
 
 /** The connection of an index: a client behind source NAT, its reply tuple naming the public address and port. */
 export function floodConnection(plan: FloodPlan, index: number): Connection {
-  const fields: Fields = { client: 0, clientPort: 0, server: 0, public: 0, publicPort: 0 };
+  const fields: FloodFields = { client: 0, clientPort: 0, server: 0, public: 0, publicPort: 0 };
   fillFields(fields, index);
   const text = plan.family === 6 ? text6 : text4;
   const server = text(fields.server, 'server');
@@ -66,7 +67,12 @@ export function floodIndex(publicAddress: string, publicPort: number): number {
   const lastByte = publicAddress.includes(':')
     ? Number.parseInt(publicAddress.slice(-2), 16)
     : Number(publicAddress.slice(publicAddress.lastIndexOf('.') + 1));
-  return (lastByte - 1) * PORTS + publicPort - FIRST_PORT;
+  return indexOfPublic(lastByte, publicPort);
+}
+
+/** As `floodIndex`, from the low bits of the address. */
+export function indexOfPublic(publicLow: number, publicPort: number): number {
+  return ((publicLow & 255) - 1) * PORTS + publicPort - FIRST_PORT;
 }
 
 function text4(low: number): string {
@@ -131,7 +137,7 @@ export function flushMessage(): Buffer {
 export class FloodBatch {
   readonly #message: Buffer;
   readonly #bytes: Buffer;
-  readonly #fields: Fields = { client: 0, clientPort: 0, server: 0, public: 0, publicPort: 0 };
+  readonly #fields: FloodFields = { client: 0, clientPort: 0, server: 0, public: 0, publicPort: 0 };
   /** Offsets in a message of the fields that differ between entries; the address of IPv6 is the last four bytes. */
   readonly #orig: TupleOffsets;
   readonly #reply: TupleOffsets | undefined;

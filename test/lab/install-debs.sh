@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Install the Debian packages of the programs that demo and tests run. Quiet when nothing is missing; where it cannot install
-# (not root, not Debian) it names what is missing and goes on: what needs them says so itself.
+# Install Debian packages: of the programs that demo and tests run, or of those given as PROGRAM=PACKAGE. Quiet when nothing is
+# missing; where it cannot install (not root, not Debian) it names what is missing and goes on: what needs them says so itself.
 set -euo pipefail
 [ "$(uname -s)" = Linux ] || exit 0
-declare -A package_of=([ip]=iproute2 [nft]=nftables [conntrack]=conntrack [ping]=iputils-ping)
+[ $# -gt 0 ] || set -- ip=iproute2 nft=nftables conntrack=conntrack ping=iputils-ping trafgen=netsniff-ng hping3=hping3
 missing=()
-for program in "${!package_of[@]}"; do
-  PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
+for pair in "$@"; do
+  PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
