@@ -6,7 +6,8 @@ import type { TestContext } from 'node:test';
 import { writeMessage } from '../../bench/generate/message.js';
 import { generateTrace } from '../../bench/generate/trace.js';
 import { type ByteFeed, ByteInput } from '../../src/log/input.js';
-import { NETLINK_NETFILTER, PacketType } from '../../src/replay/cooked.js';
+import { NETLINK_NETFILTER } from '../../src/netlink/constants.js';
+import { PacketType } from '../../src/replay/cooked.js';
 import { LINKTYPE_NETLINK } from '../../src/replay/packet.js';
 import { PacketReader } from '../../src/replay/reader.js';
 
@@ -169,10 +170,16 @@ export async function readUntilError(
   const reader = new PacketReader(input, 'x.pcap');
   const packets: Required<TestPacket>[] = [];
   try {
-    while (await reader.next()) {
-      const { timeUs, bytes, from, capturedBytes, realBytes } = reader.packet;
-      packets.push({ timeUs, bytes: bytes.slice(from, from + capturedBytes), realBytes });
-    }
+    do {
+      while (reader.next()) {
+        const { timeUs, view, from, capturedBytes, realBytes } = reader.packet;
+        packets.push({
+          timeUs,
+          bytes: new Uint8Array(view.buffer.slice(from, from + capturedBytes)),
+          realBytes,
+        });
+      }
+    } while (await reader.fill());
     return { packets, error: undefined, input };
   } catch (error) {
     return { packets, error, input };
