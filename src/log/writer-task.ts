@@ -22,7 +22,10 @@ export interface WriterTask {
   readonly options: WriterOptions;
 }
 
+/** The parser says 'up' and 'log' only. */
 export type WriterEvent =
+  /** The thread has loaded its modules. */
+  | { readonly type: 'up' }
   /** A file was opened for recording; its live path. */
   | { readonly type: 'opened'; readonly file: string }
   /** A file was closed and has its final path; `chain` is its last hash, hex: the anchor outside the file. */

@@ -5,9 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import type { Logger } from 'pino';
-import { Piscina } from 'piscina';
 import { setPriority } from '../daemon/priority.js';
 import { reduceRights } from '../daemon/rights.js';
 import { DamageError } from '../errors.js';
@@ -16,8 +15,9 @@ import { WriterStat } from '../log/writer-stats.js';
 import type { WriterEvent, WriterTask } from '../log/writer-task.js';
 import { RECEIVE_EXTRA_BYTES } from '../netlink/libc.js';
 import { localZone } from '../query/time.js';
+import { SaveFile } from '../replay/save.js';
 import { ReplaySource } from '../replay/source.js';
-import { createRing } from '../ring/layout.js';
+import { createRing, RingState, STATE_WORD } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
 import { recorderName } from '../version.js';
 import { createBlockRing } from './blocks.js';
@@ -27,6 +27,7 @@ import { RECEIVE_BATCH_MESSAGES, type RecorderOptions, RING_SLOT_BYTES } from '.
 import type { ParserTask } from './parser-task.js';
 import type { ReadyInfo, RecordSummary } from './recorder.js';
 import type { MessageSource } from './source.js';
+import { Stage } from './stage.js';
 import { createStats, ParserStat } from './stats.js';
 
 export class Pipeline {
@@ -38,11 +39,13 @@ export class Pipeline {
   readonly #blocks = createBlockRing();
   readonly #parserStats = createStats();
   readonly #writerStats = createStats();
-  readonly #pools: Piscina[] = [];
-  readonly #port: MessagePort;
-  readonly #firstFile: Promise<string>;
+  readonly #saveFile: SaveFile | undefined;
+  readonly #writer: Stage;
+  readonly #parser: Stage;
   /** Resolves when both workers ended properly, rejects when one died. */
   readonly #stages: Promise<unknown>;
+  readonly #firstFile: Promise<string>;
+  #firstFileOpened!: (file: string) => void;
   readonly #stopAsked: Promise<void>;
   #askStop!: () => void;
   #source: MessageSource | undefined;
@@ -54,13 +57,15 @@ export class Pipeline {
     this.#log = log;
     this.#replay = options.replayFile !== undefined;
     this.#messages = new RingProducer(createRing(this.#ringSizes()));
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    this.#firstFile = this.#listen(port1);
-    this.#stages = Promise.all([
-      this.#startStage('writer', this.#writerTask(port2), [port2]),
-      this.#startStage('parser', this.#parserTask(), []),
-    ]);
+    this.#firstFile = new Promise((resolve) => {
+      this.#firstFileOpened = resolve;
+    });
+    const { saveMessagesFile } = options;
+    this.#saveFile = saveMessagesFile === undefined ? undefined : new SaveFile(saveMessagesFile);
+    const hear = (event: WriterEvent) => this.#hear(event);
+    this.#writer = new Stage('writer', (port) => this.#writerTask(port), hear);
+    this.#parser = new Stage('parser', (port) => this.#parserTask(port), hear);
+    this.#stages = Promise.all([this.#writer.done, this.#parserDone()]);
     this.#stages.catch(() => {}); // whoever waits for something else races with it
     this.#stopAsked = new Promise((resolve) => {
       this.#askStop = resolve;
@@ -95,6 +100,7 @@ export class Pipeline {
         damage = error;
       });
       await this.#orDeath(Promise.race([running, this.#stopAsked]));
+      if (damage !== undefined && source.counts().received === 0) throw damage; // no file for nothing
       const stopped = this.#stopInOrder(source).then(() => '');
       const unsaved = await this.#orDeath(Promise.race([stopped, this.#tooLate()]));
       if (damage !== undefined) throw damage;
@@ -150,15 +156,16 @@ export class Pipeline {
     return { slots, slotBytes: RING_SLOT_BYTES, extraBytes: RECEIVE_EXTRA_BYTES };
   }
 
-  #parserTask(): ParserTask {
-    const { protocols, flushIntervalMs, rotateMinutes, saveMessagesFile, saveLimitBytes } = this.#options;
+  #parserTask(port: MessagePort): ParserTask {
+    const { protocols, flushIntervalMs, rotateMinutes, saveLimitBytes: limitBytes } = this.#options;
+    const file = this.#saveFile;
     return {
+      port,
       messages: this.#messages.ring.buffer,
       blocks: this.#blocks.buffer,
       stats: this.#parserStats.buffer as SharedArrayBuffer,
       options: { protocols, flushIntervalMs, rotateMinutes, runId: this.#runId, replay: this.#replay },
-      saveLimitBytes,
-      ...(saveMessagesFile !== undefined && { saveMessagesFile }),
+      save: file && { fd: file.fd, path: file.path, limitBytes },
     };
   }
 
@@ -178,39 +185,34 @@ export class Pipeline {
     };
   }
 
-  /** One pool, one thread, one task that lasts as long as the recording. */
-  #startStage(
-    name: 'parser' | 'writer',
-    task: ParserTask | WriterTask,
-    transferList: MessagePort[],
-  ): Promise<void> {
-    const filename = new URL(`../../workers/${name}.js`, import.meta.url).href;
-    const pool = new Piscina({
-      filename,
-      minThreads: 1,
-      maxThreads: 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-    });
-    this.#pools.push(pool);
-    return pool.run(task, { transferList });
+  /** The parser dies of a dead writer too, whose own reason is the one to tell. */
+  async #parserDone(): Promise<void> {
+    try {
+      await this.#parser.done;
+    } catch (error) {
+      if (Atomics.load(this.#blocks.control, STATE_WORD) === RingState.failed) await this.#writer.done;
+      throw error;
+    }
   }
 
-  /** The writer's messages; resolves with the first file's path. */
-  #listen(port: MessagePort): Promise<string> {
-    return new Promise((resolve) => {
-      port.on('message', (event: WriterEvent) => {
-        if (event.type === 'opened') {
-          this.#log.info({ file: event.file }, `recording to ${event.file}`);
-          resolve(event.file);
-        } else if (event.type === 'closed')
-          this.#log.info(
-            { file: event.file, chain: event.chain },
-            `closed ${event.file}, chain ${event.chain}`,
-          );
-        else if (event.type === 'flushed') this.#logStatistics();
-        else this.#log[event.level](event.message);
-      });
-    });
+  #hear(event: WriterEvent): void {
+    switch (event.type) {
+      case 'opened':
+        this.#log.info({ file: event.file }, `recording to ${event.file}`);
+        this.#firstFileOpened(event.file);
+        break;
+      case 'closed':
+        this.#log.info(
+          { file: event.file, chain: event.chain },
+          `closed ${event.file}, chain ${event.chain}`,
+        );
+        break;
+      case 'flushed':
+        this.#logStatistics();
+        break;
+      case 'log':
+        this.#log[event.level](event.message);
+    }
   }
 
   #logStatistics(): void {
@@ -247,7 +249,7 @@ export class Pipeline {
 
   async #end(): Promise<void> {
     this.#source?.close();
-    this.#port.close();
-    await Promise.all(this.#pools.map((pool) => pool.destroy()));
+    await Promise.all([this.#writer.end(), this.#parser.end()]);
+    this.#saveFile?.close();
   }
 }
