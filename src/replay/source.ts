@@ -118,6 +118,7 @@ export class ReplaySource implements MessageSource {
   }
 
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.#endReading();
     const { feed } = this;

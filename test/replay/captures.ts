@@ -148,10 +148,16 @@ export function packetsOf(all: readonly TestPacket[]): TestPacket[] {
   return all.map(({ timeUs, bytes }) => ({ timeUs, bytes: cooked(bytes) }));
 }
 
-/** The same message with other flags in its netlink header. */
-export function withFlags(bytes: Uint8Array, flags: number): Uint8Array {
+/** The same message with other words in its netlink header. */
+export function withHeader(
+  bytes: Uint8Array,
+  { lengthBytes, type, flags }: { lengthBytes?: number; type?: number; flags?: number },
+): Uint8Array {
   const changed = Uint8Array.from(bytes);
-  new DataView(changed.buffer).setUint16(6, flags, true);
+  const view = new DataView(changed.buffer);
+  if (lengthBytes !== undefined) view.setUint32(0, lengthBytes, true);
+  if (type !== undefined) view.setUint16(4, type, true);
+  if (flags !== undefined) view.setUint16(6, flags, true);
   return changed;
 }
 
@@ -186,7 +192,7 @@ export async function readUntilError(
   }
 }
 
-class MemoryFeed implements ByteFeed {
+export class MemoryFeed implements ByteFeed {
   #position = 0;
 
   constructor(
@@ -218,7 +224,8 @@ export function captureFile(context: TestContext, bytes: Uint8Array): string {
 }
 
 class Bytes {
-  readonly #parts: number[] = [];
+  readonly #parts: Uint8Array[] = [];
+  #length = 0;
 
   constructor(readonly littleEndian: boolean) {}
 
@@ -235,18 +242,18 @@ class Bytes {
   }
 
   raw(bytes: Uint8Array): this {
-    for (const byte of bytes) this.#parts.push(byte);
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
     return this;
   }
 
   /** Zeros up to a multiple of 4. */
   pad(): this {
-    while (this.#parts.length % 4 !== 0) this.#parts.push(0);
-    return this;
+    return this.raw(new Uint8Array(-this.#length & 3));
   }
 
   done(): Buffer {
-    return Buffer.from(this.#parts);
+    return Buffer.concat(this.#parts);
   }
 
   #number(bytes: number, write: (view: DataView) => void): this {
