@@ -1,6 +1,7 @@
 /** Replay into a real ring with a real consumer on a thread of its own. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
+import { on, once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -14,6 +15,7 @@ import {
   NLM_F_NEW_ENTRY,
 } from '../../src/conntrack/decode.js';
 import { DamageError, SystemFailure } from '../../src/errors.js';
+import { ByteInput } from '../../src/log/input.js';
 import { NLM_F_REQUEST, NLMSG_ERROR } from '../../src/netlink/constants.js';
 import { RECEIVE_EXTRA_BYTES } from '../../src/netlink/libc.js';
 import { Control } from '../../src/record/control.js';
@@ -26,6 +28,7 @@ import { RingProducer } from '../../src/ring/producer.js';
 import {
   captureFile,
   cooked,
+  MemoryFeed,
   messages,
   packetsOf,
   pcap,
@@ -198,11 +201,16 @@ describe('identical neighbours', () => {
       await assertReplays(context, [A, A, B, B, C, C, A, A, A, B], [a, b, c, a, b], { slots });
     });
 
-  it('are such when the file is read on between them', async (context) => {
-    const many = messages(20_000);
-    const twice = packetsOf(many).flatMap((one) => [one, later(one, 1)]);
-    const counts = await assertReplays(context, twice, many);
-    assert.equal(counts.duplicates, many.length);
+  it('are such when the window of the input moves on between them', async (context) => {
+    const windowBytes = new ByteInput(new MemoryFeed(new Uint8Array(0), 1)).buffer.length;
+    const recordBytes = (one: TestPacket) => 16 + one.bytes.length;
+    const filler = (bytes: number) =>
+      packet(new Uint8Array(bytes - 16 - 16), PacketType.toUser, NETLINK_ROUTE);
+    const before = windowBytes - 24 - recordBytes(A);
+    const fillers = [filler(before >> 1), filler(before - (before >> 1))];
+    const packets = [...fillers, A, A, ...fillers, B, B];
+    const counts = await assertReplays(context, packets, [a, b]);
+    assert.equal(counts.duplicates, 2);
   });
 
   it('are whole packets', async (context) => {
@@ -317,6 +325,27 @@ describe('a full ring', () => {
     one.source.close();
     await running;
     await assert.rejects(stopping, SystemFailure);
+  });
+});
+
+describe('standard input', () => {
+  it('that gives no more for a while holds back no message', async (context) => {
+    const all = messages(300);
+    const child = fork(new URL('./stdin-process.js', import.meta.url), {
+      stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
+    });
+    context.after(() => child.kill('SIGKILL'));
+    const ended = once(child, 'exit');
+    const capture = pcap(packetsOf(all));
+    const published = async (count: number) => {
+      for await (const [told] of on(child, 'message', { close: ['exit'] })) if (told === count) return;
+      assert.fail(`ended before ${count} messages were published`);
+    };
+    child.stdin?.write(capture.subarray(0, -1));
+    await published(299);
+    child.stdin?.end(capture.subarray(-1));
+    await published(300);
+    assert.deepEqual(await ended, [0, null]);
   });
 });
 
