@@ -64,6 +64,25 @@ export function invariant(condition: unknown, what: string): asserts condition {
   if (!condition) throw new InvariantError(what);
 }
 
+/** A failure on its way to another thread, where an Error itself arrives without its name: that is what tells the kinds apart. */
+export interface ThreadFailure {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string;
+}
+
+export function failureForThread(error: unknown): ThreadFailure {
+  const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error));
+  return { name, message, stack };
+}
+
+/** The failure as an Error again; errors of other origin as they are. */
+export function errorFromThread(failure: unknown): unknown {
+  if (failure instanceof Error) return failure;
+  const { name, message, stack } = failure as ThreadFailure;
+  return Object.assign(new Error(message), { name, stack });
+}
+
 /** errno name of a Node or SystemFailure error, or "UNKNOWN". */
 export function errnoCode(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;

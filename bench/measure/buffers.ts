@@ -42,7 +42,9 @@ export interface BufferResult extends Buffers {
 
 /** Events in a block while recording (src/record/parser.ts), unless --flush-interval closes it before. */
 const BLOCK_EVENTS = 16384;
-const STALL_AFTER_MS = 300;
+/** Share of a load's connections that are open when a stall begins. */
+const STALL_AT_SHARE = 0.25;
+const LOOK_MS = 5;
 
 /** Events that a socket buffer holds. */
 export function heldBySocket(rcvbufKiB: number): number {
@@ -78,7 +80,7 @@ export async function measureBuffers(
   try {
     await recorder.says(/recording to/);
     const flood = injector.create({ count: load.events }, load.ratePerSecond);
-    const stalled = load.stall && (await stall(load.stall, recorder, disk, buffers));
+    const stalled = load.stall && (await stall(load, load.stall, recorder, disk, buffers));
     await flood;
     await watch.caughtUp();
     recorder.signal('SIGUSR1');
@@ -105,12 +107,13 @@ export async function measureBuffers(
 
 /** Let it stand still in the middle of the flood; answers what arrived meanwhile, as the table counts it. */
 async function stall(
+  { events }: Load,
   { what, ms }: NonNullable<Load['stall']>,
   recorder: ObservedProcess,
   disk: Pick<StallingDisk, 'stall'>,
   buffers: Buffers,
 ): Promise<{ arrived: number; expectedLost: number }> {
-  await sleep(STALL_AFTER_MS);
+  while (tableEntries(recorder.pid) < events * STALL_AT_SHARE) await sleep(LOOK_MS);
   const before = tableEntries(recorder.pid);
   if (what === 'disk') await disk.stall(() => sleep(ms));
   else {

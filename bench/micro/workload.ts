@@ -66,9 +66,9 @@ export async function kernelMessages(count: number): Promise<Map<string, Message
   const batch = new EventBatch(1);
   const input = new ByteInput(new FileFeed(KERNEL_CAPTURE));
   const reader = new PacketReader(input, KERNEL_CAPTURE);
-  while (await reader.next()) {
-    const { bytes, from, capturedBytes } = reader.packet;
-    const message = bytes.slice(from + COOKED_HEADER_BYTES, from + capturedBytes);
+  while (reader.next() || ((await reader.fill()) && reader.next())) {
+    const { view, from, capturedBytes } = reader.packet;
+    const message = new Uint8Array(view.buffer).slice(from + COOKED_HEADER_BYTES, from + capturedBytes);
     one.bytes.set(message);
     one.lengths[0] = message.length;
     batch.clear();

@@ -56,10 +56,10 @@ const NLMSG_HEADER_BYTES = 16;
 const NFGENMSG_BYTES = 4;
 const ATTRIBUTE_HEADER_BYTES = 4;
 /** NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW, ..._DELETE */
-const MSG_CT_NEW = 0x0100;
-const MSG_CT_DELETE = 0x0102;
+export const MSG_CT_NEW = 0x0100;
+export const MSG_CT_DELETE = 0x0102;
 /** NLM_F_CREATE | NLM_F_EXCL: the kernel sets both on a new entry, neither on an update. */
-const NLM_F_NEW_ENTRY = 0x0600;
+export const NLM_F_NEW_ENTRY = 0x0600;
 /** NLA_F_NESTED and NLA_F_NET_BYTEORDER are no part of the number. */
 const NLA_TYPE_MASK = 0x3fff;
 const IPS_SEEN_REPLY = 0x2;

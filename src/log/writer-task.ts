@@ -26,7 +26,10 @@ export interface WriterTask {
   readonly options: WriterOptions;
 }
 
+/** The parser says 'up' and 'log' only. */
 export type WriterEvent =
+  /** The thread has loaded its modules. */
+  | { readonly type: 'up' }
   /** A file was opened for recording: its live path, and the time that named it, microseconds since the epoch. */
   | { readonly type: 'opened'; readonly file: string; readonly timeUs: number }
   /** A file was closed and has its final path; `chain` is its last hash, hex: the anchor outside the file. */

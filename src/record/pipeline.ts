@@ -5,9 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import type { Logger } from 'pino';
-import { Piscina } from 'piscina';
 import { setPriority } from '../daemon/priority.js';
 import { reduceRights } from '../daemon/rights.js';
 import { DamageError } from '../errors.js';
@@ -17,6 +16,7 @@ import { WriterStat } from '../log/writer-stats.js';
 import type { WriterEvent, WriterTask } from '../log/writer-task.js';
 import { exitNow, RECEIVE_EXTRA_BYTES } from '../netlink/libc.js';
 import { localZone } from '../query/time.js';
+import { SaveFile } from '../replay/save.js';
 import { ReplaySource } from '../replay/source.js';
 import { createRing, RingState, STATE_WORD } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
@@ -29,6 +29,7 @@ import { RECEIVE_BATCH_MESSAGES, type RecorderOptions, RING_SLOT_BYTES } from '.
 import type { ParserTask } from './parser-task.js';
 import type { ReadyInfo, RecordSummary } from './recorder.js';
 import type { MessageSource } from './source.js';
+import { Stage } from './stage.js';
 import { announceDeath, deathOf, StageDeath, type StageName } from './stage-death.js';
 import { createStats, ParserStat } from './stats.js';
 import { TableStage } from './table-stage.js';
@@ -49,14 +50,16 @@ export class Pipeline {
   readonly #snapshots = createBlockRing();
   readonly #parserStats = createStats();
   readonly #writerStats = createStats();
-  readonly #pools: Piscina[] = [];
-  readonly #port: MessagePort;
-  readonly #firstFile: Promise<string>;
-  readonly #writer: Promise<void>;
+  readonly #saveFile: SaveFile | undefined;
+  readonly #writer: Stage<WriterEvent>;
+  readonly #parser: Stage<WriterEvent>;
+  readonly #writerDone: Promise<unknown>;
   /** Resolves when both workers ended properly, rejects when one died. */
   readonly #stages: Promise<unknown>;
   readonly #watchdog: Watchdog;
   readonly #exitNow = (code: number): void => exitNow(code);
+  readonly #firstFile: Promise<string>;
+  #firstFileOpened!: (file: string) => void;
   readonly #stopAsked: Promise<void>;
   #askStop!: () => void;
   #liveFile = '';
@@ -71,12 +74,17 @@ export class Pipeline {
     this.#replay = options.replayFile !== undefined;
     this.#messages = new RingProducer(createRing(this.#ringSizes()));
     if (options.snapshot && !this.#replay) this.#table = this.#tableStage();
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    this.#firstFile = this.#listen(port1);
+    this.#firstFile = new Promise((resolve) => {
+      this.#firstFileOpened = resolve;
+    });
     if (!this.#replay) process.once('exit', this.#exitNow);
-    this.#writer = this.#startStage('writer', this.#writerTask(port2), [port2]);
-    this.#stages = Promise.all([this.#writer, this.#startStage('parser', this.#parserTask(), [])]);
+    const { saveMessagesFile } = options;
+    this.#saveFile = saveMessagesFile === undefined ? undefined : new SaveFile(saveMessagesFile);
+    const hear = (event: WriterEvent) => this.#hear(event);
+    this.#writer = new Stage('writer', (port) => this.#writerTask(port), hear);
+    this.#parser = new Stage('parser', (port) => this.#parserTask(port), hear);
+    this.#writerDone = this.#ended('writer', this.#writer);
+    this.#stages = Promise.all([this.#writerDone, this.#ended('parser', this.#parser)]);
     this.#watchdog = this.#watch();
     this.#stages.catch(() => {}); // whoever waits for something else races with it
     this.#stopAsked = new Promise((resolve) => {
@@ -114,6 +122,7 @@ export class Pipeline {
         source.control(Control.gap, 0, 0, 0, LossCause.damagedCapture, Certainty.unknown);
       });
       await this.#orDeath(Promise.race([running, this.#stopAsked]));
+      if (damage !== undefined && source.counts().received === 0) throw damage; // no file for nothing
       const stopped = this.#stopInOrder(source).then(() => '');
       const unsaved = await this.#orDeath(Promise.race([stopped, this.#tooLate()]));
       if (damage !== undefined) throw damage;
@@ -149,7 +158,7 @@ export class Pipeline {
   async #afterDeath({ stage, why, stack }: StageDeath): Promise<StageDeath> {
     if (stage === 'parser') {
       this.#source!.close(); // nobody takes what it receives; the receiver has seen the ring fail
-      await isSettledWithin(this.#options.stopTimeoutMs, this.#writer);
+      await isSettledWithin(this.#options.stopTimeoutMs, this.#writerDone);
     }
     const { otherProtocol, repeats } = ParserStat;
     const unrecorded = this.#parserStats[otherProtocol] + this.#parserStats[repeats];
@@ -210,15 +219,16 @@ export class Pipeline {
     );
   }
 
-  #parserTask(): ParserTask {
-    const { protocols, flushIntervalMs, rotateMinutes, saveMessagesFile, saveLimitBytes } = this.#options;
+  #parserTask(port: MessagePort): ParserTask {
+    const { protocols, flushIntervalMs, rotateMinutes, saveLimitBytes: limitBytes } = this.#options;
+    const file = this.#saveFile;
     return {
+      port,
       messages: this.#messages.ring.buffer,
       blocks: this.#blocks.buffer,
       stats: this.#parserStats.buffer as SharedArrayBuffer,
       options: { protocols, flushIntervalMs, rotateMinutes, runId: this.#runId, replay: this.#replay },
-      saveLimitBytes,
-      ...(saveMessagesFile !== undefined && { saveMessagesFile }),
+      save: file && { fd: file.fd, path: file.path, limitBytes },
     };
   }
 
@@ -252,46 +262,39 @@ export class Pipeline {
     return new TableStage(options, this.#log);
   }
 
-  /** One pool, one thread, one task that lasts as long as the recording. */
-  #startStage(name: StageName, task: ParserTask | WriterTask, transferList: MessagePort[]): Promise<void> {
-    const filename = new URL(`../../workers/${name}.js`, import.meta.url).href;
-    const pool = new Piscina({
-      filename,
-      minThreads: 1,
-      maxThreads: 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-    });
-    this.#pools.push(pool);
-    pool.on('error', () => {}); // of a thread without a task
-    return pool.run(task, { transferList }).catch(async (thrown) => {
+  /** Rejects with the death to tell: the parser dies of a dead writer too, whose own reason that is. */
+  async #ended(name: StageName, stage: Stage<WriterEvent>): Promise<void> {
+    try {
+      await stage.done;
+    } catch (error) {
       announceDeath(name, this.#messages.ring, this.#blocks);
-      // Without the writer the parser cannot live: then the writer's death is the one to tell.
       if (name === 'parser' && Atomics.load(this.#blocks.control, STATE_WORD) === RingState.failed)
-        await this.#writer;
-      throw deathOf(name, thrown);
-    });
+        await this.#writerDone;
+      throw deathOf(name, error);
+    }
   }
 
-  /** The writer's messages; resolves with the first file's path. */
-  #listen(port: MessagePort): Promise<string> {
-    return new Promise((resolve) => {
-      port.on('message', (event: WriterEvent) => {
-        if (event.type === 'opened') {
-          this.#liveFile = event.file;
-          this.#log.info({ file: event.file }, `recording to ${event.file}`);
-          this.#table?.fileOpened(event.file, event.timeUs);
-          resolve(event.file);
-        } else if (event.type === 'closed')
-          this.#log.info(
-            { file: event.file, chain: event.chain },
-            `closed ${event.file}, chain ${event.chain}`,
-          );
-        else if (event.type === 'flushed') {
-          if (event.mark === STATISTICS) this.#logStatistics();
-          else this.#table?.marked(event.mark, event.sequence);
-        } else this.#log[event.level](event.message);
-      });
-    });
+  #hear(event: WriterEvent): void {
+    switch (event.type) {
+      case 'opened':
+        this.#liveFile = event.file;
+        this.#log.info({ file: event.file }, `recording to ${event.file}`);
+        this.#table?.fileOpened(event.file, event.timeUs);
+        this.#firstFileOpened(event.file);
+        break;
+      case 'closed':
+        this.#log.info(
+          { file: event.file, chain: event.chain },
+          `closed ${event.file}, chain ${event.chain}`,
+        );
+        break;
+      case 'flushed':
+        if (event.mark === STATISTICS) this.#logStatistics();
+        else this.#table?.marked(event.mark, event.sequence);
+        break;
+      case 'log':
+        this.#log[event.level](event.message);
+    }
   }
 
   #logStatistics(): void {
@@ -331,11 +334,11 @@ export class Pipeline {
   async #end(): Promise<void> {
     await this.#table?.stop();
     this.#source?.close();
-    this.#port.close();
     this.#watchdog.stop();
-    const ended = Promise.all(this.#pools.map((pool) => pool.destroy()));
+    const ended = Promise.all([this.#writer.end(), this.#parser.end()]);
     // A thread that hangs in a system call does not end; process.exit would wait for it.
     if (await isSettledWithin(END_MS_MAX, ended)) process.off('exit', this.#exitNow);
+    this.#saveFile?.close();
   }
 }
 

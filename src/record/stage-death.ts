@@ -3,28 +3,11 @@
  * cannot be trusted after a fault that nobody foresaw. What the others hold is made durable, one line says what is lost, and the
  * recorder ends; the gap is in the log, and the next start goes on behind it.
  */
-import { oneLine } from '../cli/failure.js';
-import { SystemFailure } from '../errors.js';
 import { RingConsumer } from '../ring/consumer.js';
 import type { RingMemory } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
 
 export type StageName = 'parser' | 'writer';
-
-/** What a worker throws instead of an Error, which would lose its name on the way to another thread. */
-export interface StageFailure {
-  /** The system said no, which happens at the start only: no fault of the stage. */
-  readonly refused: boolean;
-  /** For the user. */
-  readonly line: string;
-  readonly stack: string;
-}
-
-export function stageFailure(error: unknown): StageFailure {
-  const refused = error instanceof SystemFailure;
-  const { message, stack = '' } = error instanceof Error ? error : new Error(String(error));
-  return { refused, line: refused ? oneLine(error) : message, stack };
-}
 
 export class StageDeath extends Error {
   override readonly name = 'StageDeath';
@@ -37,13 +20,12 @@ export class StageDeath extends Error {
   }
 }
 
-/** The error to tell for what a stage's task rejected with. */
-export function deathOf(stage: StageName, thrown: Error | StageFailure): SystemFailure | StageDeath {
-  if (thrown instanceof Error) return new StageDeath(stage, thrown.message);
-  const { refused, line, stack } = thrown;
-  if (refused) return new SystemFailure(`start ${stage}`, 'UNKNOWN', line);
-  const death = new StageDeath(stage, line);
-  death.stack = stack;
+/** The error to tell for what a stage's task rejected with: a refusal of the system, at the start, is no fault of the stage. */
+export function deathOf(stage: StageName, thrown: unknown): Error {
+  const { name, message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown));
+  if (thrown instanceof Error && name === 'SystemFailure') return thrown;
+  const death = new StageDeath(stage, message);
+  if (stack !== undefined) death.stack = stack;
   return death;
 }
 

@@ -3,12 +3,11 @@
  * file; asked to compare the kernel's table with the log at the start, at every rotation, and some quiet seconds after a loss.
  * When it dies the recording goes on, and a new one begins with the next file or loss.
  */
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Logger } from 'pino';
-import { Piscina } from 'piscina';
 import { oneLine } from '../cli/failure.js';
 import { RingMemory, RingState, STATE_WORD, TAIL_WORD } from '../ring/layout.js';
 import type { FromTable, TableTask, ToTable } from '../table/messages.js';
+import { Stage } from './stage.js';
 
 /** After a loss the flood may go on: a dump in the middle of it helps nobody. */
 const QUIET_AFTER_LOSS_MS = 5000;
@@ -19,7 +18,7 @@ export interface TableStageOptions extends Omit<TableTask, 'port'> {
 }
 
 export class TableStage {
-  #worker: { readonly port: MessagePort; readonly pool: Piscina } | undefined;
+  #worker: Stage<FromTable> | undefined;
   #file: { readonly path: string; readonly openedUs: number } | undefined;
   #quiet: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -54,7 +53,7 @@ export class TableStage {
     Atomics.store(control, STATE_WORD, RingState.closed);
     Atomics.notify(control, TAIL_WORD);
     this.#tell({ type: 'stop' });
-    await this.#worker?.pool.destroy();
+    await this.#worker?.end();
   }
 
   #audit(): void {
@@ -63,36 +62,31 @@ export class TableStage {
     this.#tell({ type: 'audit' });
   }
 
-  #start() {
-    const { port1, port2 } = new MessageChannel();
-    port1.on('message', (message: FromTable) => this.#take(message));
-    const pool = new Piscina({
-      filename: new URL('../../workers/table.js', import.meta.url).href,
-      minThreads: 1,
-      maxThreads: 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-    });
+  #start(): Stage<FromTable> {
     const { mark: _, ...task } = this.options;
-    pool.run({ ...task, port: port2 } satisfies TableTask, { transferList: [port2] }).catch((error) => {
+    const worker = new Stage<FromTable>(
+      'table',
+      (port): TableTask => ({ ...task, port }),
+      (message) => this.#take(message),
+    );
+    worker.done.catch((error) => {
       if (this.#stopped) return;
       this.log.error(
         `table worker: ${oneLine(error)}; the recording goes on, the next file begins with a new dump`,
       );
-      port1.close();
       this.#worker = undefined;
-      void pool.destroy();
+      void worker.end();
     });
-    this.#worker = { port: port1, pool };
-    this.#tell({ type: 'file', ...this.#file! });
-    return this.#worker;
+    worker.tell({ type: 'file', ...this.#file! });
+    return worker;
   }
 
   #take(message: FromTable): void {
     if (message.type === 'mark') this.options.mark(message.mark);
-    else this.log[message.level](message.message);
+    else if (message.type === 'log') this.log[message.level](message.message);
   }
 
   #tell(message: ToTable): void {
-    this.#worker?.port.postMessage(message);
+    this.#worker?.tell(message);
   }
 }

@@ -2,6 +2,8 @@
  * The 16-byte header that nlmon puts before each netlink message (link type 253, LINUX_NETLINK; the same shape as Linux cooked
  * capture): packet type, ARPHRD 824, length of an address and 8 bytes of it (unused), netlink family; all u16 big-endian.
  */
+import { NETLINK_NETFILTER } from '../netlink/constants.js';
+
 export const COOKED_HEADER_BYTES = 16;
 
 /** Packet types of include/uapi/linux/if_packet.h. */
@@ -15,14 +17,13 @@ export const PacketType = {
 } as const;
 
 export const ARPHRD_NETLINK = 824;
-export const NETLINK_NETFILTER = 12;
 
-export function packetTypeAt(bytes: Uint8Array, at: number): number {
-  return (bytes[at] << 8) | bytes[at + 1];
+export function packetTypeAt(view: DataView, at: number): number {
+  return view.getUint16(at);
 }
 
-export function familyAt(bytes: Uint8Array, at: number): number {
-  return (bytes[at + 14] << 8) | bytes[at + 15];
+export function familyAt(view: DataView, at: number): number {
+  return view.getUint16(at + 14);
 }
 
 export function writeCookedHeader(bytes: Uint8Array, at: number): void {

@@ -8,8 +8,8 @@ export const LINKTYPE_NETLINK = 253;
 export interface Packet {
   /** Microseconds since the epoch; of a packet without a time that of the one before it. */
   timeUs: number;
-  /** The captured bytes are [from, from + capturedBytes) of `bytes`. */
-  bytes: Uint8Array;
+  /** The captured bytes are [from, from + capturedBytes) of `view`. */
+  view: DataView;
   from: number;
   capturedBytes: number;
   /** As it was on the link. */

@@ -1,8 +1,8 @@
 /**
- * `--save-messages`: the received messages as a capture that `--replay` and Wireshark read (pcap, nanoseconds, link type 253). Runs
- * on the parser thread beside the recording; a full disk or the limit ends it, never the recording.
+ * `--save-messages`: the received messages as a capture that `--replay` and Wireshark read (pcap, nanoseconds, link type 253). A full
+ * disk or the limit ends it, never the recording.
  */
-import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../errors.js';
 import { COOKED_HEADER_BYTES, writeCookedHeader } from './cooked.js';
 import { LINKTYPE_NETLINK } from './packet.js';
@@ -16,40 +16,65 @@ import {
 const BUFFER_BYTES = 256 * 1024;
 const SNAPLEN_BYTES = 65536;
 
+/** What a MessageSaver is told. Plain data: it crosses to the parser's thread. */
+export interface SaveTask {
+  /** Of a file that belongs to whoever started the parser. */
+  readonly fd: number;
+  readonly path: string;
+  readonly limitBytes: number;
+}
+
+/** The file, which the main thread opens before anything is recorded, and with the rights it was started with. */
+export class SaveFile {
+  readonly fd: number;
+
+  /** It must not exist. Throws SystemFailure. */
+  constructor(readonly path: string) {
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW = 0 } = constants;
+    try {
+      this.fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o640);
+    } catch (error) {
+      const code = errnoCode(error);
+      const what = code === 'EEXIST' ? 'exists already, name another file' : `cannot be created (${code})`;
+      throw new SystemFailure('create', code, `--save-messages ${path}: ${what}`, { path, cause: error });
+    }
+  }
+
+  /** After its MessageSaver. One that nothing was written to goes: it would only be in the way of the next attempt. */
+  close(): void {
+    try {
+      if (fstatSync(this.fd).size === 0) unlinkSync(this.path);
+    } catch {
+      // Its directory may belong to somebody else than the user we have become.
+    }
+    closeSync(this.fd);
+  }
+}
+
+/** Runs on the parser's thread. */
 export class MessageSaver {
-  readonly #fd: number;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
   readonly #view = new DataView(this.#buffer.buffer);
   #used = PCAP_HEADER_BYTES;
   #writtenBytes = 0;
   #open = true;
 
-  /** Creates the file, which must not exist. `ended` is told once why saving ended early. Throws SystemFailure. */
+  /** `ended` is told, once, why saving ended early. */
   constructor(
-    readonly path: string,
-    readonly limitBytes: number,
-    readonly ended: (why: string) => void = () => {},
+    readonly task: SaveTask,
+    readonly ended: (why: string) => void,
   ) {
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW = 0 } = constants;
-    try {
-      this.#fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o640);
-    } catch (error) {
-      const code = errnoCode(error);
-      const what = code === 'EEXIST' ? 'exists already, name another file' : `cannot be created (${code})`;
-      throw new SystemFailure('create', code, `--save-messages ${path}: ${what}`, { path, cause: error });
-    }
     writePcapHeader(this.#view, SNAPLEN_BYTES, LINKTYPE_NETLINK);
   }
 
   save(bytes: Uint8Array, offset: number, capturedBytes: number, realBytes: number, timeUs: number): void {
     if (!this.#open) return;
+    const { path, limitBytes } = this.task;
     const packetBytes = COOKED_HEADER_BYTES + capturedBytes;
     const length = PCAP_PACKET_HEADER_BYTES + packetBytes;
-    if (this.#writtenBytes + this.#used + length > this.limitBytes) {
-      this.close();
-      this.ended(
-        `--save-limit ${this.limitBytes} bytes reached: ${this.path} holds the messages up to there`,
-      );
+    if (this.#writtenBytes + this.#used + length > limitBytes) {
+      if (this.#flush())
+        this.#end(`${path}: --save-limit ${limitBytes} is reached, no more messages are saved`);
       return;
     }
     if (this.#used + length > BUFFER_BYTES && !this.#flush()) return;
@@ -61,20 +86,20 @@ export class MessageSaver {
     this.#used += length;
   }
 
-  /** Never throws: the recording goes on without. */
+  /** Write what is left. Never throws: the recording goes on without. */
   close(): void {
-    if (!this.#open || !this.#flush()) return;
+    if (this.#open) this.#flush();
     this.#open = false;
-    closeSync(this.#fd);
   }
 
-  /** False when it failed and saving ended; the file then ends with the last whole packet. */
+  /** False when it failed and saving ended; the file then ends with a whole packet. */
   #flush(): boolean {
+    const { fd, path } = this.task;
     try {
-      for (let from = 0; from < this.#used; )
-        from += writeSync(this.#fd, this.#buffer, from, this.#used - from);
+      for (let from = 0; from < this.#used; ) from += writeSync(fd, this.#buffer, from, this.#used - from);
     } catch (error) {
-      this.#abandon(errnoCode(error));
+      this.#cutBack();
+      this.#end(`${path}: no more messages are saved (${errnoCode(error)}), the recording goes on`);
       return false;
     }
     this.#writtenBytes += this.#used;
@@ -82,14 +107,16 @@ export class MessageSaver {
     return true;
   }
 
-  #abandon(code: string): void {
-    this.#open = false;
+  #cutBack(): void {
     try {
-      ftruncateSync(this.#fd, this.#writtenBytes);
+      ftruncateSync(this.task.fd, this.#writtenBytes);
     } catch {
       // A torn packet at the end is what readers of captures expect.
     }
-    closeSync(this.#fd);
-    this.ended(`${this.path}: saving messages ended (${code}), the recording goes on`);
+  }
+
+  #end(why: string): void {
+    this.#open = false;
+    this.ended(why);
   }
 }

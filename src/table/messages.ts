@@ -23,5 +23,7 @@ export type ToTable =
   | { readonly type: 'stop' };
 
 export type FromTable =
+  /** The thread has loaded its modules. */
+  | { readonly type: 'up' }
   | { readonly type: 'mark'; readonly mark: number }
   | { readonly type: 'log'; readonly level: 'info' | 'warn'; readonly message: string };

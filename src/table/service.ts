@@ -50,7 +50,6 @@ export class TableService {
       await this.#ended;
     } finally {
       clearInterval(timer);
-      this.#port.close();
       this.#keeper.close();
     }
   }

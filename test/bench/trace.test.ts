@@ -35,7 +35,7 @@ async function countPackets(file: string): Promise<number> {
   const input = new ByteInput(new FileFeed(file));
   const reader = new PacketReader(input, file);
   let packets = 0;
-  while (await reader.next()) packets++;
+  while (reader.next() || ((await reader.fill()) && reader.next())) packets++;
   await input.close();
   return packets;
 }

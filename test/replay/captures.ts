@@ -6,7 +6,8 @@ import type { TestContext } from 'node:test';
 import { writeMessage } from '../../bench/generate/message.js';
 import { generateTrace } from '../../bench/generate/trace.js';
 import { type ByteFeed, ByteInput } from '../../src/log/input.js';
-import { NETLINK_NETFILTER, PacketType } from '../../src/replay/cooked.js';
+import { NETLINK_NETFILTER } from '../../src/netlink/constants.js';
+import { PacketType } from '../../src/replay/cooked.js';
 import { LINKTYPE_NETLINK } from '../../src/replay/packet.js';
 import { PacketReader } from '../../src/replay/reader.js';
 
@@ -147,10 +148,16 @@ export function packetsOf(all: readonly TestPacket[]): TestPacket[] {
   return all.map(({ timeUs, bytes }) => ({ timeUs, bytes: cooked(bytes) }));
 }
 
-/** The same message with other flags in its netlink header. */
-export function withFlags(bytes: Uint8Array, flags: number): Uint8Array {
+/** The same message with other words in its netlink header. */
+export function withHeader(
+  bytes: Uint8Array,
+  { lengthBytes, type, flags }: { lengthBytes?: number; type?: number; flags?: number },
+): Uint8Array {
   const changed = Uint8Array.from(bytes);
-  new DataView(changed.buffer).setUint16(6, flags, true);
+  const view = new DataView(changed.buffer);
+  if (lengthBytes !== undefined) view.setUint32(0, lengthBytes, true);
+  if (type !== undefined) view.setUint16(4, type, true);
+  if (flags !== undefined) view.setUint16(6, flags, true);
   return changed;
 }
 
@@ -169,17 +176,23 @@ export async function readUntilError(
   const reader = new PacketReader(input, 'x.pcap');
   const packets: Required<TestPacket>[] = [];
   try {
-    while (await reader.next()) {
-      const { timeUs, bytes, from, capturedBytes, realBytes } = reader.packet;
-      packets.push({ timeUs, bytes: bytes.slice(from, from + capturedBytes), realBytes });
-    }
+    do {
+      while (reader.next()) {
+        const { timeUs, view, from, capturedBytes, realBytes } = reader.packet;
+        packets.push({
+          timeUs,
+          bytes: new Uint8Array(view.buffer.slice(from, from + capturedBytes)),
+          realBytes,
+        });
+      }
+    } while (await reader.fill());
     return { packets, error: undefined, input };
   } catch (error) {
     return { packets, error, input };
   }
 }
 
-class MemoryFeed implements ByteFeed {
+export class MemoryFeed implements ByteFeed {
   #position = 0;
 
   constructor(
@@ -211,7 +224,8 @@ export function captureFile(context: TestContext, bytes: Uint8Array): string {
 }
 
 class Bytes {
-  readonly #parts: number[] = [];
+  readonly #parts: Uint8Array[] = [];
+  #length = 0;
 
   constructor(readonly littleEndian: boolean) {}
 
@@ -228,18 +242,18 @@ class Bytes {
   }
 
   raw(bytes: Uint8Array): this {
-    for (const byte of bytes) this.#parts.push(byte);
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
     return this;
   }
 
   /** Zeros up to a multiple of 4. */
   pad(): this {
-    while (this.#parts.length % 4 !== 0) this.#parts.push(0);
-    return this;
+    return this.raw(new Uint8Array(-this.#length & 3));
   }
 
   done(): Buffer {
-    return Buffer.from(this.#parts);
+    return Buffer.concat(this.#parts);
   }
 
   #number(bytes: number, write: (view: DataView) => void): this {

@@ -1,8 +1,4 @@
-/**
- * Takes everything out of a ring until the stop control slot, then tells what it saw. Waits before it begins until the ring is full
- * when `whenFull` is set.
- */
-import { createHash } from 'node:crypto';
+/** The parser's place: takes everything out of a ring, once the gate is open, until the stop control slot, and tells what it saw. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { CONTROL_FLAG, Control } from '../../src/record/control.js';
 import { RingConsumer } from '../../src/ring/consumer.js';
@@ -10,52 +6,42 @@ import { RingMemory } from '../../src/ring/layout.js';
 
 export interface ConsumerTask {
   readonly ring: SharedArrayBuffer;
-  readonly whenFull: boolean;
+  /** One word: not 0 when it is open. */
+  readonly gate: SharedArrayBuffer;
 }
 
-/** One line per slot: a control's kind and first argument, or a message's length. */
-export interface Consumed {
-  readonly messages: number;
-  readonly controls: { kind: number; a: number; messagesBefore: number }[];
-  /** SHA-256 over each message's time, length and bytes. */
-  readonly digest: string;
-}
+export type Taken =
+  | { readonly control: Control; readonly a: number }
+  /** `bytes` is what the slot holds of the message. */
+  | { readonly timeUs: number; readonly lengthBytes: number; readonly bytes: Uint8Array };
 
 const task = workerData as ConsumerTask;
 const consumer = new RingConsumer(new RingMemory(task.ring));
 const { ring } = consumer;
-const hash = createHash('sha256');
-const controls: Consumed['controls'] = [];
-let messages = 0;
+const taken: Taken[] = [];
 let stopped = false;
 
-while (task.whenFull && consumer.available() < ring.slots)
-  Atomics.wait(ring.control, 0, consumer.available(), 1);
+Atomics.wait(new Int32Array(task.gate), 0, 0);
 while (!stopped) {
   const count = consumer.waitReadable(1000);
-  for (let slot = consumer.index; slot < consumer.index + count; slot++) takeSlot(slot);
+  for (let slot = consumer.index; slot < consumer.index + count; slot++) take(slot);
   // Whoever reads a released slot reads poison.
-  ring.bytes.fill(
-    0xee,
-    ring.offsetOf(consumer.index),
-    ring.offsetOf(consumer.index) + count * ring.slotBytes,
-  );
+  const from = ring.offsetOf(consumer.index);
+  ring.bytes.fill(0xee, from, from + count * ring.slotBytes);
   if (count > 0) consumer.release(count);
 }
-parentPort?.postMessage({ messages, controls, digest: hash.digest('hex') } satisfies Consumed);
+parentPort?.postMessage(taken);
 
-function takeSlot(slot: number): void {
+function take(slot: number): void {
   const flags = ring.flagsOf(slot);
   const at = ring.offsetOf(slot);
   if (flags >= CONTROL_FLAG) {
-    const kind = flags - CONTROL_FLAG;
-    const [a] = new Float64Array(ring.buffer, at, 1);
-    controls.push({ kind, a, messagesBefore: messages });
-    if (kind === Control.stop) stopped = true;
+    const control = (flags - CONTROL_FLAG) as Control;
+    taken.push({ control, a: new Float64Array(ring.buffer, at, 1)[0] });
+    stopped = control === Control.stop;
     return;
   }
-  const length = ring.lengthOf(slot);
-  hash.update(`${ring.timesUs[slot]} ${length} `);
-  hash.update(Uint8Array.from(ring.bytes.subarray(at, at + Math.min(length, ring.slotBytes))));
-  messages++;
+  const lengthBytes = ring.lengthOf(slot);
+  const bytes = Uint8Array.from(ring.bytes.subarray(at, at + Math.min(lengthBytes, ring.slotBytes)));
+  taken.push({ timeUs: ring.timesUs[slot], lengthBytes, bytes });
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { DamageError } from '../../src/errors.js';
 import {
   interfaceBlock,
@@ -12,9 +11,6 @@ import {
   readUntilError,
   type TestPacket,
 } from './captures.js';
-
-/** Largest window of a ByteInput for records of at most 1 MiB. */
-const WINDOW_BYTES_MAX = 4 * 1024 * 1024;
 
 const packets = packetsOf(messages(200));
 
@@ -187,40 +183,5 @@ describe('what is no capture of nlmon', () => {
   it('is refused for too many interfaces', async () => {
     const file = Buffer.concat([pcapng([]), ...Array.from({ length: 5000 }, () => interfaceBlock({}))]);
     await assertBad(file, /more than 4096 interfaces/);
-  });
-});
-
-describe('hostile bytes', () => {
-  const files = [
-    pcap(packets.slice(0, 8)),
-    pcap(packets.slice(0, 8), { littleEndian: false }),
-    pcapng(packets.slice(0, 8), { tsresol: 9 }),
-    pcapng(packets.slice(0, 8), { littleEndian: false, simple: true }),
-  ];
-  const mutation = fc.record({
-    file: fc.constantFrom(...files),
-    changes: fc.array(fc.tuple(fc.nat({ max: 5000 }), fc.constantFrom(0, 1, 0x7f, 0x80, 0xff, 0xfd)), {
-      minLength: 1,
-      maxLength: 12,
-    }),
-    length: fc.nat({ max: 5000 }),
-    readBytes: fc.constantFrom(1, 64, 65536),
-  });
-
-  it('end in packets or one typed error, in bounded memory', async () => {
-    await fc.assert(
-      fc.asyncProperty(mutation, async ({ file, changes, length, readBytes }) => {
-        const bytes = Buffer.from(file.subarray(0, length === 0 ? file.length : length));
-        if (bytes.length > 0) for (const [at, value] of changes) bytes[at % bytes.length] = value;
-        const { packets: found, error, input } = await readUntilError(bytes, readBytes);
-        assert.ok(error === undefined || error instanceof DamageError, String(error));
-        assert.ok(input.buffer.length <= WINDOW_BYTES_MAX);
-        for (const { timeUs, bytes: packet } of found) {
-          assert.ok(Number.isSafeInteger(timeUs), `time ${timeUs}`);
-          assert.ok(packet.length > 0 && packet.length <= file.length);
-        }
-      }),
-      { numRuns: 3000 },
-    );
   });
 });

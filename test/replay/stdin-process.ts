@@ -1,0 +1,23 @@
+/** Replays standard input into a ring that nobody takes from, and tells its parent how many messages are published, as they are. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RECEIVE_EXTRA_BYTES } from '../../src/netlink/libc.js';
+import { RING_SLOT_BYTES } from '../../src/record/options.js';
+import { ReplaySource } from '../../src/replay/source.js';
+import { createRing } from '../../src/ring/layout.js';
+import { RingProducer } from '../../src/ring/producer.js';
+
+const sizes = { slots: 1024, slotBytes: RING_SLOT_BYTES, extraBytes: RECEIVE_EXTRA_BYTES };
+const producer = new RingProducer(createRing(sizes));
+const source = await ReplaySource.open('-', producer, { keepDuplicates: false });
+let ended = false;
+const running = source.run().finally(() => {
+  ended = true;
+});
+for (let told = 0; !ended; await sleep(1)) {
+  if (producer.used() === told) continue;
+  told = producer.used();
+  process.send?.(told);
+}
+await running;
+source.close();
+process.disconnect();
