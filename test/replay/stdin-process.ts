@@ -9,15 +9,22 @@ import { RingProducer } from '../../src/ring/producer.js';
 const sizes = { slots: 1024, slotBytes: RING_SLOT_BYTES, extraBytes: RECEIVE_EXTRA_BYTES };
 const producer = new RingProducer(createRing(sizes));
 const source = await ReplaySource.open('-', producer, { keepDuplicates: false });
+let told = 0;
 let ended = false;
 const running = source.run().finally(() => {
   ended = true;
 });
-for (let told = 0; !ended; await sleep(1)) {
-  if (producer.used() === told) continue;
+while (!ended) {
+  tell();
+  await sleep(1);
+}
+await running;
+tell();
+source.close();
+process.disconnect();
+
+function tell(): void {
+  if (producer.used() === told) return;
   told = producer.used();
   process.send?.(told);
 }
-await running;
-source.close();
-process.disconnect();
