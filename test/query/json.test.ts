@@ -37,6 +37,9 @@ const full = (kind: number) =>
   jsonOf({ kind, flags: 0xff, zone: 7, zoneDirection: 1, endUs: TIME + 5, startUs: TIME - 5 }, (batch) => {
     batch.present |=
       Column.status | Column.mark | Column.tcpState | Column.counters | Column.helper | Column.id;
+    batch.status[0] = 0x198;
+    batch.mark[0] = 7;
+    batch.id[0] = 8;
     batch.tcpState[0] = 4;
     batch.helpers.push('ftp');
     batch.helper[0] = 1;
