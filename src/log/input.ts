@@ -1,5 +1,5 @@
 /** Sequential bytes of a log, from a file, a pipe or a gzip stream, with a window that grows to what is asked for. */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../errors.js';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -51,21 +51,22 @@ export class ByteInput {
   }
 }
 
+/** A file from an offset on; a named pipe or device, which knows no offsets, as it comes. */
 export class FileFeed implements ByteFeed {
   readonly #fd: number;
-  #position: number;
+  #position: number | null;
 
   constructor(
     readonly path: string,
     position = 0,
   ) {
     this.#fd = systemCall('open', path, () => openSync(path, 'r'));
-    this.#position = position;
+    this.#position = fstatSync(this.#fd).isFile() ? position : null;
   }
 
   read(into: Uint8Array, at: number, length: number): number {
     const read = systemCall('read', this.path, () => readSync(this.#fd, into, at, length, this.#position));
-    this.#position += read;
+    if (this.#position !== null) this.#position += read;
     return read;
   }
 

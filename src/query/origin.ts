@@ -1,4 +1,5 @@
 /** What a squeezed file keeps of the file it stands for. */
+import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DamageError } from '../errors.js';
 import type { FileMeta } from '../log/file-meta.js';
@@ -8,7 +9,8 @@ import { scanBlocks } from '../log/scan.js';
 
 /** Header facts of a format 3 file with its first and last hash; nothing for other formats, pipes and packed files. */
 export async function readOrigin(path: string): Promise<Partial<FileMeta>> {
-  if (path === '-') return {};
+  // A pipe has been read already.
+  if (path === '-' || !statSync(path).isFile()) return {};
   const input = new ByteInput(new FileFeed(path));
   try {
     await readPreamble(input, path);

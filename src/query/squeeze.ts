@@ -21,7 +21,7 @@ import { RecordFlag } from '../conntrack/batch.js';
 import { errnoCode, InvariantError, SystemFailure, UsageError } from '../errors.js';
 import type { FileMeta } from '../log/file-meta.js';
 import { LogFileWriter } from '../log/file-writer.js';
-import { locate, openLog } from '../log/open.js';
+import { locate, openBytes, openLog, openSource } from '../log/open.js';
 import type { LogHeader, LogSource } from '../log/source.js';
 import { isLocked } from './locked.js';
 import type { SqueezeOptions, SqueezeResult } from './options.js';
@@ -51,17 +51,24 @@ export async function squeeze(options: SqueezeOptions): Promise<SqueezeResult> {
     );
   if (output !== undefined && existsSync(output))
     throw new SystemFailure('squeeze', 'EEXIST', `${output}: exists already, name another output`);
-  if (output === undefined && place.standardInput)
-    throw new UsageError('-S of standard input needs an output: add -o FILE');
-  const source = await openLog(file);
+  const inPlace = output === undefined;
+  if (inPlace && (place.standardInput || before?.isFile() === false)) throw needsOutput(file);
+  const opened = await openBytes(file);
+  const source = await openSource(opened);
   try {
     const bytesBefore = before?.size ?? 0;
-    if (source.header.squeezed && source.header.formatMajor === 3) return leftAsItIs(file, bytesBefore);
+    if (inPlace && source.header.squeezed && source.header.formatMajor === 3)
+      return leftAsItIs(file, bytesBefore);
+    if (inPlace && opened.place.packed) throw needsOutput(file);
     const target = output ?? realpathSync(place.path);
-    return await new Squeeze(source, target, output === undefined ? before : undefined).run(bytesBefore);
+    return await new Squeeze(source, target, inPlace ? before : undefined).run(bytesBefore);
   } finally {
     await source.close();
   }
+}
+
+function needsOutput(file: string): UsageError {
+  return new UsageError(`-S of ${file}: a pipe or packed file cannot be replaced; add -o FILE`);
 }
 
 function leftAsItIs(file: string, bytes: number): SqueezeResult {
@@ -131,7 +138,7 @@ class Squeeze {
     for await (const item of this.source.items()) {
       if (item.type === 'records') {
         const { batch } = item;
-        this.#lastUs = batch.timeUs[batch.count - 1];
+        if (batch.count > 0) this.#lastUs = batch.timeUs[batch.count - 1];
         if (allRows.length < batch.capacity)
           allRows = Uint32Array.from({ length: batch.capacity }, (_, i) => i);
         if (pairer === undefined) this.#append(writer, [batch]);
