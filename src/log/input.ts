@@ -55,6 +55,7 @@ export class ByteInput {
 export class FileFeed implements ByteFeed {
   readonly #fd: number;
   #position: number | null;
+  #closed = false;
 
   constructor(
     readonly path: string,
@@ -70,7 +71,10 @@ export class FileFeed implements ByteFeed {
     return read;
   }
 
+  /** Once is enough: a second time the number may be another file's. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     closeSync(this.#fd);
   }
 }
