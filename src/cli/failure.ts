@@ -1,5 +1,6 @@
 /** What the user is told when something went wrong: one line, and an exit code. */
 import { getSystemErrorMap } from 'node:util';
+import { printable } from '../printable.js';
 
 export const ExitCode = { done: 0, failed: 1, usage: 2 } as const;
 
@@ -17,17 +18,19 @@ export function oneLine(error: unknown): string {
   const { errno, code, path, dest, syscall } = error as NodeJS.ErrnoException & { dest?: string };
   if (syscall !== undefined && code !== undefined) {
     const text = getSystemErrorMap().get(errno ?? 0)?.[1] ?? code;
-    return flat(`${dest ?? path ?? syscall}: ${text} (${code})`);
+    // A write without a path is one to standard output.
+    const where = dest ?? path ?? (syscall === 'write' ? 'output' : syscall);
+    return flat(`${where}: ${text} (${code})`);
   }
   return flat(`internal error: ${error.message} (--debug prints where)`);
 }
 
 /** The line, and with `debug` the stack below it. */
 export function report(error: unknown, debug: boolean): string {
-  const stack = debug && error instanceof Error ? `\n${error.stack ?? ''}` : '';
-  return `ctrecorder: ${oneLine(error)}${stack}\n`;
+  const stack = debug && error instanceof Error ? (error.stack ?? '').split('\n') : [];
+  return [`ctrecorder: ${oneLine(error)}`, ...stack.map(printable), ''].join('\n');
 }
 
 function flat(text: string): string {
-  return text.replace(/\s*[\r\n]+\s*/g, ' ').trim();
+  return printable(text.replace(/\s*[\r\n]+\s*/g, ' ').trim());
 }

@@ -39,6 +39,7 @@ function takeMode(words: string[]): ModeSpec {
   if (byWord !== undefined) return byWord;
   const byLetter = /^-[^-]/.test(first) ? modeByLetter(first[1]) : undefined;
   if (byLetter === undefined) {
+    if (first.startsWith('-a')) throw new UsageError(`-a: not yet; begin with ${modeList()}`);
     const what = first.startsWith('-') ? 'is not a mode' : 'is no mode';
     throw new UsageError(`${quoted(first)} ${what}: begin with ${modeList()}; ${SEE_HELP}`);
   }

@@ -150,7 +150,9 @@ export const modes: readonly ModeSpec[] = [
       {
         name: 'log-format',
         value: 'FORMAT',
-        help: 'pretty, json or syslog (default: pretty on a terminal, else json; syslog in the background)',
+        help:
+          'pretty, json or syslog (default: pretty on a terminal, else json; syslog in the background unless standard ' +
+          'error is a file)',
       },
       debug,
     ],

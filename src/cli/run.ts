@@ -17,7 +17,11 @@ const commands: Readonly<Record<string, () => Promise<CommandClass>>> = {
 
 export async function run(argv: readonly string[]): Promise<void> {
   const debug = argv.includes('--debug');
+  let failed = false;
   const fail = (error: unknown): void => {
+    // A write that fails is told twice: by the stream, and to who waits for it.
+    if (failed) return;
+    failed = true;
     process.exitCode = exitCodeOf(error);
     process.stderr.write(report(error, debug));
   };
@@ -31,7 +35,8 @@ export async function run(argv: readonly string[]): Promise<void> {
   });
   process.stderr.on('error', () => {});
   try {
-    process.exitCode = await dispatch(translate(argv));
+    const code = await dispatch(translate(argv));
+    if (!failed) process.exitCode = code;
   } catch (error) {
     fail(error);
   }

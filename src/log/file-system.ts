@@ -120,12 +120,18 @@ export const realFileSystem: LogFileSystem = {
   },
 
   makeDirectory(path) {
-    const options = { recursive: true, mode: DIRECTORY_MODE } as const;
-    const made = attempt('make directory', path, () => mkdirSync(path, options));
-    if (made === undefined) return;
+    if (this.exists(path)) return;
+    // Not mkdir's own recursion: it never returns where an existing parent answers ENOENT, as /proc does (Node 20).
+    const parent = dirname(path);
+    this.makeDirectory(parent);
+    try {
+      mkdirSync(path, { mode: DIRECTORY_MODE });
+    } catch (error) {
+      // Another recorder was faster.
+      if (errnoCode(error) !== 'EEXIST') throw failure('make directory', path, error);
+    }
     // A new directory is durable when its name in its parent is.
-    for (let directory = path; directory.length >= made.length; directory = dirname(directory))
-      this.syncDirectory(dirname(directory));
+    this.syncDirectory(parent);
   },
 
   syncDirectory(path) {

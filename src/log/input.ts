@@ -1,5 +1,5 @@
 /** Sequential bytes of a log, from a file, a pipe or a gzip stream, with a window that grows to what is asked for. */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../errors.js';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -51,9 +51,11 @@ export class ByteInput {
   }
 }
 
+/** A file from an offset on; a named pipe or device, which knows no offsets, as it comes. */
 export class FileFeed implements ByteFeed {
   readonly #fd: number;
-  #position: number;
+  #position: number | null;
+  #closed = false;
 
   constructor(
     readonly path: string,
@@ -62,17 +64,20 @@ export class FileFeed implements ByteFeed {
     readonly end = Number.POSITIVE_INFINITY,
   ) {
     this.#fd = systemCall('open', path, () => openSync(path, 'r'));
-    this.#position = position;
+    this.#position = fstatSync(this.#fd).isFile() ? position : null;
   }
 
   read(into: Uint8Array, at: number, length: number): number {
-    const wanted = Math.min(length, this.end - this.#position);
+    const wanted = this.#position === null ? length : Math.min(length, this.end - this.#position);
     const read = systemCall('read', this.path, () => readSync(this.#fd, into, at, wanted, this.#position));
-    this.#position += read;
+    if (this.#position !== null) this.#position += read;
     return read;
   }
 
+  /** Once is enough: a second time the number may be another file's. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     closeSync(this.#fd);
   }
 }

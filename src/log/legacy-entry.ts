@@ -135,6 +135,16 @@ function agree(view: DataView, at: number, end: number, shape: EntryShape, witne
   return room > 0;
 }
 
+/** Can these bytes, fewer than an entry's, be the beginning of one? The upper half of the seconds changes every 18 hours only. */
+export function isTornEntry(bytes: Uint8Array, shape: EntryShape, previousSeconds: number): boolean {
+  if (bytes.length >= shape.entryBytes || (!shape.squeezed && bytes[0] > 7)) return false;
+  const [high, low] = bytes.subarray(shape.timeAt);
+  return (
+    (high ?? previousSeconds >>> 24) === previousSeconds >>> 24 &&
+    (low ?? (previousSeconds >>> 16) & 255) === ((previousSeconds >>> 16) & 255)
+  );
+}
+
 /** True when one side of the connection is not translated, so that one tuple confirms the other. */
 export function isMirrored(view: DataView, at: number, shape: EntryShape): boolean {
   const origSrc = at + shape.endpointsAt;

@@ -13,6 +13,7 @@ import {
   FAR_WITNESSES,
   isInStep,
   isMirrored,
+  isTornEntry,
   resumes,
 } from './legacy-entry.js';
 import { LEGACY_HEADER_BYTES, parseLegacyHeader } from './legacy-header.js';
@@ -178,6 +179,7 @@ class LegacySource implements LogSource {
     const hasPrevious = batch.count > 0;
     const cutBytes = window.atFileEnd ? window.end - window.position : entryBytes;
     const previousIsMirrored = hasPrevious && isMirrored(window.view, window.position - entryBytes, shape);
+    const first = window.bytes.slice(window.position, window.position + entryBytes);
     if (hasPrevious) window.position -= entryBytes - 1;
     for (; ; window.position++) {
       await window.fill(FAR_WITNESSES * entryBytes);
@@ -197,11 +199,23 @@ class LegacySource implements LogSource {
         lengthBytes: cutBytes,
         what: `the last entry is cut (${cutBytes} of ${entryBytes} bytes)`,
       };
-    const doubtful = hasPrevious && (foundAt < lostAt || !previousIsMirrored);
+    const doubtful = hasPrevious && (!previousIsMirrored || this.#isSpliced(lostAt, foundAt, first));
     if (doubtful) batch.count--;
     const offsetBytes = doubtful ? lostAt - entryBytes : lostAt;
     const lengthBytes = foundAt - offsetBytes;
     const what = lengthBytes % entryBytes === 0 ? 'no plausible entry' : 'entries out of step';
     return { code: 'implausible', offsetBytes, lengthBytes, what: `${what}, ${lengthBytes} bytes skipped` };
+  }
+  /**
+   * Was the entry before `lostAt` put together from parts of two? Entries go on out of step behind it, so bytes are missing or too
+   * many, and only when what was skipped begins like an entry was it that one which was torn.
+   */
+  #isSpliced(lostAt: number, foundAt: number, first: Uint8Array): boolean {
+    const { window } = this;
+    const skippedBytes = foundAt - lostAt;
+    if (skippedBytes % this.#shape.entryBytes === 0 || foundAt === window.baseBytes + window.end)
+      return false;
+    if (skippedBytes < 0 || skippedBytes > first.length) return true;
+    return !isTornEntry(first.subarray(0, skippedBytes), this.#shape, this.#previousSeconds);
   }
 }

@@ -5,6 +5,7 @@
  * Node's idea of the time zone. Names of days and months are English, as in the C locale: a script that looks for yesterday's
  * file must not depend on the recorder's locale.
  */
+import { statSync } from 'node:fs';
 import { UsageError } from '../errors.js';
 import { localZone, type Zone } from '../query/time.js';
 import { zoneAbbreviation } from './zone-abbreviation.js';
@@ -93,6 +94,8 @@ export function checkTemplate(template: string): void {
   if (template === '') throw new UsageError('-f: the file name is empty');
   if (template.endsWith('/')) throw new UsageError(`-f ${template}: names a directory, add a file name`);
   if (template.includes('\0')) throw new UsageError('-f: the file name holds a NUL character');
+  if (statSync(template, { throwIfNoEntry: false })?.isDirectory())
+    throw new UsageError(`-f ${template}: is a directory, add a file name`);
   for (const [conversion, letter] of template.matchAll(CONVERSION))
     if (!Object.hasOwn(conversions, letter))
       throw new UsageError(

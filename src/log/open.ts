@@ -1,6 +1,6 @@
 /** Open a log of any format, from a path or a pipe, packed with gzip or not. */
 import { existsSync, statSync } from 'node:fs';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { DamageError, SystemFailure } from '../errors.js';
 import { LIVE_SUFFIX } from './format.js';
@@ -28,14 +28,17 @@ export interface LogPlace {
   readonly standardInput: boolean;
   /** Still being written: NAME was asked for and only NAME.part is there, or a .part was named. */
   readonly live: boolean;
+  /** With gzip; seen once it has been opened. */
+  readonly packed?: true;
 }
 
-/** Find the file that `-f` names. Throws SystemFailure when there is none or it is a directory. */
+/** Find the file that `-f` names. Throws SystemFailure when it is a directory. */
 export function locate(file: string): LogPlace {
   if (file === '-' || file === '/dev/stdin') return { path: '-', standardInput: true, live: false };
-  if (!existsSync(file) && existsSync(file + LIVE_SUFFIX))
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined && existsSync(file + LIVE_SUFFIX))
     return { path: file + LIVE_SUFFIX, standardInput: false, live: true };
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
+  if (found?.isDirectory())
     throw new SystemFailure('open', 'EISDIR', `${file}: is a directory, name a log file in it`, {
       path: file,
     });
@@ -47,19 +50,26 @@ export type OpenedBytes =
   /** At the preamble. */
   | { readonly format: 3; readonly input: ByteInput; readonly place: LogPlace };
 
-/** Open the log that `-f` names as bytes of a known format. Rejects with SystemFailure or DamageError, one line each. */
-export async function openBytes(file: string): Promise<OpenedBytes> {
+/**
+ * Open the log that `-f` names as bytes of a known format. `say` gets one line where something is worth knowing (a live file).
+ * Rejects with SystemFailure or DamageError, one line each.
+ */
+export async function openBytes(file: string, say?: (line: string) => void): Promise<OpenedBytes> {
   const place = locate(file);
   const feed = place.standardInput ? new StreamFeed(process.stdin) : new FileFeed(place.path);
+  if (place.live && place.path !== file) say?.(`${file}: still being written, reading ${place.path}`);
   return recognise(new ByteInput(feed), place);
 }
 
-/** Open the log that `-f` names. `say` gets one line where something is worth knowing (a live file). */
+/** Open the log that `-f` names, of any format. `say` and failures as for `openBytes`. */
 export async function openLog(file: string, say?: (line: string) => void): Promise<LogSource> {
-  const opened = await openBytes(file);
-  const { place } = opened;
-  if (place.live && place.path !== file) say?.(`${file}: still being written, reading ${place.path}`);
+  return openSource(await openBytes(file, say));
+}
+
+/** The log in opened bytes. */
+export async function openSource(opened: OpenedBytes): Promise<LogSource> {
   if (opened.format === 2) return opened.source;
+  const { place } = opened;
   try {
     return await openFormat3(opened.input, place.path, place.live);
   } catch (error) {
@@ -81,7 +91,11 @@ async function recognise(input: ByteInput, place: LogPlace): Promise<OpenedBytes
           `${place.path}: packed with ${name}: try "${unpack} FILE | ctrecorder -L -f -"`,
         );
     if (startsWith(first, [0x1f, 0x8b]))
-      return await recognise(new ByteInput(gunzipFeed(input, place.path)), { ...place, live: false });
+      return await recognise(new ByteInput(gunzipFeed(input, place.path)), {
+        ...place,
+        live: false,
+        packed: true,
+      });
     if (looksLegacy(first)) return { format: 2, source: await openLegacy(place.path, rest(input)), place };
     return { format: 3, input, place };
   } catch (error) {
@@ -108,7 +122,8 @@ async function* rest(input: ByteInput): AsyncGenerator<Uint8Array, void, void> {
 }
 
 function gunzipFeed(input: ByteInput, path: string): ByteFeed {
-  const unpacked = Readable.from(rest(input)).pipe(createGunzip());
+  // The callback is for errors, which reach who reads the output as well.
+  const unpacked = pipeline(Readable.from(rest(input)), createGunzip(), () => {});
   return new StreamFeed(rethrown(unpacked, path));
 }
 
@@ -120,6 +135,7 @@ async function* rethrown(
   try {
     yield* stream;
   } catch (error) {
+    if (error instanceof SystemFailure) throw error;
     throw new DamageError(
       'truncated',
       path,

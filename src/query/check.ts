@@ -30,12 +30,18 @@ export interface CheckReport {
   readonly failure?: SystemFailure | DamageError;
 }
 
-/** Check each file on its own and, when there are several of format 3, that each names the one before it. */
-export async function* testFiles(files: readonly string[]): AsyncGenerator<CheckReport, void, void> {
+/**
+ * Check each file on its own and, when there are several of format 3, that each names the one before it. `say` gets a line where
+ * another file than the named one is read (a live one).
+ */
+export async function* testFiles(
+  files: readonly string[],
+  say?: (line: string) => void,
+): AsyncGenerator<CheckReport, void, void> {
   let previous: CheckedFile | undefined;
   for (const file of files) {
     try {
-      const opened = await openBytes(file);
+      const opened = await openBytes(file, say);
       if (opened.format === 2) {
         yield await reportLegacy(file, opened.source);
         previous = undefined;

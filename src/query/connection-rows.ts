@@ -1,5 +1,13 @@
 /** Writes connections into output batches: from an end and its start, or from a start whose end was not seen. */
-import { AF_INET, AF_INET6, Column, type EventBatch, RecordFlag, RecordKind } from '../conntrack/batch.js';
+import {
+  AF_INET,
+  AF_INET6,
+  Column,
+  type EventBatch,
+  RecordFlag,
+  RecordKind,
+  TimeSource,
+} from '../conntrack/batch.js';
 import { DIRECTION_SHIFT, KEY4_WORDS, KEY6_WORDS, loadKey, PROTO_SHIFT } from '../conntrack/key.js';
 import type { OrigTuple } from '../table/lookup.js';
 import type { OpenStarts } from './open-starts.js';
@@ -88,17 +96,21 @@ export function appendEnd(
   const row = appendKeyRow(out, store);
   const { present } = batch;
   out.endUs[row] = batch.timeUs[from];
+  out.flags[row] = batch.flags[from];
   if (entry >= 0) {
     out.timeUs[row] = store.timeUs[entry];
     out.timeSource[row] = store.timeSource[entry];
-    out.flags[row] =
-      batch.flags[from] | store.flags[entry] | (store.gapsBefore[entry] === gaps ? 0 : RecordFlag.spansGap);
+    out.flags[row] |= store.flags[entry] | (store.gapsBefore[entry] === gaps ? 0 : RecordFlag.spansGap);
   } else {
-    // The start is not in the file, but a kernel that keeps timestamps tells it with the end.
-    const startUs = batch.startUs[from];
-    out.timeUs[row] = startUs || batch.timeUs[from];
+    out.timeUs[row] = batch.timeUs[from];
     out.timeSource[row] = batch.timeSource[from];
-    out.flags[row] = batch.flags[from] | (startUs ? 0 : RecordFlag.startUnseen);
+    out.flags[row] |= RecordFlag.startUnseen;
+  }
+  if (out.flags[row] & RecordFlag.startUnseen && batch.startUs[from] > 0) {
+    // The start is not in the file, but a kernel that keeps timestamps tells it with the end.
+    out.timeUs[row] = batch.startUs[from];
+    out.timeSource[row] = TimeSource.entry;
+    out.flags[row] &= ~RecordFlag.startUnseen;
   }
   out.status[row] = batch.status[from];
   out.mark[row] = batch.mark[from];

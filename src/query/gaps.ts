@@ -1,5 +1,6 @@
 /** What a listing says about gaps: a line each when asked for, and always a sum. */
 import type { GapRecord } from '../log/source.js';
+import { printable } from '../printable.js';
 import type { TimeWriter } from './time.js';
 
 /** Cause of a gap where a file was damaged, in the files that stand in its place. */
@@ -8,7 +9,7 @@ export const DAMAGED_FILE = 'damaged file';
 /** `# gap FROM TO lost=N|<=N|unknown cause=...`, with its newline. */
 export function gapLine(gap: GapRecord, times: TimeWriter): string {
   const from = times.text(gap.fromUs);
-  return `# gap ${from} ${times.text(gap.toUs)} lost=${lostText(gap)} cause=${gap.cause}\n`;
+  return `# gap ${from} ${times.text(gap.toUs)} lost=${lostText(gap)} cause=${printable(gap.cause)}\n`;
 }
 
 function lostText(gap: GapRecord): string {

@@ -34,7 +34,7 @@ export class JsonWriter {
   #secondText = '';
 
   constructor(file: string) {
-    this.#file = JSON.stringify(file);
+    this.#file = jsonText(file);
   }
 
   /** Format the addresses of a batch: before the first of its rows is written. */
@@ -49,7 +49,6 @@ export class JsonWriter {
   row(batch: EventBatch, row: number): string {
     const kind = batch.kind[row];
     const flags = batch.flags[row];
-    const { present } = batch;
     const isConnection = kind === RecordKind.connection;
     const isDerived = (flags & RecordFlag.derived) !== 0 && !isConnection;
     const startSeen =
@@ -74,12 +73,12 @@ export class JsonWriter {
     else if (!endSeen && batch.endUs[row] !== 0) line += `,"endBefore":${this.#time(batch.endUs[row])}`;
     if (flags & RecordFlag.spansGap) line += ',"spansGap":true';
     if (flags & RecordFlag.partial) line += ',"partial":true';
-    if (present & Column.status) line += `,"status":${batch.status[row]}`;
-    if (present & Column.mark) line += `,"mark":${batch.mark[row]}`;
+    if (batch.status[row] !== 0) line += `,"status":${batch.status[row]}`;
+    if (batch.mark[row] !== 0) line += `,"mark":${batch.mark[row]}`;
     if (batch.tcpState[row] !== 0)
       line += `,"tcpState":"${tcpStateNames[batch.tcpState[row] - 1] ?? batch.tcpState[row] - 1}"`;
-    if (batch.helper[row] !== 0) line += `,"helper":${JSON.stringify(batch.helpers[batch.helper[row]])}`;
-    if (present & Column.id) line += `,"id":${batch.id[row]}`;
+    if (batch.helper[row] !== 0) line += `,"helper":${jsonText(batch.helpers[batch.helper[row]])}`;
+    if (batch.id[row] !== 0) line += `,"id":${batch.id[row]}`;
     return `${line},"file":${this.#file}}\n`;
   }
 
@@ -99,7 +98,7 @@ export class JsonWriter {
     const lost = gap.certainty === 'unknown' ? 'null' : gap.lost;
     return (
       `{"event":"gap","time":${this.#time(gap.fromUs)},"to":${this.#time(gap.toUs)},"lost":${lost},` +
-      `"certainty":"${gap.certainty}","cause":${JSON.stringify(gap.cause)},"file":${this.#file}}\n`
+      `"certainty":"${gap.certainty}","cause":${jsonText(gap.cause)},"file":${this.#file}}\n`
     );
   }
 
@@ -134,7 +133,7 @@ export class JsonWriter {
     if (meaning === PortMeaning.icmp)
       side += `,"type":${destinationPort >>> 8},"code":${destinationPort & 255},"id":${sourcePort}`;
     else if (meaning === PortMeaning.gre) side += `,"srckey":${sourcePort},"dstkey":${destinationPort}`;
-    if (batch.present & Column.counters) {
+    if (isCounted(batch, row)) {
       const at = row * 8 + direction * 4;
       side += `,"packets":${counter(batch.counters, at)},"bytes":${counter(batch.counters, at + 2)}`;
     }
@@ -144,6 +143,21 @@ export class JsonWriter {
 
 function addressString(text: AddressText, index: number): string {
   return String.fromCharCode(...text.bytes.subarray(text.start(index), text.end(index)));
+}
+
+/** A kernel that counts has seen at least one packet of whatever it reports. */
+function isCounted({ present, counters }: EventBatch, row: number): boolean {
+  if (!(present & Column.counters)) return false;
+  for (let i = row * 8; i < row * 8 + 8; i++) if (counters[i] !== 0) return true;
+  return false;
+}
+
+/** Text from a file as a JSON string. JSON leaves DEL and the control characters above 127 as they are, and a terminal obeys them. */
+function jsonText(text: string): string {
+  return JSON.stringify(text).replace(
+    /[\x7f-\x9f]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** A 64-bit counter: a number, or its digits in quotes when a double cannot hold it. */

@@ -3,6 +3,7 @@ import { type EventBatch, RecordFlag, RecordKind } from '../conntrack/batch.js';
 import { DamageError } from '../errors.js';
 import { openLog } from '../log/open.js';
 import type { GapRecord, LogHeader, LogItem, LogSource } from '../log/source.js';
+import { printable } from '../printable.js';
 import { RowFilter } from './filter.js';
 import { GapSum, gapLine } from './gaps.js';
 import { JsonWriter } from './json.js';
@@ -19,7 +20,7 @@ import { localZone, TimeWriter, type Zone } from './time.js';
 export async function list(options: ListOptions, out: QueryOutput): Promise<ListResult> {
   const filter = new RowFilter(options.networks, options.ports);
   const zone = localZone();
-  const say = (line: string) => void out.stderr.write(`${line}\n`);
+  const say = (line: string) => void out.stderr.write(`${printable(line)}\n`);
   // A closed stderr costs its lines, not the listing.
   out.stderr.on('error', () => {});
   const source = await openLog(options.file, say);

@@ -1,5 +1,6 @@
 /** What a squeezed or repaired file says of itself: all that was said of the file in whose place it stands. */
 import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DamageError } from '../errors.js';
 import { readBeginning } from '../log/beginning.js';
@@ -33,7 +34,8 @@ export async function standInMeta(header: LogHeader, squeezed: boolean): Promise
  * formats, pipes and packed files.
  */
 async function readOrigin(path: string): Promise<Partial<FileMeta>> {
-  if (path === '-') return {};
+  // A pipe has been read already.
+  if (path === '-' || !statSync(path).isFile()) return {};
   const input = new ByteInput(new FileFeed(path));
   try {
     const { meta, header } = await readBeginning(input, path);

@@ -1,9 +1,9 @@
 /**
  * Joins starts and ends into connections: one rule for every query (DESIGN: the key is zone, protocol and all four endpoints).
  *
- * - An end that carries a kernel start time pairs only with that start, within START_TOLERANCE_US, or with one that was told late. Any
- *   other end pairs with the latest open start of its key that is not later than the end (clocks are set; if all are later, with
- *   the latest).
+ * - An end that carries a kernel start time pairs only with that start: the nearest within START_TOLERANCE_US, any time later when the
+ *   start was stamped as it was received, or one that was told late. Any other end pairs with the latest open start of its key
+ *   that is not later than the end (clocks are set; if all are later, with the latest).
  * - Starts older than the one paired have ended unseen: they are given with "end not seen, before T", T being the next start.
  * - A snapshot record (entry already open) counts as a start, unless its start was seen.
  * - An end without a start in the file is kept; its start is unknown unless the kernel told it.
@@ -215,15 +215,26 @@ function sameOrUnknown(aUs: number, bUs: number): boolean {
   return aUs === 0 || bUs === 0 || Math.abs(aUs - bUs) <= START_TOLERANCE_US;
 }
 
-/** The open start that the kernel's start time means, from `entry` on to older ones. */
-function findKernelStart(store: OpenStarts, entry: number, kernelStartUs: number): number {
-  for (; entry !== NONE; entry = store.older(entry)) {
-    const startUs = store.kernelStartUs[entry] || store.timeUs[entry];
-    if (Math.abs(startUs - kernelStartUs) <= START_TOLERANCE_US) return entry;
-    // A snapshot without timestamps only says that the entry was there.
-    if (store.flags[entry] & RecordFlag.startUnseen && kernelStartUs <= startUs) return entry;
+/** The open start that the kernel's start time means, from `newest` on to older ones: the nearest that it can be. */
+function findKernelStart(store: OpenStarts, newest: number, kernelStartUs: number): number {
+  let found = NONE;
+  let nearestUs = Number.POSITIVE_INFINITY;
+  for (let entry = newest; entry !== NONE; entry = store.older(entry)) {
+    const lateUs = (store.kernelStartUs[entry] || store.timeUs[entry]) - kernelStartUs;
+    const distanceUs = Math.abs(lateUs);
+    const canBe = distanceUs <= START_TOLERANCE_US || (lateUs > 0 && mayBeLate(store, entry));
+    if (!canBe || distanceUs >= nearestUs) continue;
+    found = entry;
+    nearestUs = distanceUs;
   }
-  return NONE;
+  return found;
+}
+
+/** A start that carries no time of the kernel was stamped when it was received, and a snapshot when the table was read. */
+function mayBeLate(store: OpenStarts, entry: number): boolean {
+  const source = store.timeSource[entry];
+  if (store.isSnapshot[entry] === 1) return store.kernelStartUs[entry] === 0;
+  return source !== TimeSource.event && source !== TimeSource.entry;
 }
 
 /**

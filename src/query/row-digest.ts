@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { AF_INET, type EventBatch } from '../conntrack/batch.js';
 
-const ROW_BYTES = 144;
+const ROW_BYTES = 160;
 
 export class RowDigest {
   readonly #hash = createHash('sha256');
@@ -45,6 +45,7 @@ function putRow(view: DataView, at: number, batch: EventBatch, row: number): voi
   view.setUint32(at + 104, batch.mark[row]);
   view.setUint32(at + 108, batch.id[row]);
   for (let i = 0; i < 8; i++) view.setUint32(at + 112 + i * 4, batch.counters[row * 8 + i]);
+  for (let i = 0; i < 16; i++) view.setUint8(at + 144 + i, batch.labels[row * 16 + i]);
 }
 
 function putAddress(view: DataView, at: number, batch: EventBatch, row: number, index: number): void {

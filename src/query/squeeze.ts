@@ -5,7 +5,7 @@ import type { EventBatch } from '../conntrack/batch.js';
 import { RecordFlag } from '../conntrack/batch.js';
 import { errnoCode, InvariantError, SystemFailure, UsageError } from '../errors.js';
 import { LogFileWriter } from '../log/file-writer.js';
-import { locate, openLog } from '../log/open.js';
+import { locate, openBytes, openLog, openSource } from '../log/open.js';
 import type { LogSource } from '../log/source.js';
 import { DAMAGED_FILE } from './gaps.js';
 import { asFailure, checkPlaces, putInPlace, syncPath, temporaryName } from './new-file.js';
@@ -27,18 +27,25 @@ export async function squeeze(options: SqueezeOptions): Promise<SqueezeResult> {
       'EBUSY',
       `${place.path}: is still being written, squeeze it once it is closed`,
     );
+  const inPlace = output === undefined;
   const before = checkPlaces('squeeze', place, output);
-  if (output === undefined && place.standardInput)
-    throw new UsageError('-S of standard input needs an output: add -o FILE');
-  const source = await openLog(file);
+  if (inPlace && (place.standardInput || before?.isFile() === false)) throw needsOutput(file);
+  const opened = await openBytes(file);
+  const source = await openSource(opened);
   try {
     const bytesBefore = before?.size ?? 0;
-    if (source.header.squeezed && source.header.formatMajor === 3) return leftAsItIs(file, bytesBefore);
+    if (inPlace && source.header.squeezed && source.header.formatMajor === 3)
+      return leftAsItIs(file, bytesBefore);
+    if (inPlace && opened.place.packed) throw needsOutput(file);
     const target = output ?? realpathSync(place.path);
-    return await new Squeeze(source, target, output === undefined ? before : undefined).run(bytesBefore);
+    return await new Squeeze(source, target, inPlace ? before : undefined).run(bytesBefore);
   } finally {
     await source.close();
   }
+}
+
+function needsOutput(file: string): UsageError {
+  return new UsageError(`-S of ${file}: a pipe or packed file cannot be replaced; add -o FILE`);
 }
 
 function leftAsItIs(file: string, bytes: number): SqueezeResult {
@@ -107,7 +114,7 @@ class Squeeze {
     for await (const item of this.source.items()) {
       if (item.type === 'records') {
         const { batch } = item;
-        this.#lastUs = batch.timeUs[batch.count - 1];
+        if (batch.count > 0) this.#lastUs = batch.timeUs[batch.count - 1];
         if (allRows.length < batch.capacity)
           allRows = Uint32Array.from({ length: batch.capacity }, (_, i) => i);
         if (pairer === undefined) this.#append(writer, [batch]);

@@ -29,14 +29,18 @@ const nodeZone: Zone = {
 };
 
 /**
- * The zone that TZ names, read as the C library does: unset is the machine's, empty is UTC, a leading colon or the path of the
- * zone files is allowed, then a zone name, then a POSIX string. Sets `process.env.TZ` to the plain name when it was written in
- * another way, so that Node follows. UsageError when it is neither (Node and the C library would silently take UTC).
+ * The zone that TZ names, read as the C library does: unset or `:/etc/localtime` is the machine's, empty is UTC, a leading colon or
+ * the path of the zone files is allowed, then a zone name, then a POSIX string. Sets `process.env.TZ` to the plain name when it was
+ * written in another way, so that Node follows. UsageError when it is neither (Node and the C library would silently take UTC).
  */
 export function localZone(tz: string | undefined = process.env.TZ): Zone {
   if (tz === undefined) return nodeZone;
   const name = tz.replace(/^:/, '').replace(/^.*\/zoneinfo\//, '');
   if (name === '' || UTC_NAMES.test(name)) return utcZone;
+  if (name === '/etc/localtime') {
+    delete process.env.TZ;
+    return nodeZone;
+  }
   const posix = ZONES_WITH_DIGITS.test(name) ? undefined : parsePosixZone(name);
   if (posix !== undefined)
     return { offsetSecondsAt: (epochSeconds) => posixOffsetSeconds(posix, epochSeconds) };

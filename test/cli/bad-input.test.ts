@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -12,6 +12,10 @@ const empty = join(directory, 'empty.ct');
 const foreign = join(directory, 'foreign.ct');
 writeFileSync(empty, '');
 writeFileSync(foreign, 'this is no log file\n'.repeat(100));
+const cut2 = join(directory, 'cut2.ct');
+const cut3 = join(directory, 'cut3.ct');
+writeFileSync(cut2, readFileSync(log).subarray(0, 100));
+writeFileSync(cut3, readFileSync('test/fixtures/log/golden-3.0.ct').subarray(0, 10));
 
 /** One line that says something, and no stack. */
 function assertOneLine({ stderr }: Finished): void {
@@ -90,7 +94,7 @@ for (const args of usage)
   });
 
 for (const mode of ['-Lf', '-Hf', '-Tf', '-Sf', 'stats', 'repair'])
-  for (const file of [join(directory, 'missing.ct'), directory, empty, foreign])
+  for (const file of [join(directory, 'missing.ct'), directory, empty, foreign, cut2, cut3])
     test(`unreadable: ${mode} ${file.slice(directory.length) || 'a directory'}`, async () => {
       const output = mode === 'repair' ? ['-o', join(directory, 'new.ct')] : [];
       const finished = await ctrecorderAsync([mode, file, ...output]);

@@ -57,6 +57,8 @@ const refusals: readonly [line: string, message: RegExp][] = [
   ['-', /^- is not a mode/],
   ['--', /^-- is not a mode/],
   ['record', /^record is no mode/],
+  ['-a', /^-a: not yet; begin with -C, -L/],
+  ['-af x', /^-a: not yet/],
   ['-Lz', /^-z: unknown option/],
   ['-Lf', /^-f: the value FILE is missing/],
   ['-LU', /^-U: the value is missing/],

@@ -9,7 +9,11 @@ import { SqueezeCommand } from '../../src/cli/commands/squeeze.js';
 import { StatsCommand } from '../../src/cli/commands/stats.js';
 import { TestCommand } from '../../src/cli/commands/test.js';
 import { modeByWord, modeName, modes } from '../../src/cli/modes.js';
-import { defaultRecorderOptions as defaults } from '../../src/record/options.js';
+import {
+  defaultRecorderOptions as defaults,
+  RECEIVE_BATCH_MESSAGES,
+  RING_SLOT_BYTES,
+} from '../../src/record/options.js';
 import { ctrecorder } from './command-line.js';
 
 const commands: Readonly<Record<string, CommandClass>> = {
@@ -75,6 +79,8 @@ test('the help states the defaults of the code and what an event costs', () => {
   assert.ok(text.includes(`(default ${defaults.saveLimitBytes / 2 ** 20}M)`));
   assert.ok(text.includes(`default ${defaults.rotateMinutes}: never`));
   assert.ok(text.includes(`(default ${defaults.reliableMaxTablePercent}%)`));
+  assert.ok(text.includes(`slots of ${RING_SLOT_BYTES} bytes`));
+  assert.ok(text.includes(`fewer than ${RECEIVE_BATCH_MESSAGES} are raised to ${RECEIVE_BATCH_MESSAGES}`));
   const events = Math.floor((2 * defaults.rcvbufKiB * 1024) / 1280);
   assert.ok(text.includes('1,280 bytes') && text.includes(`${events.toLocaleString('en')} by default`));
 });

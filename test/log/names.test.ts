@@ -65,6 +65,7 @@ test('a template that cannot name a file is refused, naming the conversion', () 
     ['%%%k', '%k'],
     ['', 'empty'],
     ['logs/', 'directory'],
+    ['/tmp', 'is a directory'],
     ['a\0b', 'NUL'],
   ])
     assert.throws(

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import ipaddr from 'ipaddr.js';
-import { AF_INET, AF_INET6, Column, EventBatch, RecordKind } from '../../src/conntrack/batch.js';
+import { AF_INET, AF_INET6, Column, EventBatch, RecordKind, TimeSource } from '../../src/conntrack/batch.js';
 import { list } from '../../src/query/list.js';
 import { defaultListOptions, type ListOptions, type ListResult } from '../../src/query/options.js';
 
@@ -53,6 +53,7 @@ export async function listText(
 export interface TestRow {
   kind?: number;
   timeUs: number;
+  timeSource?: number;
   endUs?: number;
   startUs?: number;
   flags?: number;
@@ -89,7 +90,7 @@ export function batchOf(rows: readonly TestRow[]): EventBatch {
     batch.kind[i] = row.kind ?? RecordKind.start;
     batch.flags[i] = row.flags ?? 0;
     batch.timeUs[i] = row.timeUs;
-    batch.timeSource[i] = 0;
+    batch.timeSource[i] = row.timeSource ?? TimeSource.event;
     batch.family[i] = isV4 ? AF_INET : AF_INET6;
     batch.proto[i] = row.proto ?? 6;
     batch.origSrc[i] = intern(src);

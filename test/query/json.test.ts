@@ -20,6 +20,9 @@ const full = (kind: number) =>
   jsonOf({ kind, flags: 0xff, zone: 7, zoneDirection: 1, endUs: TIME + 5, startUs: TIME - 5 }, (batch) => {
     batch.present |=
       Column.status | Column.mark | Column.tcpState | Column.counters | Column.helper | Column.id;
+    batch.status[0] = 0x198;
+    batch.mark[0] = 7;
+    batch.id[0] = 8;
     batch.tcpState[0] = 4;
     batch.helpers.push('ftp');
     batch.helper[0] = 1;
@@ -77,6 +80,24 @@ test('values', () => {
     code: 0,
     id: 5,
   });
+});
+
+test('what a row says does not depend on the others of its block', () => {
+  const counted = full(RecordKind.end);
+  assert.deepEqual([counted.status, counted.mark, counted.id], [0x198, 7, 8]);
+  const plain = jsonOf({}, (batch) => {
+    batch.present |= Column.status | Column.mark | Column.counters | Column.id;
+  });
+  for (const key of ['status', 'mark', 'id']) assert.ok(!(key in plain), key);
+  assert.ok(!('packets' in plain.orig) && !('bytes' in plain.reply));
+});
+
+test('no text of a file can steer a terminal', () => {
+  const cause = '\u0007\u001b[31m\u007f\u009b2J é';
+  const gap = { fromUs: TIME, toUs: TIME, lost: 0, certainty: 'unknown', cause } as const;
+  const text = new JsonWriter('\u009b31m.ct').gap(gap);
+  assert.doesNotMatch(text.slice(0, -1), /\p{Cc}/u);
+  assert.deepEqual([JSON.parse(text).cause, JSON.parse(text).file], [cause, '\u009b31m.ct']);
 });
 
 test('connections that were not seen whole', () => {

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { RecordFlag, RecordKind } from '../../src/conntrack/batch.js';
+import { gapLine } from '../../src/query/gaps.js';
 import { LineWriter, MAX_LINE_BYTES } from '../../src/query/lines.js';
-import { utcZone } from '../../src/query/time.js';
+import { TimeWriter, utcZone } from '../../src/query/time.js';
 import { batchOf, type TestRow } from './helpers.js';
 
 const TIME = 1_795_409_443_727_654;
@@ -58,6 +61,37 @@ test('IPv6, protocols without ports, and proto=NAME', () => {
     / src=2001:db8::1 dst=::1 src=::1 dst=2001:db8::1 proto=esp\n$/,
   );
   assert.match(lineOf({ proto: 253 }, true), / proto=253\n$/);
+});
+
+test('docs/listing.md shows what is printed', () => {
+  const endUs = 1_795_409_444_060_994;
+  const { end, connection } = RecordKind;
+  const { replied, startUnseen, endUnseen } = RecordFlag;
+  const ping = { proto: 1, sport: 7, dport: 0x0800, replySport: 7, replyDport: 0 };
+  const gre = { proto: 47, sport: 1, dport: 2, replySport: 2, replyDport: 1 };
+  const gap = { fromUs: TIME, toUs: endUs, lost: 3, cause: 'overrun' };
+  const times = new TimeWriter(utcZone);
+  const printed = [
+    lineOf({}),
+    lineOf({ kind: end, timeUs: endUs, flags: replied }),
+    lineOf({ kind: connection, endUs }),
+    lineOf({ kind: connection, flags: endUnseen }),
+    lineOf({ kind: connection, endUs, flags: startUnseen }),
+    lineOf({ proto: 17, dport: 53 }, true),
+    lineOf({ src: '2001:db8::1', sport: 443, dst: '2001:db8::2' }, true),
+    lineOf(ping, true),
+    lineOf(gre, true),
+    lineOf({ proto: 50 }, true),
+    gapLine({ ...gap, certainty: 'exact' }, times),
+    gapLine({ ...gap, certainty: 'at-most' }, times),
+    gapLine({ ...gap, certainty: 'unknown', cause: 'restart' }, times),
+  ];
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/listing.md'), 'utf8');
+  const examples = page.split('\n').filter((line) => line.startsWith('    '));
+  assert.deepEqual(
+    examples,
+    printed.map((line) => `    ${line.trimEnd()}`),
+  );
 });
 
 test('every address and port is printed as ipaddr.js prints it', () => {

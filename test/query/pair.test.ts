@@ -6,12 +6,14 @@ import {
   type EventBatch,
   RecordFlag,
   RecordKind,
+  TimeSource,
   ZoneDirection,
 } from '../../src/conntrack/batch.js';
 import { Pairer, START_TOLERANCE_US } from '../../src/query/pair.js';
 import { batchOf, type TestRow } from './helpers.js';
 
 const { start, end, snapshot, update } = RecordKind;
+const { receive } = TimeSource;
 
 type Step = TestRow | 'gap';
 
@@ -96,6 +98,37 @@ const cases: readonly [string, Step[], string[]][] = [
     ['1000 10000-1000000', '1000 50000-<1000001', '1000 1000001-?'],
   ],
   [
+    'of two starts within the tolerance the nearer one is meant',
+    [{ timeUs: 10_000 }, { timeUs: 14_000 }, { kind: end, timeUs: 40_000, startUs: 10_050 }],
+    ['1000 10000-40000', '1000 14000-?'],
+  ],
+  [
+    'a start that was stamped when it was received may be late',
+    [
+      { timeUs: 10_000 + 10 * START_TOLERANCE_US, timeSource: receive },
+      { kind: end, timeUs: 90_000, startUs: 10_000 },
+    ],
+    [`1000 ${10_000 + 10 * START_TOLERANCE_US}-90000`],
+  ],
+  [
+    'but never early',
+    [
+      { timeUs: 10_000, timeSource: receive },
+      { kind: end, timeUs: 40_000, startUs: 10_001 + START_TOLERANCE_US },
+    ],
+    [`1000 10000-<${10_001 + START_TOLERANCE_US}`, `1000 ${10_001 + START_TOLERANCE_US}-40000`],
+  ],
+  [
+    'an end that comes after the start of the next connection',
+    [
+      { timeUs: 11_000, timeSource: receive },
+      { timeUs: 31_000, timeSource: receive },
+      { kind: end, timeUs: 20_000, startUs: 10_500 },
+      { kind: end, timeUs: 40_000, startUs: 30_500 },
+    ],
+    ['1000 11000-20000', '1000 31000-40000'],
+  ],
+  [
     'a start in the future of a late end is left open',
     [{ timeUs: 10 }, { timeUs: 30 }, { kind: end, timeUs: 20 }, { kind: end, timeUs: 40 }],
     ['1000 10-20', '1000 30-40'],
@@ -142,6 +175,14 @@ const cases: readonly [string, Step[], string[]][] = [
       { kind: end, timeUs: 20 },
     ],
     ['1000 ?-20'],
+  ],
+  [
+    'the end of it may tell the start',
+    [
+      { kind: snapshot, timeUs: 10 },
+      { kind: end, timeUs: 20, startUs: 5 },
+    ],
+    ['1000 5-20'],
   ],
   [
     'a snapshot with the kernel start time is a start',

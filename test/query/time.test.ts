@@ -56,6 +56,17 @@ for (const tz of zones)
     );
   });
 
+test('TZ=:/etc/localtime is the zone of the machine', (t) => {
+  useZone(t, ':/etc/localtime');
+  const expected = fromDate(':/etc/localtime');
+  const times = new TimeWriter(localZone());
+  assert.equal(process.env.TZ, undefined);
+  assert.deepEqual(
+    seconds.map((second) => times.text(second * 1e6)),
+    expected.map((text) => `${text}.000000`),
+  );
+});
+
 test('what is no time zone is refused', () => {
   for (const tz of [
     'Nonsense/Zone',

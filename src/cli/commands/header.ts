@@ -1,6 +1,8 @@
 /** `-H`, `header` */
 import { Command, Option } from 'clipanion';
+import { openLog } from '../../log/open.js';
 import { ExitCode } from '../failure.js';
+import { printLine } from '../print-line.js';
 import { needFile } from './need-file.js';
 
 export class HeaderCommand extends Command {
@@ -11,10 +13,9 @@ export class HeaderCommand extends Command {
 
   async execute(): Promise<number> {
     const file = needFile('-H', this.file);
-    const { openLog } = await import('../../log/open.js');
-    const source = await openLog(file, (line) => process.stderr.write(`${line}\n`));
+    const source = await openLog(file, (line) => printLine(process.stderr, line));
     try {
-      process.stdout.write(source.header.lines.map((line) => `${line}\n`).join(''));
+      for (const line of source.header.lines) printLine(process.stdout, line);
     } finally {
       await source.close();
     }

@@ -1,5 +1,6 @@
 /** `-L`, `list` */
 import { Command, Option } from 'clipanion';
+import { list } from '../../query/list.js';
 import type { ListOptions } from '../../query/options.js';
 import { parsePorts } from '../parse.js';
 import { needFile } from './need-file.js';
@@ -28,7 +29,6 @@ export class ListCommand extends Command {
       showSnapshots: this.showSnapshots,
       showGaps: this.showGaps,
     };
-    const { list } = await import('../../query/list.js');
     const { exitCode } = await list(options, { stdout: process.stdout, stderr: process.stderr });
     return exitCode;
   }

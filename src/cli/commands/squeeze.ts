@@ -1,6 +1,8 @@
 /** `-S`, `squeeze` */
 import { Command, Option } from 'clipanion';
 import type { SqueezeResult } from '../../query/options.js';
+import { squeeze } from '../../query/squeeze.js';
+import { printLine } from '../print-line.js';
 import { needFile } from './need-file.js';
 
 export class SqueezeCommand extends Command {
@@ -12,12 +14,11 @@ export class SqueezeCommand extends Command {
 
   async execute(): Promise<number> {
     const file = needFile('-S', this.file);
-    const { squeeze } = await import('../../query/squeeze.js');
     const result = await squeeze({ file, ...(this.output !== undefined && { output: this.output }) });
-    for (const line of result.damage) process.stderr.write(`${line}\n`);
+    for (const line of result.damage) printLine(process.stderr, line);
     if (result.damage.length > 0 && this.output === undefined)
-      process.stderr.write(`${file}: left as it is; -o FILE squeezes what is readable\n`);
-    else process.stdout.write(`${summary(result)}\n`);
+      printLine(process.stderr, `${file}: left as it is; -o FILE squeezes what is readable`);
+    else printLine(process.stdout, summary(result));
     return result.exitCode;
   }
 }
@@ -25,8 +26,7 @@ export class SqueezeCommand extends Command {
 function summary(result: SqueezeResult): string {
   if (result.alreadySqueezed) return `${result.file}: squeezed already, left as it is`;
   const { file, connections, open, startUnseen, bytesBefore, bytesAfter } = result;
-  return (
-    `${file}: ${connections} connections (${open} without an end, ${startUnseen} without a start), ` +
-    `${bytesBefore} bytes before, ${bytesAfter} after`
-  );
+  // Nobody knows the size of a pipe.
+  const size = bytesBefore > 0 ? `${bytesBefore} bytes before, ${bytesAfter} after` : `${bytesAfter} bytes`;
+  return `${file}: ${connections} connections (${open} without an end, ${startUnseen} without a start), ${size}`;
 }

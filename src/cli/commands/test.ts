@@ -1,6 +1,8 @@
 /** `-T`, `test` */
 import { Command, Option } from 'clipanion';
+import { testFiles } from '../../query/check.js';
 import { ExitCode, report as failureText } from '../failure.js';
+import { printLine } from '../print-line.js';
 import { needFile } from './need-file.js';
 
 export class TestCommand extends Command {
@@ -13,12 +15,11 @@ export class TestCommand extends Command {
   async execute(): Promise<number> {
     const files = [...this.file, ...this.files];
     needFile('-T', files[0]);
-    const { testFiles } = await import('../../query/check.js');
     let sound = true;
-    for await (const report of testFiles(files)) {
+    for await (const report of testFiles(files, (line) => printLine(process.stderr, line))) {
       sound &&= report.sound;
-      if (report.failure === undefined) process.stdout.write(`${report.lines.join('\n')}\n`);
-      else process.stderr.write(failureText(report.failure, this.debug));
+      for (const line of report.lines) printLine(process.stdout, line);
+      if (report.failure !== undefined) process.stderr.write(failureText(report.failure, this.debug));
     }
     return sound ? ExitCode.done : ExitCode.failed;
   }
