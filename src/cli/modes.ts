@@ -237,6 +237,18 @@ export const modes: readonly ModeSpec[] = [
     examples: ['ctrecorder repair nat.ct -o nat-repaired.ct'],
   },
   {
+    word: 'tune',
+    summary: 'watch this gateway without recording, and say which -b, -B and sysctls fit it',
+    options: [
+      { name: 'for', value: 'TIME', help: 'how long to watch (default 60s); Ctrl-C ends it early' },
+      { letter: 'p', name: 'protocols', value: 'LIST', help: 'as of capture (default tcp)' },
+      { letter: 'b', name: 'rcvbuf', value: 'KIB', help: 'socket buffer while watching (default 65536)' },
+      { name: 'json', help: 'one JSON object (docs/json.md) instead of text' },
+      debug,
+    ],
+    examples: ['ctrecorder tune --for 5m -p all'],
+  },
+  {
     letter: 'h',
     word: 'help',
     summary: 'print this help',

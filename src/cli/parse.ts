@@ -13,6 +13,8 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
 };
 /** The longest delay of a timer in Node (2^31 - 1 ms); a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+/** SO_RCVBUF is an int in bytes, half of which the kernel gives away by doubling. */
+export const MAX_RCVBUF_KIB = 2 ** 20 - 1;
 const MAX_PORT = 65535;
 
 /** A whole number from `min` to `max`. `option` is how the user named it, as in "-b". */

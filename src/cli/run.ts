@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<CommandClass>>> = {
   squeeze: async () => (await import('./commands/squeeze.js')).SqueezeCommand,
   header: async () => (await import('./commands/header.js')).HeaderCommand,
   stats: async () => (await import('./commands/stats.js')).StatsCommand,
+  tune: async () => (await import('./commands/tune.js')).TuneCommand,
   repair: async () => (await import('./commands/repair.js')).RepairCommand,
 };
 

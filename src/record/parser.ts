@@ -36,7 +36,7 @@ export interface MessageTap {
  * Events in a block at the most. While a block is closed no message is taken, so the ring and the socket buffer must hold what
  * arrives meanwhile: blocks four times as large save 5 % of their bytes and stall four times as long.
  */
-const BLOCK_EVENTS = 16384;
+export const BLOCK_EVENTS = 16384;
 /**
  * The conntrack id is 4 bytes that do not compress and is not needed to pair a start with its end; timeout and use count are the
  * kernel's housekeeping.

@@ -1,7 +1,9 @@
-/** From what was seen on a gateway to the flags that fit it, each with its reason. */
+/** From what was seen on a gateway to the flags that fit it, each with its reason: the rule of docs/tuning.md. */
 import { EVENT_TRUESIZE_BYTES } from '../netlink/event-socket.js';
 import { type KernelFinding, kernelFindings } from '../netlink/kernel.js';
+import { BLOCK_SLOTS } from '../record/blocks.js';
 import { defaultRecorderOptions } from '../record/options.js';
+import { BLOCK_EVENTS } from '../record/parser.js';
 import { BUCKET_MS, type Sample } from './sample.js';
 
 export interface Rates {
@@ -37,13 +39,13 @@ export function adviseOn(sample: Sample, findings: readonly KernelFinding[] = ke
   const heldByBuffer = (expected * READER_STALL_MS) / 1000;
   // The kernel doubles what it is asked for.
   const rcvbufKiB = atLeast(defaultRecorderOptions.rcvbufKiB, (heldByBuffer * eventBufferBytes) / 2 / 1024);
-  const heldByRing = (expected * DISK_STALL_MS) / 1000;
-  const ringSlots = atLeast(defaultRecorderOptions.ringSlots, heldByRing);
+  const arriving = (expected * DISK_STALL_MS) / 1000;
+  const ringSlots = atLeast(defaultRecorderOptions.ringSlots, arriving - BLOCK_SLOTS * BLOCK_EVENTS);
   const capacity = Math.floor((2 * rcvbufKiB * 1024) / eventBufferBytes);
   const reasons = [
     `busiest ${BUCKET_MS} ms: ${count(rates.burst)} events/s; planned for ${HEADROOM} times that, ${count(expected)} events/s`,
-    `-b ${rcvbufKiB}: holds ${count(capacity)} events of ${eventBufferBytes} bytes; bridges ${READER_STALL_MS} ms without a reader, which needs ${count(heldByBuffer)}`,
-    `-B ${ringSlots}: bridges ${DISK_STALL_MS} ms without the disk, which needs ${count(heldByRing)} slots`,
+    `-b ${rcvbufKiB}: holds ${count(capacity)} events of ${count(eventBufferBytes)} bytes; bridges ${READER_STALL_MS} ms without a reader, which needs ${count(heldByBuffer)}`,
+    `-B ${ringSlots}: with ${BLOCK_SLOTS} blocks of ${count(BLOCK_EVENTS)} events it bridges ${count(DISK_STALL_MS)} ms without the disk, in which ${count(arriving)} come`,
   ];
   if (sample.lost > 0)
     reasons.unshift(`${sample.lost} events were lost while watching: watch again with a larger -b`);
@@ -54,7 +56,9 @@ function ratesOf({ buckets, starts, ends, others, durationMs }: Sample): Rates {
   const perSecond = 1000 / BUCKET_MS;
   const sorted = buckets.toSorted((a, b) => a - b);
   const at = (share: number) => (sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0) * perSecond;
-  const mean = durationMs === 0 ? 0 : Math.round(((starts + ends + others) * 1000) / durationMs);
+  // A stretch that was cut short counts as a whole one, here as in the others.
+  const watchedMs = Math.max(durationMs, buckets.length * BUCKET_MS);
+  const mean = watchedMs === 0 ? 0 : Math.round(((starts + ends + others) * 1000) / watchedMs);
   return { mean, p99: at(0.99), burst: at(1) };
 }
 

@@ -69,7 +69,7 @@ const refusals: readonly [line: string, message: RegExp][] = [
   ['-Lf x y', /^y: unexpected argument of list; name the log file with -f/],
   ['-Cs', /^-s in mode -C: not yet/],
   ['-La', /^-a in mode -L: not yet/],
-  ['record', /begin with -C, .*, stats, repair, -h, -V;/],
+  ['record', /begin with -C, .*, stats, repair, tune, -h, -V;/],
   ['stats -C', /^-C: a second mode after stats/],
   ['repair --json', /^--json: unknown option of repair/],
   ['-Ca -f x', /^-a in mode -C: not yet/],

@@ -4,6 +4,7 @@ import type { StartOptions } from '../../daemon/start.js';
 import { UsageError } from '../../errors.js';
 import { defaultRecorderOptions as defaults, type RecorderOptions } from '../../record/options.js';
 import {
+  MAX_RCVBUF_KIB,
   parseChoice,
   parseDuration,
   parseInteger,
@@ -13,8 +14,6 @@ import {
 } from '../parse.js';
 import { needFile } from './need-file.js';
 
-/** SO_RCVBUF is an int in bytes, half of which the kernel gives away by doubling. */
-const MAX_RCVBUF_KIB = 2 ** 20 - 1;
 /** 2 GiB of slots; one array holds no more than twice that. */
 const MAX_RING_SLOTS = 2 ** 22;
 const MAX_ROTATE_MINUTES = 366 * 24 * 60;
