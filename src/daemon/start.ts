@@ -39,7 +39,8 @@ export async function start(options: StartOptions, load = loadRecorder): Promise
   const { progressFd, replayFile, user, group } = recorder;
   if (progressFd !== undefined) needDescriptor('--progress-fd', progressFd);
   const adopted = adoptedPidFile();
-  closeInherited([progressFd, adopted]);
+  // A replay is no daemon, and its file may be such a descriptor: --replay <(zcat x.pcap.gz)
+  if (replayFile === undefined) closeInherited([progressFd, adopted]);
   const reducing = replayFile === undefined && (user !== undefined || group !== undefined);
   if (reducing) resolveIdentity(user, group); // an unknown name is refused here, not in the log of a daemon
   const pidFile = pidFileOf(options, adopted);

@@ -75,9 +75,9 @@ export class Pairer {
     for (let i4 = 0, i6 = 0; i4 < sorted4.length || i6 < sorted6.length; ) {
       const next4 = i4 < sorted4.length ? this.#open4.timeUs[sorted4[i4]] : Number.POSITIVE_INFINITY;
       const next6 = i6 < sorted6.length ? this.#open6.timeUs[sorted6[i6]] : Number.POSITIVE_INFINITY;
+      if (this.#out.count === this.#out.capacity) yield* this.flush();
       if (next4 <= next6) this.#giveUp(this.#open4, sorted4[i4++]);
       else this.#giveUp(this.#open6, sorted6[i6++]);
-      if (this.#out.count === this.#out.capacity) yield* this.flush();
     }
     yield* this.flush();
   }

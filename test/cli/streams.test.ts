@@ -117,6 +117,15 @@ for (const { name, file, connections } of logs) {
   });
 }
 
+test('a capture is replayed from a process substitution', () => {
+  const output = join(folder, 'replayed.ct');
+  const capture = 'test/fixtures/captures/demo.pcap';
+  const { code, stderr } = shell(`ctrecorder -C -f ${output} -p all --replay <(cat "$0")`, capture);
+  assert.equal(code, 0, stderr);
+  assert.match(ctrecorder(['-T', output]).stdout, /: sound, .* 462 records/);
+  rmSync(output);
+});
+
 test('other packers are named, with what to type', () => {
   const xz = join(folder, 'log.ct.xz');
   // The first bytes of any xz file; what packs it need not be installed.

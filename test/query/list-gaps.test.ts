@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { RecordKind } from '../../src/conntrack/batch.js';
 import { LogFileWriter } from '../../src/log/file-writer.js';
+import { squeeze } from '../../src/query/squeeze.js';
 import { batchOf, listText, temporaryDirectory, useZone } from './helpers.js';
 
 const TIME = 1_795_409_443_000_000;
@@ -75,4 +76,16 @@ test('with -s snapshots are starts, and JSON says which pairs span a gap', async
       ['connection', 53, true, false, true],
     ],
   );
+});
+
+test('squeezed, the file lists as it did with -s, gaps and all', async (t) => {
+  useZone(t, 'UTC');
+  const file = write(t);
+  const output = `${file}.squeezed`;
+  const { exitCode, connections, open, startUnseen } = await squeeze({ file, output });
+  assert.deepEqual([exitCode, connections, open, startUnseen], [0, 3, 2, 1]);
+  const expected = await listText(file, { noHeader: true, squeeze: true, showGaps: true });
+  const squeezed = await listText(output, { noHeader: true, showGaps: true });
+  assert.equal(squeezed.stdout, expected.stdout);
+  assert.equal(squeezed.stderr.replace(output, file), expected.stderr);
 });

@@ -213,6 +213,19 @@ for (const [name, steps, expected] of cases)
     assert.deepEqual(paired(steps), expected);
   });
 
+test('an output batch that a single row has filled is handed out before the open ones', () => {
+  const starts = [1, 2, 3, 4].map((timeUs) => ({ timeUs: timeUs * 10_000 }));
+  const steps = [...starts, { timeUs: 50_000, sport: 2 }, { kind: end, timeUs: 90_000, startUs: 80_000 }];
+  assert.deepEqual(paired(steps, 5), [
+    '1000 10000-<20000',
+    '1000 20000-<30000',
+    '1000 30000-<40000',
+    '1000 40000-<80000',
+    '1000 80000-90000',
+    '2 50000-?',
+  ]);
+});
+
 test('endpoints, zone and counters go with the connection', () => {
   const pairer = new Pairer(16);
   const key = {

@@ -79,6 +79,17 @@ test('a squeezed file of format 3 is left as it is', async (t) => {
   assert.deepEqual([statSync(file).ino, statSync(file).mtimeMs], [ino, mtimeMs]);
 });
 
+test('with -o a squeezed file is written once more', async (t) => {
+  useZone(t, 'UTC');
+  const directory = temporaryDirectory(t);
+  const [file, output] = [join(directory, 'a.ct'), join(directory, 'b.ct')];
+  copyFileSync(EVENTS, file);
+  await squeeze({ file });
+  const result = await squeeze({ file, output });
+  assert.deepEqual([result.file, result.alreadySqueezed, result.connections], [output, false, 8]);
+  assert.equal((await listText(output)).stdout, (await listText(file)).stdout);
+});
+
 test('refuses an existing output, the file itself under any name, a live file, and a pipe without output', async (t) => {
   const directory = temporaryDirectory(t);
   const file = join(directory, 'a.ct');
