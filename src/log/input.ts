@@ -8,6 +8,8 @@ const CHUNK_BYTES = 1024 * 1024;
 export interface ByteFeed {
   read(into: Uint8Array, at: number, length: number): number | Promise<number>;
   close(): void | Promise<void>;
+  /** The same bytes from a position on. */
+  again?(position: number): ByteFeed;
 }
 
 export class ByteInput {
@@ -41,6 +43,15 @@ export class ByteInput {
     await this.feed.close();
   }
 
+  /** The same bytes from here on, to be closed on its own; undefined when they can be read only once. */
+  again(): ByteInput | undefined {
+    const feed = this.feed.again?.(this.offset);
+    if (feed === undefined) return undefined;
+    const input = new ByteInput(feed);
+    input.offset = this.offset;
+    return input;
+  }
+
   #makeRoom(bytes: number): void {
     const larger =
       bytes + CHUNK_BYTES > this.buffer.length ? new Uint8Array(bytes + 2 * CHUNK_BYTES) : this.buffer;
@@ -71,6 +82,10 @@ export class FileFeed implements ByteFeed {
 
   close(): void {
     closeSync(this.#fd);
+  }
+
+  again(position: number): FileFeed {
+    return new FileFeed(this.path, position);
   }
 }
 

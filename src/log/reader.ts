@@ -89,8 +89,13 @@ class LogReader implements LogSource {
   async *items(selection: Selection = {}): AsyncGenerator<LogItem, void, void> {
     if (this.headerDamage !== undefined) yield { type: 'damage', damage: this.headerDamage };
     const { fromUs = 0, toUs = Number.POSITIVE_INFINITY } = selection;
+    const first = selection.openFirst ? this.input.again() : undefined;
+    if (first !== undefined) yield* this.#openFirst(first);
     const wants = (frame: ParsedFrame) =>
-      !isRecordBlock(frame.type) || (frame.maxTimeUs >= fromUs && frame.minTimeUs <= toUs);
+      !isRecordBlock(frame.type) ||
+      (frame.maxTimeUs >= fromUs &&
+        frame.minTimeUs <= toUs &&
+        (first === undefined || !this.#isOpenAtStart(frame)));
     let sequence = 0;
     for await (const block of scanBlocks(this.input, { wants, live: this.live })) {
       if (block.type === 'damage') {
@@ -110,6 +115,30 @@ class LogReader implements LogSource {
       if (item !== undefined) yield item;
     }
     if (!this.closed && !this.live) yield { type: 'damage', damage: notClosed(this.input.offset) };
+  }
+
+  /** The snapshot of the beginning, which a checkpoint ends. Damage is reported when the file is read on. */
+  async *#openFirst(input: ByteInput): AsyncGenerator<LogItem, void, void> {
+    const wants = (frame: ParsedFrame) => this.#isOpenAtStart(frame);
+    let sequence = 0;
+    try {
+      for await (const block of scanBlocks(input, { wants, live: this.live })) {
+        if (block.type === 'damage' || !wants(block.frame) || block.frame.sequence <= sequence) continue;
+        if (block.frame.type === BlockType.checkpoint) return;
+        sequence = block.frame.sequence;
+        const item = this.#decode(block);
+        if (item?.type === 'records') yield item;
+      }
+    } finally {
+      await input.close();
+    }
+  }
+
+  /** Rows of that snapshot, or the checkpoint behind it: no others are of that very microsecond. */
+  #isOpenAtStart({ type, minTimeUs, maxTimeUs }: ParsedFrame): boolean {
+    const { startUs } = this.header;
+    const isOfTable = type === BlockType.snapshot || type === BlockType.checkpoint;
+    return isOfTable && minTimeUs === startUs && maxTimeUs === startUs;
   }
 
   #decode(block: ScannedBlock): LogItem | undefined {

@@ -92,7 +92,7 @@ export function appendOpen(out: EventBatch, store: OpenStarts, entry: number, ga
   out.timeSource[row] = store.timeSource[entry];
   out.endUs[row] = store.endedBeforeUs[entry];
   out.flags[row] =
-    store.flags[entry] | RecordFlag.endUnseen | (store.gapsBefore[entry] === gaps ? 0 : RecordFlag.spansGap);
+    store.flags[entry] | RecordFlag.endUnseen | (store.epoch[entry] === gaps ? 0 : RecordFlag.spansGap);
   out.status[row] = store.status[entry];
   out.mark[row] = store.mark[entry];
   out.present |= Column.endUs | Column.status | Column.mark;
@@ -117,7 +117,7 @@ export function appendEnd(
     out.timeUs[row] = store.timeUs[entry];
     out.timeSource[row] = store.timeSource[entry];
     out.flags[row] =
-      batch.flags[from] | store.flags[entry] | (store.gapsBefore[entry] === gaps ? 0 : RecordFlag.spansGap);
+      batch.flags[from] | store.flags[entry] | (store.epoch[entry] === gaps ? 0 : RecordFlag.spansGap);
   } else {
     // The start is not in the file, but a kernel that keeps timestamps tells it with the end.
     const startUs = batch.startUs[from];

@@ -126,9 +126,9 @@ class Squeeze {
     const { header } = this.source;
     const origin = await readOrigin(header.file);
     const writer = LogFileWriter.create(this.#temporary, squeezedMeta(header, origin));
-    const pairer = header.squeezed ? undefined : new Pairer();
+    const pairer = header.squeezed ? undefined : new Pairer(header.startUs);
     let allRows = new Uint32Array(0);
-    for await (const item of this.source.items()) {
+    for await (const item of this.source.items({ openFirst: pairer !== undefined })) {
       if (item.type === 'records') {
         const { batch } = item;
         this.#lastUs = batch.timeUs[batch.count - 1];

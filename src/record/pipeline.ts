@@ -229,7 +229,8 @@ export class Pipeline {
       port.on('message', (event: WriterEvent) => {
         if (event.type === 'opened') {
           this.#log.info({ file: event.file }, `recording to ${event.file}`);
-          this.#table?.fileOpened(event.file, event.timeUs);
+          const { file: path, openedUs, afterSequence } = event;
+          this.#table?.fileOpened({ path, openedUs, afterSequence });
           resolve(event.file);
         } else if (event.type === 'closed')
           this.#log.info(

@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { Piscina } from 'piscina';
 import { oneLine } from '../cli/failure.js';
 import { RingMemory, RingState, STATE_WORD, TAIL_WORD } from '../ring/layout.js';
+import type { RecordedFile } from '../table/follow.js';
 import type { FromTable, TableTask, ToTable } from '../table/messages.js';
 
 /** After a loss the flood may go on: a dump in the middle of it helps nobody. */
@@ -20,7 +21,9 @@ export interface TableStageOptions extends Omit<TableTask, 'port'> {
 
 export class TableStage {
   #worker: { readonly port: MessagePort; readonly pool: Piscina } | undefined;
-  #file: { readonly path: string; readonly openedUs: number } | undefined;
+  #file: RecordedFile | undefined;
+  /** Number of the mark that the worker waits for. */
+  #mark = 0;
   #quiet: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -30,9 +33,9 @@ export class TableStage {
   ) {}
 
   /** The recording goes on in this file. */
-  fileOpened(path: string, openedUs: number): void {
-    this.#file = { path, openedUs };
-    if (this.#worker !== undefined) this.#tell({ type: 'file', path, openedUs });
+  fileOpened(file: RecordedFile): void {
+    this.#file = file;
+    if (this.#worker !== undefined) this.#tell({ type: 'file', file });
     this.#audit();
   }
 
@@ -42,8 +45,9 @@ export class TableStage {
     this.#quiet = setTimeout(() => this.#audit(), QUIET_AFTER_LOSS_MS).unref();
   }
 
+  /** Answers to marks of a worker that died are ignored. */
   marked(mark: number, sequence: number): void {
-    this.#tell({ type: 'marked', mark, sequence });
+    if (mark === this.#mark) this.#tell({ type: 'marked', sequence });
   }
 
   /** End it; what it has not handed over is not recorded. Before the writer is stopped. */
@@ -83,12 +87,13 @@ export class TableStage {
       void pool.destroy();
     });
     this.#worker = { port: port1, pool };
-    this.#tell({ type: 'file', ...this.#file! });
+    this.#mark++; // the mark of one before, if any, is not for this one
+    this.#tell({ type: 'file', file: this.#file! });
     return this.#worker;
   }
 
   #take(message: FromTable): void {
-    if (message.type === 'mark') this.options.mark(message.mark);
+    if (message.type === 'mark') this.options.mark(++this.#mark);
     else this.log[message.level](message.message);
   }
 
