@@ -28,7 +28,12 @@ export interface WriterTask {
 
 export type WriterEvent =
   /** A file was opened for recording: its live path, when (microseconds since the epoch), and the number of the last data block before. */
-  | { readonly type: 'opened'; readonly file: string; readonly openedUs: number; readonly afterSequence: number }
+  | {
+      readonly type: 'opened';
+      readonly file: string;
+      readonly openedUs: number;
+      readonly afterSequence: number;
+    }
   /** A file was closed and has its final path; `chain` is its last hash, hex: the anchor outside the file. */
   | { readonly type: 'closed'; readonly file: string; readonly chain: string }
   /** Everything before the flush message of this number is durable, up to the data block of this sequence. */

@@ -203,12 +203,7 @@ export class LogWriter {
   }
 
   /** A new live file, locked, its header and its name durable. Throws SystemFailure and leaves nothing behind. */
-  #begin(
-    finalPath: string,
-    timeUs: number,
-    openedUs: number,
-    previous: PreviousFile | undefined,
-  ): OpenFile {
+  #begin(finalPath: string, timeUs: number, openedUs: number, previous: PreviousFile | undefined): OpenFile {
     const { fs } = this;
     const path = finalPath + LIVE_SUFFIX;
     fs.makeDirectory(dirname(path));

@@ -183,8 +183,7 @@ export class TableKeeper {
     loadRowKey(open, batch, row);
     const startUs = batch.startUs[row];
     let entry = open.newest();
-    // An entry that began after the start that the log knows is another one of the same name.
-    if (entry !== NONE && startUs <= open.timeUs[entry] + START_TOLERANCE_US) {
+    if (entry !== NONE && isNoLater(startUs, open, entry)) {
       open.flags[entry] |= batch.flags[row] & RecordFlag.replied;
       open.status[entry] = batch.status[row];
       open.mark[entry] = batch.mark[row];
@@ -215,8 +214,9 @@ export class TableKeeper {
           open.loadKey(entry);
           const newest = open.newest();
           const askedUs = wallClockUs();
-          if (newest !== entry) open.endedBeforeUs[entry] = open.timeUs[newest]; // another one of the same name is there
-          else if (lookup.exists(origTupleOf(open))) open.lastSeenUs[entry] = askedUs;
+          if (newest !== entry)
+            open.endedBeforeUs[entry] = open.timeUs[newest]; // another one of the same name is there
+          else if (isThere(lookup, open, entry)) open.lastSeenUs[entry] = askedUs;
           else open.endedBeforeUs[entry] = wallClockUs();
           if (open.endedBeforeUs[entry] !== 0) gone++;
         });
@@ -265,4 +265,17 @@ export class TableKeeper {
   #storeOf(batch: EventBatch, row: number): OpenStarts {
     return this.#stores[batch.family[row] === AF_INET ? 0 : 1];
   }
+}
+
+/** Whether the entry whose key is loaded is in the table, and not another one with its tuple. */
+function isThere(lookup: EntryLookup, open: OpenStarts, entry: number): boolean {
+  const found = lookup.find(origTupleOf(open));
+  if (found === undefined) return false;
+  loadRowKey(open, found, 0);
+  return open.newest() === entry && isNoLater(found.startUs[0], open, entry);
+}
+
+/** An entry that began after the start that the log knows is another one of the same name; 0 = the kernel does not say. */
+function isNoLater(kernelStartUs: number, open: OpenStarts, entry: number): boolean {
+  return kernelStartUs <= open.timeUs[entry] + START_TOLERANCE_US;
 }

@@ -73,7 +73,8 @@ export class FilesCheck {
     for (const { index, start, end } of connectionsOf(file)) {
       listed[index]++;
       if (end === '-') listedOpen[index]++;
-      if (start === '-' && isComplete && !this.isOlder(index)) this.#find(file, index, 'is without its start');
+      if (start === '-' && isComplete && !this.isOlder(index))
+        this.#find(file, index, 'is without its start');
     }
     for (let index = 0; index < this.count; index++) {
       this.starts[index] += started[index];

@@ -21,7 +21,9 @@ const load: Churn = {
 };
 
 for (const timestamp of [0, 1] as const)
-  it(`audits under load lose, double and invent nothing (nf_conntrack_timestamp=${timestamp})`, { skip }, async () => {
+  it(`audits under load lose, double and invent nothing (nf_conntrack_timestamp=${timestamp})`, {
+    skip,
+  }, async () => {
     const release = raiseConntrackLimits(BASE + load.tuples + 10_000);
     try {
       await withFolder((folder) =>
@@ -46,7 +48,11 @@ for (const timestamp of [0, 1] as const)
           assert.doesNotMatch(recorder.stderr, /dropped|table worker/);
           const check = new FilesCheck(BASE + load.tuples, (index) => index < BASE);
           for (const file of files) await check.add(file, file === files[0]);
-          if (check.findings.length > 0 || check.derived > 0) { const { execSync } = await import('node:child_process'); execSync(`rm -rf /tmp/kept; cp -r ${folder} /tmp/kept`); (await import('node:fs')).writeFileSync('/tmp/kept/stderr', recorder.stderr); }
+          if (check.findings.length > 0 || check.derived > 0) {
+            const { execSync } = await import('node:child_process');
+            execSync(`rm -rf /tmp/kept; cp -r ${folder} /tmp/kept`);
+            (await import('node:fs')).writeFileSync('/tmp/kept/stderr', recorder.stderr);
+          }
           console.log(`${files.length} files, ${check.complete} complete`);
           assert.deepEqual(check.findings.slice(0, 10), [], `${check.findings.length} findings`);
           assert.equal(check.derived, 0);

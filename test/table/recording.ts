@@ -138,7 +138,9 @@ export interface ListedConnection {
 }
 
 const TIME = '(?:[\\d.]{10} [\\d:]{8}\\.\\d{6}|-\\s+-\\s+)';
-const CONNECTION = new RegExp(`^(${TIME}) (${TIME}) src=\\S+ dst=\\S+ src=\\S+ dst=(\\S+):(\\d+)(?: proto=\\S+)?$`);
+const CONNECTION = new RegExp(
+  `^(${TIME}) (${TIME}) src=\\S+ dst=\\S+ src=\\S+ dst=(\\S+):(\\d+)(?: proto=\\S+)?$`,
+);
 
 /** What `ctrecorder -L -s` says of a file. */
 export function* connectionsOf(file: string): Generator<ListedConnection> {
@@ -150,6 +152,10 @@ export function* connectionsOf(file: string): Generator<ListedConnection> {
     const match = CONNECTION.exec(line);
     if (match === null) throw new Error(`not a line of a listing: ${line}`);
     const [, start, end, address, port] = match;
-    yield { index: floodIndex(address, Number(port)), start: start.trim()[0] === '-' ? '-' : start, end: end.trim()[0] === '-' ? '-' : end };
+    yield {
+      index: floodIndex(address, Number(port)),
+      start: start.trim()[0] === '-' ? '-' : start,
+      end: end.trim()[0] === '-' ? '-' : end,
+    };
   }
 }
