@@ -168,15 +168,13 @@ test('a follower that comes late begins where its file begins', () =>
 
 test('after a write error the blocks of the given up file that stand again in the next are taken once', () =>
   inDirectory(async (directory) => {
-    let failing = false;
-    const fs = faultyFileSystem((operation) =>
-      operation === 'sync' && failing ? ((failing = false), 'EIO') : undefined,
-    );
+    let failures = 0;
+    const fs = faultyFileSystem((operation) => (operation === 'sync' && failures-- > 0 ? 'EIO' : undefined));
     const recording = new Recording(directory, fs);
     recording.tell();
     recording.write(1, 2);
     await recording.follower.advance(1);
-    failing = true;
+    failures = 1;
     recording.write(3, 4);
     recording.tell();
     recording.write(5);

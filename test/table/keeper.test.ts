@@ -45,6 +45,8 @@ class Bench {
   readonly #writer: LogWriter;
   readonly #consumer: RingConsumer;
   readonly #bytes = new Uint8Array(1 << 20);
+  readonly #kept: KeptRow[] = [];
+  #rotations = 0;
 
   constructor(
     directory: string,
@@ -54,7 +56,7 @@ class Bench {
     this.#consumer = new RingConsumer(ring);
     const mark = async () => {
       this.atMarks.shift()?.();
-      this.take(); // as the writer does before it answers
+      this.#write(); // as the real writer does before it answers
       return this.#stats[WriterStat.durableSequence];
     };
     const onSnapshot = () => {
@@ -86,26 +88,11 @@ class Bench {
     this.#record(RecordKind.end, indexes);
   }
 
-  /** What the keeper wrote since it was last asked; it goes into the log, as the real writer does it. */
+  /** What the keeper wrote since it was last asked. */
   take(): KeptRow[] {
-    const kept: KeptRow[] = [];
-    const batch = new EventBatch();
-    for (; this.#consumer.readable() > 0; this.#consumer.release(1)) {
-      const { ring, index } = this.#consumer;
-      const offset = ring.offsetOf(index);
-      this.#writer.append(ring.bytes, offset, NO_FILTER);
-      const frame = parseFrame(ring.bytes, offset);
-      assert.ok(typeof frame === 'object');
-      if (frame.type !== BlockType.snapshot) continue;
-      const from = offset + BLOCK_HEADER_BYTES;
-      decodeRecords(ring.bytes.slice(from, from + frame.storedBytes), frame.count, frame.minTimeUs, batch);
-      for (let row = 0; row < batch.count; row++) kept.push(keptRow(batch, row));
-    }
-    this.#writer.commit();
-    this.#taken.push(...kept);
-    return this.#taken.splice(0);
+    this.#write();
+    return this.#kept.splice(0);
   }
-  readonly #taken: KeptRow[] = [];
 
   async audit(): Promise<AuditResult & { rows: KeptRow[] }> {
     const result = await this.keeper.audit();
@@ -122,12 +109,28 @@ class Bench {
     await this.keeper.enterNewestFile();
     return this.take();
   }
-  #rotations = 0;
 
   close(): void {
     this.keeper.close();
     this.#writer.close();
     this.injector.close();
+  }
+
+  /** What the keeper hands over goes into the log. */
+  #write(): void {
+    const batch = new EventBatch();
+    for (; this.#consumer.readable() > 0; this.#consumer.release(1)) {
+      const { ring, index } = this.#consumer;
+      const offset = ring.offsetOf(index);
+      this.#writer.append(ring.bytes, offset, NO_FILTER);
+      const frame = parseFrame(ring.bytes, offset);
+      assert.ok(typeof frame === 'object');
+      if (frame.type !== BlockType.snapshot) continue;
+      const from = offset + BLOCK_HEADER_BYTES;
+      decodeRecords(ring.bytes.slice(from, from + frame.storedBytes), frame.count, frame.minTimeUs, batch);
+      for (let row = 0; row < batch.count; row++) this.#kept.push(keptRow(batch, row));
+    }
+    this.#writer.commit();
   }
 
   #record(kind: number, indexes: readonly number[]): void {
