@@ -2,6 +2,6 @@
 import type { TableTask } from '../src/table/messages.js';
 import { TableService } from '../src/table/service.js';
 
-export default async function keepTable(task: TableTask): Promise<void> {
-  await new TableService(task).run();
+export default function keepTable(task: TableTask): Promise<string> {
+  return new TableService(task).run();
 }

@@ -77,15 +77,16 @@ export class TableStage {
       idleTimeout: Number.POSITIVE_INFINITY,
     });
     const { mark: _, ...task } = this.options;
-    pool.run({ ...task, port: port2 } satisfies TableTask, { transferList: [port2] }).catch((error) => {
+    const died = (why: string) => {
       if (this.#stopped) return;
-      this.log.error(
-        `table worker: ${oneLine(error)}; the recording goes on, the next file begins with a new dump`,
-      );
+      this.log.error(`table worker: ${why}; the recording goes on, the next file begins with a new dump`);
       port1.close();
       this.#worker = undefined;
       void pool.destroy();
-    });
+    };
+    pool
+      .run({ ...task, port: port2 } satisfies TableTask, { transferList: [port2] })
+      .then(died, (error) => died(oneLine(error)));
     this.#worker = { port: port1, pool };
     this.#mark++; // the mark of one before, if any, is not for this one
     this.#tell({ type: 'file', file: this.#file! });

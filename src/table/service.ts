@@ -1,6 +1,7 @@
 /** The table worker: takes orders from the main thread one after another, and reads the log in small portions in between. */
 import { setPriority } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
+import { oneLine } from '../cli/failure.js';
 import { errnoCode, SystemFailure } from '../errors.js';
 import { WriterStat } from '../log/writer-stats.js';
 import { gettid } from '../netlink/libc.js';
@@ -49,13 +50,16 @@ export class TableService {
     this.#keeper = new TableKeeper({ protocols: task.protocols, mark, onSnapshot }, rows);
   }
 
-  /** Until told to stop. Rejects when the log can no longer be followed: then a new worker begins anew. */
-  async run(): Promise<void> {
+  /** Until told to stop, or until the log can no longer be followed: answers why, in a line, and a new worker begins anew. */
+  async run(): Promise<string> {
     becomeNice();
     const timer = setInterval(() => this.#catchUp(), CATCH_UP_EVERY_MS);
     this.#port.on('message', (message: ToTable) => this.#take(message));
     try {
       await this.#ended;
+      return '';
+    } catch (error) {
+      return oneLine(error); // here, because an error that crosses to another thread loses its class
     } finally {
       clearInterval(timer);
       this.#port.close();

@@ -44,11 +44,13 @@ export function saysTimes(recorder: ObservedProcess, pattern: RegExp, times: num
   return recorder.until(() => countOf(recorder, pattern) >= times, `${times} times ${pattern}`);
 }
 
-/** Ask for a new file and wait until it is there. */
+/** Have a new file. Names have seconds: within the second of the last one there can be none. */
 export async function rotate(recorder: ObservedProcess): Promise<void> {
-  const opened = countOf(recorder, /recording to/);
+  const opened = [...recorder.stderr.matchAll(/"time":(\d+).*recording to/g)];
+  const openedMs = Number(opened.at(-1)![1]);
+  await recorder.until(() => Math.floor(Date.now() / 1000) > Math.floor(openedMs / 1000), 'the next second');
   recorder.signal('SIGHUP');
-  await saysTimes(recorder, /recording to|not rotated/, opened + 1);
+  await saysTimes(recorder, /recording to/, opened.length + 1);
 }
 
 /** Stop well, and answer the finished files in their order. */
