@@ -21,8 +21,8 @@ export const RecordFlag = {
   /** A gap lies between start and end: the pair may be false. */
   spansGap: 16,
   /**
-   * No event said so: found by comparing the kernel's table with the log. `timeUs` is the latest possible time and `endUs` the
-   * earliest; a start whose time the kernel knew has that one.
+   * No event said so: found by comparing the kernel's table with the log. `timeUs` is when the table was looked at, the latest
+   * possible time, and `endUs` the earliest; of a start whose time the kernel knew `startUs` is that.
    */
   derived: 32,
 } as const;

@@ -8,6 +8,8 @@ const CHUNK_BYTES = 1024 * 1024;
 export interface ByteFeed {
   read(into: Uint8Array, at: number, length: number): number | Promise<number>;
   close(): void | Promise<void>;
+  /** The same bytes from a position on; undefined when they can be read only once. */
+  again?(position: number): ByteFeed | undefined;
 }
 
 export class ByteInput {
@@ -39,6 +41,15 @@ export class ByteInput {
 
   async close(): Promise<void> {
     await this.feed.close();
+  }
+
+  /** The same bytes from here on, to be closed on its own; undefined when they can be read only once. */
+  again(): ByteInput | undefined {
+    const feed = this.feed.again?.(this.offset);
+    if (feed === undefined) return undefined;
+    const input = new ByteInput(feed);
+    input.offset = this.offset;
+    return input;
   }
 
   #makeRoom(bytes: number): void {
@@ -79,6 +90,10 @@ export class FileFeed implements ByteFeed {
     if (this.#closed) return;
     this.#closed = true;
     closeSync(this.#fd);
+  }
+
+  again(position: number): FileFeed | undefined {
+    return this.#position === null ? undefined : new FileFeed(this.path, position, this.end);
   }
 }
 

@@ -27,8 +27,13 @@ export class LogReader implements LogSource {
 
   async *items(selection: Selection = {}): AsyncGenerator<LogItem, void, void> {
     const { fromUs = 0, toUs = Number.POSITIVE_INFINITY } = selection;
+    const first = selection.openFirst ? this.input.again() : undefined;
+    if (first !== undefined) yield* this.#openFirst(first);
     const wants = (frame: ParsedFrame) =>
-      !isRecordBlock(frame.type) || (frame.maxTimeUs >= fromUs && frame.minTimeUs <= toUs);
+      !isRecordBlock(frame.type) ||
+      (frame.maxTimeUs >= fromUs &&
+        frame.minTimeUs <= toUs &&
+        (first === undefined || !this.#isOpenAtStart(frame)));
     for await (const block of this.blocks(wants)) {
       if (block.type === 'damage') yield block;
       else if (wants(block.frame)) {
@@ -69,6 +74,30 @@ export class LogReader implements LogSource {
       if (isNew) yield block;
     }
     if (!this.closed && !this.live) yield { type: 'damage', damage: notClosed(this.input.offset) };
+  }
+
+  /** The snapshot of the beginning, which a checkpoint ends. Damage is reported when the file is read on. */
+  async *#openFirst(input: ByteInput): AsyncGenerator<LogItem, void, void> {
+    const wants = (frame: ParsedFrame) => this.#isOpenAtStart(frame);
+    let sequence = 0;
+    try {
+      for await (const block of scanBlocks(input, { wants, live: this.live })) {
+        if (block.type === 'damage' || !wants(block.frame) || block.frame.sequence <= sequence) continue;
+        if (block.frame.type === BlockType.checkpoint) return;
+        sequence = block.frame.sequence;
+        const item = this.#decode(block);
+        if (item?.type === 'records') yield item;
+      }
+    } finally {
+      await input.close();
+    }
+  }
+
+  /** Rows of that snapshot, or the checkpoint behind it: no others are of that very microsecond. */
+  #isOpenAtStart({ type, minTimeUs, maxTimeUs }: ParsedFrame): boolean {
+    const { startUs } = this.header;
+    const isOfTable = type === BlockType.snapshot || type === BlockType.checkpoint;
+    return isOfTable && minTimeUs === startUs && maxTimeUs === startUs;
   }
 
   #decode(block: ScannedBlock): LogItem | undefined {

@@ -48,6 +48,11 @@ export type LogItem =
 export interface Selection {
   readonly fromUs?: number;
   readonly toUs?: number;
+  /**
+   * The snapshot of what was open when the file was opened comes first; in the file it stands a moment after the events that
+   * followed. Not of a pipe, which can be read only once.
+   */
+  readonly openFirst?: boolean;
 }
 
 export interface LogSource {

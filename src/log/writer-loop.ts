@@ -43,6 +43,8 @@ export class WriterLoop {
       const blocks = blocksAhead(consumer, count);
       if (blocks > 0) this.#record(consumer, blocks);
       else if (count > 0) {
+        // What the keeper handed over before this belongs into the file that is open now.
+        while (hasSnapshots()) this.#record(this.snapshots!, 1);
         const message = consumer.ring.flagsOf(consumer.index);
         await this.#control(message, consumer.ring.timesUs[consumer.index]);
         consumer.release(1);

@@ -30,8 +30,13 @@ export interface WriterTask {
 export type WriterEvent =
   /** The thread has loaded its modules. */
   | { readonly type: 'up' }
-  /** A file was opened for recording: its live path, and the time that named it, microseconds since the epoch. */
-  | { readonly type: 'opened'; readonly file: string; readonly timeUs: number }
+  /** A file was opened for recording: its live path, when (microseconds since the epoch), and the number of the last data block before. */
+  | {
+      readonly type: 'opened';
+      readonly file: string;
+      readonly openedUs: number;
+      readonly afterSequence: number;
+    }
   /** A file was closed and has its final path; `chain` is its last hash, hex: the anchor outside the file. */
   | { readonly type: 'closed'; readonly file: string; readonly chain: string }
   /** Everything before the flush message of this number is durable, up to the data block of this sequence. */

@@ -27,8 +27,9 @@ interface OpenFile {
   readonly segment: Segment;
   /** What it is to be called when it is closed. */
   readonly finalPath: string;
-  /** The time that named it. */
+  /** The time that named it, and when it was opened: later when it stands in for one that was given up. */
   readonly timeUs: number;
+  readonly openedUs: number;
 }
 
 /** A file that gets nothing more but its end. */
@@ -74,7 +75,7 @@ export class LogWriter {
    */
   open(timeUs: number, earlier?: EarlierRecording): void {
     const name = fileName(this.template, timeUs);
-    this.#use(this.#beginNumbered(name, timeUs, earlier?.lastFile));
+    this.#use(this.#beginNumbered(name, timeUs, timeUs, earlier?.lastFile));
     if (earlier !== undefined && this.#options.live)
       this.#appendUnknown(GapCause.notRunning, earlier.seenUntilUs, timeUs);
     const { finalPath } = this.#current!;
@@ -184,7 +185,7 @@ export class LogWriter {
     const { bytes, chain } = current.segment.acknowledged;
     const previous = { file: basename(current.finalPath), acknowledgedBytes: bytes, chain: hex(chain) };
     const name = fileName(this.template, current.timeUs);
-    this.#use(this.#beginNumbered(name, current.timeUs, previous));
+    this.#use(this.#beginNumbered(name, current.timeUs, Date.now() * 1000, previous));
     this.#say(
       'warn',
       `${current.segment.file.path}: given up after an error, recording goes on in ${this.path}`,
@@ -196,16 +197,23 @@ export class LogWriter {
   #use(file: OpenFile): void {
     this.#current = file;
     this.stats[WriterStat.files]++;
-    this.stats[WriterStat.bytesWritten] += file.segment.acknowledged.bytes;
-    this.emit({ type: 'opened', file: file.segment.file.path, timeUs: file.timeUs });
+    const { segment, openedUs } = file;
+    this.stats[WriterStat.bytesWritten] += segment.acknowledged.bytes;
+    const afterSequence = this.stats[WriterStat.durableSequence];
+    this.emit({ type: 'opened', file: segment.file.path, openedUs, afterSequence });
   }
 
-  #beginNumbered(name: string, timeUs: number, previous: PreviousFile | undefined): OpenFile {
+  #beginNumbered(
+    name: string,
+    timeUs: number,
+    openedUs: number,
+    previous: PreviousFile | undefined,
+  ): OpenFile {
     for (let number = 0; ; number++) {
       const finalPath = numbered(name, number);
       if (this.#isTaken(finalPath)) continue;
       try {
-        return this.#begin(finalPath, timeUs, previous);
+        return this.#begin(finalPath, timeUs, openedUs, previous);
       } catch (error) {
         // Somebody else was faster.
         if (!(error instanceof SystemFailure && error.operation === 'create' && error.code === 'EEXIST'))
@@ -215,7 +223,7 @@ export class LogWriter {
   }
 
   /** A new live file, locked, its header and its name durable. Throws SystemFailure and leaves nothing behind. */
-  #begin(finalPath: string, timeUs: number, previous: PreviousFile | undefined): OpenFile {
+  #begin(finalPath: string, timeUs: number, openedUs: number, previous: PreviousFile | undefined): OpenFile {
     const { fs } = this;
     const path = finalPath + LIVE_SUFFIX;
     fs.makeDirectory(dirname(path));
@@ -223,10 +231,10 @@ export class LogWriter {
     try {
       if (!fs.lock(file))
         throw new SystemFailure('lock', 'EAGAIN', `${path}: is locked by another program`, file);
-      const segment = Segment.begin(fs, file, fileMeta(this.#options, timeUs, previous));
+      const segment = Segment.begin(fs, file, fileMeta(this.#options, openedUs, previous));
       this.#timed(() => segment.commit());
       fs.syncDirectory(dirname(path));
-      return { segment, finalPath, timeUs };
+      return { segment, finalPath, timeUs, openedUs };
     } catch (error) {
       attemptAll(
         () => fs.remove(path),
@@ -312,7 +320,7 @@ export class LogWriter {
       if (name === fileName(this.template, current.timeUs))
         obstacle = 'the template gives the same name again';
       else if (this.#isTaken(name)) obstacle = 'a file of that name is there already';
-      else return this.#begin(name, timeUs, previous);
+      else return this.#begin(name, timeUs, timeUs, previous);
     } catch (error) {
       if (!(error instanceof SystemFailure)) throw error;
       obstacle = error.message;

@@ -10,7 +10,7 @@ import {
   SOCK_NONBLOCK,
   SOCK_RAW,
 } from './constants.js';
-import { bindNetlink, closeDescriptor, openSocket, receiveNetlink, sendNetlink } from './libc.js';
+import { bindNetlink, closeDescriptor, errnoName, openSocket, receiveNetlink, sendNetlink } from './libc.js';
 
 /** A nonblocking netlink socket to the netfilter subsystems. EPROTONOSUPPORT when the kernel has none. */
 export function openNetfilterSocket(): number {
@@ -26,6 +26,13 @@ export function openNetfilterSocket(): number {
     const what = 'open netlink socket: this kernel has no nfnetlink (load the module nf_conntrack_netlink)';
     throw new SystemFailure('open netlink socket', 'EPROTONOSUPPORT', what, { cause: error });
   }
+}
+
+/** What the kernel answered with NLMSG_ERROR. */
+export function refusal(operation: string, errno: number): SystemFailure {
+  const code = errnoName(errno);
+  const why = code === 'EPERM' ? 'not permitted; needs the capability CAP_NET_ADMIN (run as root)' : code;
+  return new SystemFailure(operation, code, `${operation}: ${why}`);
 }
 
 /**

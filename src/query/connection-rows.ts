@@ -75,7 +75,7 @@ export function appendOpen(out: EventBatch, store: OpenStarts, entry: number, ga
   out.timeSource[row] = store.timeSource[entry];
   out.endUs[row] = store.endedBeforeUs[entry];
   out.flags[row] =
-    store.flags[entry] | RecordFlag.endUnseen | (store.gapsBefore[entry] === gaps ? 0 : RecordFlag.spansGap);
+    store.flags[entry] | RecordFlag.endUnseen | (store.epoch[entry] === gaps ? 0 : RecordFlag.spansGap);
   out.status[row] = store.status[entry];
   out.mark[row] = store.mark[entry];
   out.present |= Column.endUs | Column.status | Column.mark;
@@ -100,7 +100,7 @@ export function appendEnd(
   if (entry >= 0) {
     out.timeUs[row] = store.timeUs[entry];
     out.timeSource[row] = store.timeSource[entry];
-    out.flags[row] |= store.flags[entry] | (store.gapsBefore[entry] === gaps ? 0 : RecordFlag.spansGap);
+    out.flags[row] |= store.flags[entry] | (store.epoch[entry] === gaps ? 0 : RecordFlag.spansGap);
   } else {
     out.timeUs[row] = batch.timeUs[from];
     out.timeSource[row] = batch.timeSource[from];

@@ -54,13 +54,13 @@ class Listing {
     this.#lines = new LineWriter(zone, header.protocols === 'all' || header.protocols.length !== 1);
     this.#json = new JsonWriter(header.file);
     this.#times = new TimeWriter(zone);
-    this.#pairer = options.squeeze && !header.squeezed ? new Pairer() : undefined;
+    this.#pairer = options.squeeze && !header.squeezed ? new Pairer(header.startUs) : undefined;
   }
 
   async run(source: LogSource): Promise<void> {
     let failure: unknown;
     try {
-      for await (const item of source.items()) {
+      for await (const item of source.items({ openFirst: this.#pairer !== undefined })) {
         await this.#take(item);
         if (this.output.closed) return;
       }

@@ -1,6 +1,6 @@
 /**
  * The starts whose end has not come yet, by key: a pool of typed arrays with hash chains, newest start first. Memory grows with
- * the connections open at once, never with the length of the log.
+ * the connections open at once, never with the length of the log. Used for pairing and by the table keeper.
  */
 const INITIAL_CAPACITY = 4096;
 const NONE = -1;
@@ -11,13 +11,14 @@ export class OpenStarts {
   /** Start of each entry, and the kernel's start time of it (0 = none), in microseconds. */
   timeUs = new Float64Array(INITIAL_CAPACITY);
   kernelStartUs = new Float64Array(INITIAL_CAPACITY);
-  /** Latest possible end when a newer start of the same key was seen; 0 = none. */
+  /** Latest possible end when a newer start of the same key was seen, or the keeper found it gone; 0 = none. */
   endedBeforeUs = new Float64Array(INITIAL_CAPACITY);
-  /** RecordFlag bits, TimeSource, 1 for a snapshot, and the number of gaps seen before it. */
+  /** RecordFlag bits, TimeSource, and 1 for what only the kernel's table has told so far. */
   flags = new Uint8Array(INITIAL_CAPACITY);
   timeSource = new Uint8Array(INITIAL_CAPACITY);
-  isSnapshot = new Uint8Array(INITIAL_CAPACITY);
-  gapsBefore = new Uint32Array(INITIAL_CAPACITY);
+  fromTable = new Uint8Array(INITIAL_CAPACITY);
+  /** Number of gaps seen before it; the keeper counts its audits here. */
+  epoch = new Uint32Array(INITIAL_CAPACITY);
   status = new Uint32Array(INITIAL_CAPACITY);
   mark = new Uint32Array(INITIAL_CAPACITY);
   /** When the entry was last known to be open; for the table keeper. */
@@ -144,8 +145,8 @@ export class OpenStarts {
     this.endedBeforeUs = copied(new Float64Array(capacity), this.endedBeforeUs);
     this.flags = copied(new Uint8Array(capacity), this.flags);
     this.timeSource = copied(new Uint8Array(capacity), this.timeSource);
-    this.isSnapshot = copied(new Uint8Array(capacity), this.isSnapshot);
-    this.gapsBefore = copied(new Uint32Array(capacity), this.gapsBefore);
+    this.fromTable = copied(new Uint8Array(capacity), this.fromTable);
+    this.epoch = copied(new Uint32Array(capacity), this.epoch);
     this.status = copied(new Uint32Array(capacity), this.status);
     this.mark = copied(new Uint32Array(capacity), this.mark);
     this.lastSeenUs = copied(new Float64Array(capacity), this.lastSeenUs);

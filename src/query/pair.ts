@@ -10,7 +10,8 @@
  * - A gap between start and end flags the pair.
  * - What the recorder found by comparing table and log (RecordFlag.derived) starts and ends connections too; such an end only says
  *   that it came before a time. These rows and snapshots are written beside the events, so the end of a connection may stand a
- *   moment before them: it gets its start from them then.
+ *   moment before them: it gets its start from them then. A look at the table from before the file was opened says nothing in
+ *   it: what was open then is in the file's own snapshot.
  *
  * Order of the result: by end as recorded, and after the last record those still open, by start.
  */
@@ -20,8 +21,8 @@ import { OpenStarts } from './open-starts.js';
 
 /** The event time of a start and the kernel's start time of the same entry differ by tens of microseconds. */
 export const START_TOLERANCE_US = 5000;
-/** Ends without a start that are remembered for a row that comes late: some seconds of them, in a file without snapshots. */
-const MAX_UNSTARTED = 65_536;
+/** Ends without a start that are remembered for a row that comes late: as many as a large table has entries. */
+const MAX_UNSTARTED = 1 << 20;
 /** Unended starts kept for one key: more than two are already the sign of lost ends. */
 const MAX_OPEN_PER_KEY = 4;
 const NONE = -1;
@@ -38,7 +39,11 @@ export class Pairer {
   endUnseenCount = 0;
   startUnseenCount = 0;
 
-  constructor(outputCapacity?: number) {
+  /** `openedUs`: when the file was opened, microseconds since the epoch. */
+  constructor(
+    readonly openedUs = 0,
+    outputCapacity?: number,
+  ) {
     this.#out = new EventBatch(outputCapacity);
   }
 
@@ -86,16 +91,18 @@ export class Pairer {
     const store = batch.family[row] === AF_INET ? this.#open4 : this.#open6;
     loadRowKey(store, batch, row);
     const isSnapshot = batch.kind[row] === RecordKind.snapshot;
+    const isFromTable = isSnapshot || (batch.flags[row] & RecordFlag.derived) !== 0;
     const kernelStartUs = batch.startUs[row];
-    const timeUs = isSnapshot && kernelStartUs > 0 ? kernelStartUs : batch.timeUs[row];
-    const isDerived = (batch.flags[row] & RecordFlag.derived) !== 0;
-    if ((isSnapshot || isDerived) && this.#isLate(batch, row, store, timeUs)) return;
+    const timeUs = isFromTable && kernelStartUs > 0 ? kernelStartUs : batch.timeUs[row];
+    if (isFromTable && (batch.timeUs[row] < this.openedUs || this.#isLate(batch, row, store, timeUs))) return;
     let entry = store.newest();
     if (entry !== NONE) {
       const sameStart = sameOrUnknown(store.kernelStartUs[entry], kernelStartUs);
-      if ((isSnapshot || isDerived) && sameStart) return;
+      if (isFromTable && sameStart) return;
       // A start that the dump overtook: the same connection, now with its start.
-      const upgrades = sameStart && store.isSnapshot[entry] === 1 && timeUs <= store.timeUs[entry];
+      const toleranceUs = store.flags[entry] & RecordFlag.startUnseen ? 0 : START_TOLERANCE_US;
+      const upgrades =
+        sameStart && store.fromTable[entry] === 1 && timeUs <= store.timeUs[entry] + toleranceUs;
       if (!upgrades) {
         store.endedBeforeUs[entry] = timeUs;
         this.#limitOpen(store, entry);
@@ -105,10 +112,12 @@ export class Pairer {
     store.timeUs[entry] = timeUs;
     store.kernelStartUs[entry] = kernelStartUs;
     store.endedBeforeUs[entry] = 0;
-    store.flags[entry] = batch.flags[row] | (isSnapshot && kernelStartUs === 0 ? RecordFlag.startUnseen : 0);
+    store.flags[entry] =
+      (batch.flags[row] & ~RecordFlag.derived) |
+      (isFromTable && kernelStartUs === 0 ? RecordFlag.startUnseen : 0);
     store.timeSource[entry] = batch.timeSource[row];
-    store.isSnapshot[entry] = isSnapshot ? 1 : 0;
-    store.gapsBefore[entry] = this.#gaps;
+    store.fromTable[entry] = isFromTable ? 1 : 0;
+    store.epoch[entry] = this.#gaps;
     store.status[entry] = batch.status[row];
     store.mark[entry] = batch.mark[row];
   }
@@ -144,7 +153,12 @@ export class Pairer {
   /** An end that nobody saw: after `endUs`, when the connection was last known to be open, and before the row's time. */
   #endUnseen(store: OpenStarts, newest: number, batch: EventBatch, row: number): void {
     let entry = newest;
-    while (entry !== NONE && store.timeUs[entry] > batch.endUs[row]) entry = store.older(entry);
+    while (
+      entry !== NONE &&
+      store.timeUs[entry] > batch.endUs[row] &&
+      (store.flags[entry] & RecordFlag.startUnseen) === 0
+    )
+      entry = store.older(entry);
     if (entry === NONE) return; // its start is not in the file either: nothing is known but that it was
     this.#giveUpOlder(store, store.older(entry), store.timeUs[entry]);
     store.endedBeforeUs[entry] = batch.timeUs[row];
@@ -166,15 +180,15 @@ export class Pairer {
     if (unstarted.count === 0) return false;
     unstarted.key.set(key);
     const entry = unstarted.newest();
-    if (entry === NONE || unstarted.timeUs[entry] < batch.timeUs[row]) return false;
+    if (entry === NONE) return false;
+    // Every end in the file is behind what was open at its beginning.
+    if (batch.timeUs[row] !== this.openedUs && unstarted.timeUs[entry] < batch.timeUs[row]) return false;
     const outRow = unstarted.lastSeenUs[entry] - 1;
-    const isStartKnown = batch.kind[row] === RecordKind.start || batch.startUs[row] > 0;
-    if (outRow >= 0 && isStartKnown && this.#out.flags[outRow] & RecordFlag.startUnseen) {
+    if (outRow >= 0 && batch.startUs[row] > 0 && this.#out.flags[outRow] & RecordFlag.startUnseen) {
       this.#out.timeUs[outRow] = startUs;
       this.#out.timeSource[outRow] = batch.timeSource[row];
-      this.#out.flags[outRow] =
-        (this.#out.flags[outRow] & ~RecordFlag.startUnseen) | (batch.flags[row] & RecordFlag.startUnseen);
-      if ((batch.flags[row] & RecordFlag.startUnseen) === 0) this.startUnseenCount--;
+      this.#out.flags[outRow] &= ~RecordFlag.startUnseen;
+      this.startUnseenCount--;
     }
     unstarted.remove(entry);
     return true;
@@ -230,10 +244,10 @@ function findKernelStart(store: OpenStarts, newest: number, kernelStartUs: numbe
   return found;
 }
 
-/** A start that carries no time of the kernel was stamped when it was received, and a snapshot when the table was read. */
+/** A start that carries no time of the kernel was stamped when it was received, one from the table when that was read. */
 function mayBeLate(store: OpenStarts, entry: number): boolean {
   const source = store.timeSource[entry];
-  if (store.isSnapshot[entry] === 1) return store.kernelStartUs[entry] === 0;
+  if (store.fromTable[entry] === 1) return store.kernelStartUs[entry] === 0;
   return source !== TimeSource.event && source !== TimeSource.entry;
 }
 

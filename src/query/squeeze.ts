@@ -109,9 +109,9 @@ class Squeeze {
   async #write(): Promise<void> {
     const { header } = this.source;
     const writer = LogFileWriter.create(this.#temporary, await standInMeta(header, true));
-    const pairer = header.squeezed ? undefined : new Pairer();
+    const pairer = header.squeezed ? undefined : new Pairer(header.startUs);
     let allRows = new Uint32Array(0);
-    for await (const item of this.source.items()) {
+    for await (const item of this.source.items({ openFirst: pairer !== undefined })) {
       if (item.type === 'records') {
         const { batch } = item;
         if (batch.count > 0) this.#lastUs = batch.timeUs[batch.count - 1];

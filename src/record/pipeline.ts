@@ -276,12 +276,14 @@ export class Pipeline {
 
   #hear(event: WriterEvent): void {
     switch (event.type) {
-      case 'opened':
-        this.#liveFile = event.file;
-        this.#log.info({ file: event.file }, `recording to ${event.file}`);
-        this.#table?.fileOpened(event.file, event.timeUs);
-        this.#firstFileOpened(event.file);
+      case 'opened': {
+        const { file: path, openedUs, afterSequence } = event;
+        this.#liveFile = path;
+        this.#log.info({ file: path }, `recording to ${path}`);
+        this.#table?.fileOpened({ path, openedUs, afterSequence });
+        this.#firstFileOpened(path);
         break;
+      }
       case 'closed':
         this.#log.info(
           { file: event.file, chain: event.chain },

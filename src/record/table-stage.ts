@@ -6,6 +6,7 @@
 import type { Logger } from 'pino';
 import { oneLine } from '../cli/failure.js';
 import { RingMemory, RingState, STATE_WORD, TAIL_WORD } from '../ring/layout.js';
+import type { RecordedFile } from '../table/follow.js';
 import type { FromTable, TableTask, ToTable } from '../table/messages.js';
 import { Stage } from './stage.js';
 
@@ -19,7 +20,9 @@ export interface TableStageOptions extends Omit<TableTask, 'port'> {
 
 export class TableStage {
   #worker: Stage<FromTable> | undefined;
-  #file: { readonly path: string; readonly openedUs: number } | undefined;
+  #file: RecordedFile | undefined;
+  /** Number of the mark that the worker waits for. */
+  #mark = 0;
   #quiet: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -29,9 +32,9 @@ export class TableStage {
   ) {}
 
   /** The recording goes on in this file. */
-  fileOpened(path: string, openedUs: number): void {
-    this.#file = { path, openedUs };
-    if (this.#worker !== undefined) this.#tell({ type: 'file', path, openedUs });
+  fileOpened(file: RecordedFile): void {
+    this.#file = file;
+    if (this.#worker !== undefined) this.#tell({ type: 'file', file });
     this.#audit();
   }
 
@@ -41,8 +44,9 @@ export class TableStage {
     this.#quiet = setTimeout(() => this.#audit(), QUIET_AFTER_LOSS_MS).unref();
   }
 
+  /** Answers to marks of a worker that died are ignored. */
   marked(mark: number, sequence: number): void {
-    this.#tell({ type: 'marked', mark, sequence });
+    if (mark === this.#mark) this.#tell({ type: 'marked', sequence });
   }
 
   /** End it; what it has not handed over is not recorded. Before the writer is stopped. */
@@ -77,12 +81,13 @@ export class TableStage {
       this.#worker = undefined;
       void worker.end();
     });
-    worker.tell({ type: 'file', ...this.#file! });
+    this.#mark++; // the mark of one before, if any, is not for this one
+    worker.tell({ type: 'file', file: this.#file! } satisfies ToTable);
     return worker;
   }
 
   #take(message: FromTable): void {
-    if (message.type === 'mark') this.options.mark(message.mark);
+    if (message.type === 'mark') this.options.mark(++this.#mark);
     else if (message.type === 'log') this.log[message.level](message.message);
   }
 

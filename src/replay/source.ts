@@ -1,5 +1,5 @@
 /** A capture as a source of messages, in place of the kernel. Main thread; waits while the ring is full. */
-import { statSync } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DamageError, errnoCode, SystemFailure } from '../errors.js';
 import { type ByteFeed, ByteInput, FileFeed, StreamFeed } from '../log/input.js';
@@ -180,6 +180,8 @@ export class ReplaySource implements MessageSource {
 
 function openFeed(file: string): ByteFeed {
   if (file === '-' || file === '/dev/stdin') return new StreamFeed(process.stdin);
+  // What a shell makes of <(COMMAND): open already, and may be slow.
+  if (/^\/(dev|proc\/self)\/fd\/\d+$/.test(file)) return new StreamFeed(createReadStream(file));
   // To open a named pipe would wait for its other end, deaf to signals.
   const found = statSync(file, { throwIfNoEntry: false });
   if (found !== undefined && !found.isFile()) {

@@ -5,7 +5,7 @@
 
 import type { EventBatch } from '../conntrack/batch.js';
 import { type DecodeCounters, decodeEntry } from '../conntrack/decode.js';
-import { errnoCode, SystemFailure } from '../errors.js';
+import { errnoCode } from '../errors.js';
 import {
   IPCTNL_MSG_CT_GET,
   NFNL_SUBSYS_CTNETLINK,
@@ -17,12 +17,11 @@ import {
 import {
   bindNetlink,
   closeDescriptor,
-  errnoName,
   receiveNetlink,
   sendNetlink,
   sleepMicroseconds,
 } from '../netlink/libc.js';
-import { openNetfilterSocket } from '../netlink/netfilter.js';
+import { openNetfilterSocket, refusal } from '../netlink/netfilter.js';
 
 /** A dump's datagrams never exceed 32,448 bytes (measured); with a larger buffer the kernel makes larger ones. */
 const BUFFER_BYTES = 32 * 1024;
@@ -31,6 +30,7 @@ const NFGENMSG_BYTES = 4;
 /** The kernel answers a dump's recv at once; this long it may be kept from that by a flush. */
 const ANSWER_MS_MAX = 10_000;
 const SEQUENCE = 1;
+const OPERATION = 'dump conntrack table';
 
 /** Takes entries, borrowed until it returns; rows have kind snapshot. */
 export type TakeEntries = (batch: EventBatch) => void;
@@ -48,7 +48,7 @@ export function dumpTable(
   const fd = openNetfilterSocket();
   try {
     bindNetlink(fd);
-    sendNetlink(fd, dumpRequest(), 'dump conntrack table');
+    sendNetlink(fd, dumpRequest(), OPERATION);
     const bytes = new Uint8Array(BUFFER_BYTES);
     const view = new DataView(bytes.buffer);
     for (;;) {
@@ -61,7 +61,7 @@ export function dumpTable(
           flush(batch, take);
           return;
         }
-        if (type === NLMSG_ERROR) throw refused(-view.getInt32(at + HEADER_BYTES, true));
+        if (type === NLMSG_ERROR) throw refusal(OPERATION, -view.getInt32(at + HEADER_BYTES, true));
         if (batch.count === batch.capacity) flush(batch, take);
         decodeEntry(bytes, at, at + messageBytes, timeUs, batch, counters);
         at += (messageBytes + 3) & ~3;
@@ -81,7 +81,7 @@ function receive(fd: number, bytes: Uint8Array): number {
   const deadlineMs = performance.now() + ANSWER_MS_MAX;
   for (;;) {
     try {
-      return receiveNetlink(fd, bytes, 'dump conntrack table');
+      return receiveNetlink(fd, bytes, OPERATION);
     } catch (error) {
       if (errnoCode(error) !== 'EAGAIN' || performance.now() > deadlineMs) throw error;
       sleepMicroseconds(1000);
@@ -96,9 +96,4 @@ function dumpRequest(): Uint8Array {
   request.setUint16(6, NLM_F_REQUEST | NLM_F_DUMP, true);
   request.setUint32(8, SEQUENCE, true);
   return new Uint8Array(request.buffer); // nfgenmsg of zeros: every family
-}
-
-function refused(errno: number): SystemFailure {
-  const code = errnoName(errno);
-  return new SystemFailure('dump conntrack table', code, `dump conntrack table: ${code}`);
 }

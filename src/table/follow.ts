@@ -1,80 +1,111 @@
 /**
- * Reads the files of a running recording as they grow, each block once, in the order of their numbers: also across a rotation,
- * and across a file that was given up after a write error (what the next one holds again is known by its number).
+ * Reads the files of a running recording as they grow, each data block once, in the order of their numbers: also across rotations,
+ * and across a file that was given up after a write error (what it held beyond its last durable block the next one has again).
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { EventBatch } from '../conntrack/batch.js';
 import { DamageError } from '../errors.js';
 import { decodeRecords } from '../log/decode.js';
-import { FILE_PREAMBLE_BYTES, isDataBlock, isRecordBlock, LIVE_SUFFIX } from '../log/format.js';
+import { BlockType, FILE_PREAMBLE_BYTES, isDataBlock, LIVE_SUFFIX } from '../log/format.js';
 import { type ByteFeed, ByteInput } from '../log/input.js';
 import { scanBlocks } from '../log/scan.js';
 
-export type TakeRows = (batch: EventBatch) => void;
+/** A file of the recording. */
+export interface RecordedFile {
+  /** Its live name. */
+  readonly path: string;
+  /** Microseconds since the epoch. */
+  readonly openedUs: number;
+  /** Number of the last data block before it; 0 = none. */
+  readonly afterSequence: number;
+}
+
+export interface FollowerHooks {
+  /** Rows of an events block, borrowed until it returns. */
+  readonly take: (batch: EventBatch) => void;
+  /** Everything before this file, the newest, has been taken, and nothing of it. Not called for the first. */
+  readonly enter: (file: RecordedFile) => void;
+}
 
 export class LogFollower {
   /** Files to read, the current one first; each is open. */
   readonly #files: GrowingFile[] = [];
   readonly #batch = new EventBatch();
-  readonly #take: TakeRows;
-  /** Number of the last block taken; 0 = none. */
+  /** Number of the last data block taken; 0 = none. */
   sequence = 0;
 
-  /** `take` gets the rows of every record block; the batch is borrowed until it returns. */
-  constructor(take: TakeRows) {
-    this.#take = take;
+  constructor(readonly hooks: FollowerHooks) {}
+
+  /** The recording goes on in this file. Throws a Node error when it cannot be opened. */
+  addFile(file: RecordedFile): void {
+    if (this.#files.length === 0) this.sequence = file.afterSequence;
+    this.#files.push(new GrowingFile(file));
   }
 
-  /** The recording goes on in this file. Throws SystemFailure or a Node error when it cannot be opened. */
-  addFile(path: string): void {
-    this.#files.push(new GrowingFile(path));
+  /** Take everything before the newest file. Rejects with DamageError when it is not all there. */
+  async enterNewest(): Promise<void> {
+    while (this.#files.length > 1) await this.#enterNext();
   }
 
-  /** Whether files wait behind the current one. */
-  get hasNewerFile(): boolean {
-    return this.#files.length > 1;
-  }
-
-  /** Read the current file to its end and go to the next one, which is there. */
-  async enterNextFile(): Promise<void> {
-    await this.#read(Number.POSITIVE_INFINITY);
-    this.#files.shift()!.close();
-  }
-
-  /** Read up to the block of this number, which is durable. */
+  /** Take everything up to the block of this number, which is durable. Rejects with DamageError when it is not all there. */
   async advance(sequence: number): Promise<void> {
-    while (!(await this.#read(sequence))) {
-      if (!this.hasNewerFile)
-        throw new DamageError('bad-sequence', '', 0, `block ${sequence} is in no file that is known`);
-      this.#files.shift()!.close();
-    }
+    while (this.#files.length > 1 && this.#files[1].file.afterSequence < sequence) await this.#enterNext();
+    await this.#readAll(sequence);
+  }
+
+  /** Take what the current file has up to the block of this number; the rest may be in a file that is not known yet. */
+  async follow(sequence: number): Promise<void> {
+    if (this.#files.length > 1) await this.advance(sequence);
+    else await this.#read(sequence);
   }
 
   close(): void {
     for (const file of this.#files.splice(0)) file.close();
   }
 
+  async #enterNext(): Promise<void> {
+    const { file } = this.#files[1];
+    await this.#readAll(file.afterSequence);
+    this.#files.shift()!.close();
+    if (this.#files.length === 1) this.hooks.enter(file);
+  }
+
+  async #readAll(sequence: number): Promise<void> {
+    if (await this.#read(sequence)) return;
+    const { file, position } = this.#files[0];
+    throw missing(file.path, position, sequence);
+  }
+
   /** True when the block of this number has been taken. */
   async #read(untilSequence: number): Promise<boolean> {
     if (this.sequence >= untilSequence) return true;
-    const [file] = this.#files;
-    const input = file.input();
+    const [growing] = this.#files;
+    const input = growing.input();
     for await (const item of scanBlocks(input, { live: true })) {
-      file.position = input.offset;
-      if (item.type === 'damage') continue; // behind what is acknowledged: the next file has it again
+      growing.position = input.offset;
+      if (item.type === 'damage') continue; // what it held is missed by its number
       const { frame, payload } = item;
       if (!isDataBlock(frame.type) || frame.sequence <= this.sequence) continue;
-      if (this.sequence !== 0 && frame.sequence !== this.sequence + 1)
-        throw new DamageError('bad-sequence', file.path, item.offsetBytes, 'blocks are missing');
+      if (frame.sequence !== this.sequence + 1)
+        throw missing(growing.file.path, item.offsetBytes, this.sequence + 1);
       this.sequence = frame.sequence;
-      if (isRecordBlock(frame.type)) {
+      if (frame.type === BlockType.events) {
         decodeRecords(payload, frame.count, frame.minTimeUs, this.#batch);
-        this.#take(this.#batch);
+        this.hooks.take(this.#batch);
       }
       if (this.sequence >= untilSequence) return true;
     }
     return false;
   }
+}
+
+function missing(path: string, offsetBytes: number, sequence: number): DamageError {
+  return new DamageError(
+    'bad-sequence',
+    path,
+    offsetBytes,
+    `${path}: offset ${offsetBytes}: block ${sequence} is missing`,
+  );
 }
 
 class GrowingFile implements ByteFeed {
@@ -83,8 +114,8 @@ class GrowingFile implements ByteFeed {
   position = FILE_PREAMBLE_BYTES;
   #readAt = 0;
 
-  constructor(readonly path: string) {
-    this.#fd = openRenamed(path);
+  constructor(readonly file: RecordedFile) {
+    this.#fd = openRenamed(file.path);
   }
 
   /** From `position` on. */

@@ -1,8 +1,10 @@
 /**
- * Is an entry in the kernel's table, asked by name. A dump is not atomic, so one that it did not show is asked for before anybody
+ * An entry of the kernel's table, asked for by name. A dump is not atomic, so one that it did not show is asked for before anybody
  * says that it is gone. Table worker's thread.
  */
-import { ZoneDirection } from '../conntrack/batch.js';
+import { constants } from 'node:os';
+import { EventBatch, ZoneDirection } from '../conntrack/batch.js';
+import { createDecodeCounters, decodeEntry } from '../conntrack/decode.js';
 import { PortMeaning, portMeaning } from '../conntrack/protocols.js';
 import {
   IPCTNL_MSG_CT_GET,
@@ -11,7 +13,7 @@ import {
   NLMSG_ERROR,
 } from '../netlink/constants.js';
 import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../netlink/libc.js';
-import { openNetfilterSocket } from '../netlink/netfilter.js';
+import { openNetfilterSocket, refusal } from '../netlink/netfilter.js';
 
 // include/uapi/linux/netfilter/nfnetlink_conntrack.h
 const CTA_TUPLE_ORIG = 1;
@@ -30,6 +32,7 @@ const NLA_F_NESTED = 0x8000;
 const HEADER_BYTES = 20;
 const REQUEST_BYTES_MAX = 256;
 const ANSWER_BYTES = 8192;
+const OPERATION = 'ask for conntrack entry';
 
 /** The original tuple of an entry. Addresses are u32 words, most significant byte first: one for IPv4, four for IPv6. */
 export interface OrigTuple {
@@ -48,6 +51,8 @@ export class EntryLookup {
   readonly #view = new DataView(this.#bytes.buffer);
   readonly #answer = new Uint8Array(ANSWER_BYTES);
   readonly #answerView = new DataView(this.#answer.buffer);
+  readonly #entry = new EventBatch(1);
+  readonly #counters = createDecodeCounters();
   #at = 0;
   #sequence = 0;
 
@@ -55,13 +60,22 @@ export class EntryLookup {
     bindNetlink(this.#fd);
   }
 
-  /** False when the kernel says that there is no such entry; any other answer leaves it alone. Throws SystemFailure. */
-  exists(tuple: OrigTuple): boolean {
-    const request = this.#request(tuple);
-    sendNetlink(this.#fd, request, 'ask for conntrack entry');
+  /**
+   * The entry that has this tuple, in one of its directions, as the only row of a batch that is borrowed until the next call;
+   * undefined when there is none. Throws SystemFailure.
+   */
+  find(tuple: OrigTuple): EventBatch | undefined {
+    sendNetlink(this.#fd, this.#request(tuple), OPERATION);
     // The answer to a request that is no dump waits before send returns.
-    receiveNetlink(this.#fd, this.#answer, 'ask for conntrack entry');
-    return this.#answerView.getUint16(4, true) !== NLMSG_ERROR;
+    const length = receiveNetlink(this.#fd, this.#answer, OPERATION);
+    if (this.#answerView.getUint16(4, true) === NLMSG_ERROR) {
+      const errno = -this.#answerView.getInt32(16, true);
+      if (errno === constants.errno.ENOENT) return undefined;
+      throw refusal(OPERATION, errno);
+    }
+    this.#entry.clear();
+    decodeEntry(this.#answer, 0, length, 0, this.#entry, this.#counters);
+    return this.#entry;
   }
 
   close(): void {

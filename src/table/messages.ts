@@ -1,5 +1,6 @@
 /** What main thread and table worker tell each other. Plain data: it crosses between threads. */
 import type { MessagePort } from 'node:worker_threads';
+import type { RecordedFile } from './follow.js';
 
 export interface TableTask {
   /** Ring of blocks to the writer (src/record/blocks.ts), and the parser's, whose waiting writer is woken through it. */
@@ -14,16 +15,17 @@ export interface TableTask {
 }
 
 export type ToTable =
-  /** The recording goes on in this live file; its opening time, microseconds since the epoch. */
-  | { readonly type: 'file'; readonly path: string; readonly openedUs: number }
+  /** The recording goes on in this file. */
+  | { readonly type: 'file'; readonly file: RecordedFile }
   /** Compare the kernel's table with the log. */
   | { readonly type: 'audit' }
-  /** Everything received before the mark was asked for is durable, up to the block of this sequence. */
-  | { readonly type: 'marked'; readonly mark: number; readonly sequence: number }
+  /** The mark that was asked for last: everything sent before is durable, up to the block of this sequence. */
+  | { readonly type: 'marked'; readonly sequence: number }
   | { readonly type: 'stop' };
 
 export type FromTable =
   /** The thread has loaded its modules. */
   | { readonly type: 'up' }
-  | { readonly type: 'mark'; readonly mark: number }
+  /** Put a mark into the log; one at a time. */
+  | { readonly type: 'mark' }
   | { readonly type: 'log'; readonly level: 'info' | 'warn'; readonly message: string };

@@ -32,11 +32,7 @@ export class TableRows {
   /** The entry was open at `atUs`. */
   addSnapshot(store: OpenStarts, entry: number, atUs: number): void {
     const row = this.#add(store, entry, RecordKind.snapshot, atUs);
-    const batch = this.#batch;
-    const isStartKnown = (batch.flags[row] & RecordFlag.startUnseen) === 0;
-    batch.flags[row] &= RecordFlag.replied;
-    batch.startUs[row] = store.kernelStartUs[entry] || (isStartKnown ? store.timeUs[entry] : 0);
-    batch.present |= Column.startUs;
+    this.#batch.flags[row] &= RecordFlag.replied;
   }
 
   /** The entry was gone at `goneUs`, and no event said so. */
@@ -44,20 +40,18 @@ export class TableRows {
     const row = this.#add(store, entry, RecordKind.end, goneUs);
     const batch = this.#batch;
     batch.flags[row] |= RecordFlag.endUnseen | RecordFlag.derived;
-    batch.startUs[row] = store.kernelStartUs[entry];
     batch.endUs[row] = store.lastSeenUs[entry];
-    batch.present |= Column.startUs | Column.endUs;
+    batch.present |= Column.endUs;
   }
 
-  /** The entry appeared after `notBeforeUs`, and no event said so. */
-  addStart(store: OpenStarts, entry: number, notBeforeUs: number): void {
-    const kernelStartUs = store.kernelStartUs[entry];
-    const row = this.#add(store, entry, RecordKind.start, kernelStartUs || store.lastSeenUs[entry]);
+  /** The table showed the entry at `seenUs` and had not at `afterUs`, and no event said so. */
+  addStart(store: OpenStarts, entry: number, afterUs: number, seenUs: number): void {
+    const row = this.#add(store, entry, RecordKind.start, seenUs);
     const batch = this.#batch;
     batch.flags[row] |= RecordFlag.derived;
-    if (kernelStartUs !== 0) batch.startUs[row] = kernelStartUs;
-    else batch.endUs[row] = notBeforeUs;
-    batch.present |= Column.startUs | Column.endUs;
+    if (batch.startUs[row] !== 0) return;
+    batch.endUs[row] = afterUs;
+    batch.present |= Column.endUs;
   }
 
   /** Hand over what has been added. */
@@ -89,7 +83,8 @@ export class TableRows {
     batch.flags[row] = store.flags[entry];
     batch.status[row] = store.status[entry];
     batch.mark[row] = store.mark[entry];
-    batch.present |= Column.status | Column.mark;
+    batch.startUs[row] = (store.flags[entry] & RecordFlag.startUnseen) === 0 ? store.timeUs[entry] : 0;
+    batch.present |= Column.status | Column.mark | Column.startUs;
     return row;
   }
 

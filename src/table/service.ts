@@ -1,11 +1,12 @@
 /** The table worker: takes orders from the main thread one after another, and reads the log in small portions in between. */
 import { setPriority } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
-import { errnoCode } from '../errors.js';
+import { errnoCode, SystemFailure } from '../errors.js';
 import { WriterStat } from '../log/writer-stats.js';
 import { gettid } from '../netlink/libc.js';
 import { RingMemory } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
+import type { RecordedFile } from './follow.js';
 import { TableKeeper } from './keeper.js';
 import type { FromTable, TableTask, ToTable } from './messages.js';
 import { StoppedError, TableRows } from './rows.js';
@@ -20,11 +21,13 @@ export class TableService {
   readonly #port: MessagePort;
   readonly #writerStats: Float64Array;
   readonly #keeper: TableKeeper;
-  readonly #marks = new Map<number, (sequence: number) => void>();
-  #lastMark = 0;
+  /** Takes the answer to the mark that was asked for. */
+  #marked: (sequence: number) => void = () => {};
   /** Orders in their sequence; each waits for the one before. */
   #orders: Promise<void> = Promise.resolve();
   #busy = 0;
+  /** An audit waits for its turn: it serves whoever asks for one now. */
+  #isAuditOrdered = false;
   #end!: (error?: unknown) => void;
   readonly #ended = new Promise<void>((resolve, reject) => {
     this.#end = (error) => (error === undefined ? resolve() : reject(error));
@@ -38,7 +41,12 @@ export class TableService {
       new RingMemory(task.blocks).control,
       task.runId,
     );
-    this.#keeper = new TableKeeper({ protocols: task.protocols, mark: () => this.#mark() }, rows);
+    const mark = () => this.#mark();
+    const onSnapshot = (entries: number, milliseconds: number) => {
+      const what = `${entries} connections are open at the beginning of the file`;
+      this.#say('info', `snapshot: ${what} (${Math.round(milliseconds)} ms)`);
+    };
+    this.#keeper = new TableKeeper({ protocols: task.protocols, mark, onSnapshot }, rows);
   }
 
   /** Until told to stop. Rejects when the log can no longer be followed: then a new worker begins anew. */
@@ -57,20 +65,29 @@ export class TableService {
   #take(message: ToTable): void {
     switch (message.type) {
       case 'file':
-        this.#keeper.addFile(message.path, message.openedUs);
-        this.#order(() => this.#snapshot());
+        this.#addFile(message.file);
         break;
       case 'audit':
-        this.#order(() => this.#audit());
+        if (!this.#isAuditOrdered) this.#order(() => this.#audit());
+        this.#isAuditOrdered = true;
         break;
       case 'marked':
-        this.#marks.get(message.mark)?.(message.sequence);
-        this.#marks.delete(message.mark);
+        this.#marked(message.sequence);
         break;
       case 'stop':
         this.#end();
         break;
     }
+  }
+
+  /** Known at once, because the order under way may have to read it. */
+  #addFile(file: RecordedFile): void {
+    try {
+      this.#keeper.addFile(file);
+    } catch (error) {
+      this.#end(error);
+    }
+    this.#order(() => this.#keeper.enterNewestFile());
   }
 
   #order(work: () => Promise<void>): void {
@@ -85,39 +102,35 @@ export class TableService {
       });
   }
 
-  async #snapshot(): Promise<void> {
-    const startMs = performance.now();
-    const entries = await this.#keeper.snapshot();
-    if (entries === undefined) return;
-    this.#say(
-      'info',
-      `snapshot: ${entries} connections are open at the beginning of the file (${since(startMs)})`,
-    );
-  }
-
   async #audit(): Promise<void> {
+    this.#isAuditOrdered = false;
     const startMs = performance.now();
-    const { entries, found, derivedStarts, derivedEnds, dumpMs } = await this.#keeper.audit();
-    const seen = found > 0 ? `, ${found} were open before` : '';
-    const missed = derivedStarts + derivedEnds;
-    const what = missed > 0 ? `, ${derivedStarts} starts and ${derivedEnds} ends that no event told` : '';
-    this.#say(
-      missed > 0 ? 'warn' : 'info',
-      `table: ${entries} entries${seen}${what} (dump ${dumpMs} ms, in all ${since(startMs)})`,
-    );
+    try {
+      const { entries, found, derivedStarts, derivedEnds, dumpMs } = await this.#keeper.audit();
+      const seen = found > 0 ? `, ${found} were open before` : '';
+      const missed = derivedStarts + derivedEnds;
+      const what = missed > 0 ? `, ${derivedStarts} starts and ${derivedEnds} ends that no event told` : '';
+      this.#say(
+        missed > 0 ? 'warn' : 'info',
+        `table: ${entries} entries${seen}${what} (dump ${dumpMs} ms, in all ${since(startMs)})`,
+      );
+    } catch (error) {
+      // The kernel refuses: that takes the comparison away, not the snapshots.
+      if (!(error instanceof SystemFailure)) throw error;
+      this.#say('warn', `table: ${error.message}; it was not compared with the log`);
+    }
   }
 
   #catchUp(): void {
     const sequence = this.#writerStats[WriterStat.durableSequence];
     if (this.#busy > 0 || sequence - this.#keeper.sequence < CATCH_UP_BLOCKS) return;
-    this.#order(() => this.#keeper.catchUp(sequence));
+    this.#order(() => this.#keeper.follow(sequence));
   }
 
   #mark(): Promise<number> {
-    const mark = ++this.#lastMark;
     return new Promise((resolve) => {
-      this.#marks.set(mark, resolve);
-      this.#tell({ type: 'mark', mark });
+      this.#marked = resolve;
+      this.#tell({ type: 'mark' });
     });
   }
 

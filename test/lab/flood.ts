@@ -97,7 +97,7 @@ const TCP_CONNTRACK_ESTABLISHED = 3;
 const NLMSG_HEADER_BYTES = 16;
 const AF = { 4: 2, 6: 10 };
 
-function attribute(type: number, payload: Buffer): Buffer {
+export function attribute(type: number, payload: Buffer): Buffer {
   const bytes = Buffer.alloc((4 + payload.length + 3) & ~3);
   bytes.writeUInt16LE(4 + payload.length, 0);
   bytes.writeUInt16LE(type, 2);
@@ -105,17 +105,17 @@ function attribute(type: number, payload: Buffer): Buffer {
   return bytes;
 }
 
-const nested = (type: number, ...children: Buffer[]) =>
+export const nested = (type: number, ...children: Buffer[]) =>
   attribute(type | NLA_F_NESTED, Buffer.concat(children));
-const u8 = (value: number) => Buffer.of(value);
-const be16 = (value: number) => Buffer.of(value >>> 8, value & 255);
-const be32 = (value: number) => {
+export const u8 = (value: number) => Buffer.of(value);
+export const be16 = (value: number) => Buffer.of(value >>> 8, value & 255);
+export const be32 = (value: number) => {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
   return bytes;
 };
 
-function message(type: number, flags: number, family: number, attributes: readonly Buffer[]): Buffer {
+export function message(type: number, flags: number, family: number, attributes: readonly Buffer[]): Buffer {
   const body = Buffer.concat([Buffer.of(family, 0, 0, 0), ...attributes]);
   const header = Buffer.alloc(NLMSG_HEADER_BYTES);
   header.writeUInt32LE(header.length + body.length, 0);

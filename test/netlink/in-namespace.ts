@@ -9,12 +9,16 @@ import { promisify } from 'node:util';
 import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../../src/netlink/libc.js';
 import { openNetfilterSocket } from '../../src/netlink/netfilter.js';
 import { FloodBatch, type FloodPlan, flushMessage } from '../lab/flood.js';
+import { raiseConntrackLimits } from '../lab/limits.js';
 
 const INSIDE = 'CTRECORDER_TEST_NAMESPACE';
 const BATCH_MESSAGES = 50;
 
-/** Register `tests` when already inside, else one test that runs this file inside. Skips only without root or off Linux. */
-export function inNamespace(fileUrl: string, tests: () => void): void {
+/**
+ * Register `tests` when already inside, else one test that runs this file inside, with room for `entries` in the conntrack table.
+ * Skips only without root or off Linux.
+ */
+export function inNamespace(fileUrl: string, tests: () => void, entries = 0): void {
   if (process.env[INSIDE] !== undefined) {
     tests();
     return;
@@ -24,12 +28,15 @@ export function inNamespace(fileUrl: string, tests: () => void): void {
   test('in a network namespace of its own', { skip }, async () => {
     const env: NodeJS.ProcessEnv = { ...process.env, [INSIDE]: '1' };
     delete env.NODE_TEST_CONTEXT; // else the inner run reports to nobody
+    const release = raiseConntrackLimits(entries);
     const args = ['--net', process.execPath, '--test-reporter=spec', fileURLToPath(fileUrl)];
     try {
       await promisify(execFile)('unshare', args, { env, timeout: 120_000 });
     } catch (error) {
       const { stdout, message } = error as Error & { stdout: string };
       throw new Error(`${message}\n${stdout}`);
+    } finally {
+      release();
     }
   });
 }

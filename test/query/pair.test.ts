@@ -19,7 +19,7 @@ type Step = TestRow | 'gap';
 
 /** Connections as `SPORT START-END FLAGS`, `?` for what was not seen, `<T` for an end before T. */
 function paired(steps: readonly Step[], outputCapacity = 16): string[] {
-  const pairer = new Pairer(outputCapacity);
+  const pairer = new Pairer(0, outputCapacity);
   const out: string[] = [];
   const take = (batches: Iterable<EventBatch>) => {
     for (const batch of batches) for (let row = 0; row < batch.count; row++) out.push(describe(batch, row));
@@ -227,7 +227,7 @@ test('an output batch that a single row has filled is handed out before the open
 });
 
 test('endpoints, zone and counters go with the connection', () => {
-  const pairer = new Pairer(16);
+  const pairer = new Pairer(0, 16);
   const key = {
     src: '10.9.8.7',
     sport: 65535,
