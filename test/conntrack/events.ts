@@ -120,6 +120,22 @@ function zoneIn({ zone }: Event, direction: string): number | undefined {
   return zone?.direction === direction ? zone.number : undefined;
 }
 
+/** An end that is told so long after the entry's stop was delivered late. */
+const LATE_US = 5000;
+
+function isLate(eventNs: bigint | undefined, stopNs: bigint | undefined): boolean {
+  return eventNs !== undefined && stopNs !== undefined && us(eventNs) - us(stopNs) >= LATE_US;
+}
+
+function timeFor(
+  entryNs: bigint | undefined,
+  eventNs: bigint | undefined,
+): Pick<Row, 'timeUs' | 'timeSource'> {
+  if (eventNs !== undefined) return { timeUs: us(eventNs), timeSource: 'event' };
+  if (entryNs !== undefined) return { timeUs: us(entryNs), timeSource: 'entry' };
+  return { timeUs: RECEIVED_US, timeSource: 'receive' };
+}
+
 export function rowFor(event: Event): Row {
   const { kind, proto, counters = [0n, 0n, 0n, 0n], zone, status = 0, tcpState, labels } = event;
   const { startNs, stopNs, eventNs } = event;
@@ -131,8 +147,7 @@ export function rowFor(event: Event): Row {
     reply: sideFor(event.reply, counters[2], counters[3]),
     replied: (status & 2) !== 0,
     partial: false,
-    timeUs: eventNs !== undefined ? us(eventNs) : entryNs !== undefined ? us(entryNs) : RECEIVED_US,
-    timeSource: eventNs !== undefined ? 'event' : entryNs !== undefined ? 'entry' : 'receive',
+    ...timeFor(entryNs, kind === 'end' && isLate(eventNs, stopNs) ? undefined : eventNs),
     startUs: startNs === undefined ? 0 : us(startNs),
     status,
     mark: event.mark ?? 0,
