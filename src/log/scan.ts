@@ -31,7 +31,9 @@ export async function* scanBlocks(
 ): AsyncGenerator<ScannedBlock | { readonly type: 'damage'; readonly damage: Damage }, void, void> {
   for (;;) {
     const offsetBytes = input.offset;
-    const available = await input.need(BLOCK_HEADER_BYTES);
+    // Awaiting what is at hand would cost small blocks more than reading them.
+    let available = input.end - input.start;
+    if (available < BLOCK_HEADER_BYTES) available = await input.need(BLOCK_HEADER_BYTES);
     if (available === 0) return;
     if (available < BLOCK_HEADER_BYTES) {
       if (!options.live) yield damage('truncated', offsetBytes, available, `ends within a block header`);
@@ -46,7 +48,7 @@ export async function* scanBlocks(
       continue;
     }
     const length = frame.headerBytes + frame.storedBytes;
-    if ((await input.need(length)) < length) {
+    if (input.end - input.start < length && (await input.need(length)) < length) {
       const left = input.end - input.start;
       if (!options.live)
         yield damage('truncated', offsetBytes, left, `ends within a block of ${length} bytes`);
