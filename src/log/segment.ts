@@ -21,6 +21,9 @@ import { encodeIndex, INDEX_EVERY_BLOCKS, type IndexEntry } from './index-block.
 /** The end block lists no more index blocks than this; a longer file (some 150 days without rotation) lists none. */
 const INDEX_OFFSETS_MAX = 50_000;
 
+/** As large as a file can get here; a descriptor that somebody else closed. */
+const ONLY_ANOTHER_FILE_HELPS = new Set(['EFBIG', 'EBADF']);
+
 /** Everything about a file's contents that the next block depends on. */
 export interface SegmentState {
   /** Length of the file. */
@@ -132,13 +135,17 @@ export class Segment {
 
   /** A new descriptor for the same file, locked, when the old one is not trusted any more. Throws SystemFailure. */
   reopen(): void {
-    const { path, inode } = this.file;
+    const { path, inode, device } = this.file;
     const again = this.fs.open(path);
-    if (again.inode !== inode) {
+    if (again.inode !== inode || again.device !== device) {
       this.fs.close(again);
       throw new SystemFailure('open', 'ENOENT', `${path}: was removed, another file has its name`, { path });
     }
-    this.close();
+    try {
+      this.close();
+    } catch (error) {
+      if (!(error instanceof SystemFailure)) throw error; // it is not needed any more, whatever became of it
+    }
     this.file = again;
     if (!this.fs.lock(this.file)) {
       this.close();
@@ -176,8 +183,7 @@ export class Segment {
     try {
       writeAll(this.fs, this.file, bytes, offset, length, this.#state.bytes);
     } catch (error) {
-      // As large as a file can get here: only another file helps.
-      if (errnoCode(error) === 'EFBIG') this.#trusted = false;
+      if (ONLY_ANOTHER_FILE_HELPS.has(errnoCode(error))) this.#trusted = false;
       throw error;
     }
   }

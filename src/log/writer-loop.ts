@@ -3,12 +3,14 @@
  * writer worker's thread and blocks it; messages that it posts go out all the same.
  */
 import { writeSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { errnoCode, InvariantError, SystemFailure } from '../errors.js';
 import { BlockMessage } from '../record/blocks.js';
 import type { RingConsumer } from '../ring/consumer.js';
 import { RingState, STATE_WORD } from '../ring/layout.js';
 import { BLOCK_HEADER_BYTES, BlockField } from './format.js';
 import { recoverFiles } from './recover.js';
+import { Retention } from './retention.js';
 import type { LogWriter } from './writer.js';
 import { WriterStat } from './writer-stats.js';
 import type { Emit, WriterOptions } from './writer-task.js';
@@ -17,10 +19,15 @@ const WAIT_MS_MAX = 1000;
 /** After a failed write the next attempt waits this long, twice as long each time, up to the longest. */
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2000;
+/** Between the steps of retention while no blocks come. */
+const RETENTION_PACE_MS = 20;
+/** The disk, or the part of it that this user may fill. */
+const FULL = new Set(['ENOSPC', 'EDQUOT']);
 
 export class WriterLoop {
   readonly #view: DataView;
   readonly #sleeping = new Int32Array(new SharedArrayBuffer(4));
+  readonly #retention: Retention | undefined;
   #progressFd: number | undefined;
 
   constructor(
@@ -32,13 +39,16 @@ export class WriterLoop {
   ) {
     this.#view = new DataView(consumer.ring.buffer);
     this.#progressFd = options.progressFd;
+    if (options.retention !== undefined)
+      this.#retention = new Retention(writer, options.retention, options.protocols, stats, emit);
   }
 
   /** Until the stop message. Rejects with SystemFailure when the first file cannot be opened. */
   async run(): Promise<void> {
     const { consumer } = this;
     for (;;) {
-      const count = consumer.waitReadable(WAIT_MS_MAX);
+      const count = consumer.waitReadable(this.#retention?.busy ? RETENTION_PACE_MS : WAIT_MS_MAX);
+      if (count > 0) this.stats[WriterStat.busySinceMs] = Date.now();
       const blocks = this.#blocksAhead(count);
       if (blocks > 0) {
         this.#writeDurably(blocks);
@@ -50,7 +60,19 @@ export class WriterLoop {
         consumer.release(1);
         if (message === BlockMessage.stop) return;
       } else this.#assertProducer();
+      await this.#retain();
+      this.stats[WriterStat.busySinceMs] = 0;
     }
+  }
+
+  /** What is to be removed, a step at a time. */
+  async #retain(): Promise<void> {
+    const retention = this.#retention;
+    if (retention === undefined || this.writer.path === '') return;
+    retention.step();
+    if (this.writer.hasNotes) this.#writeDurably(0);
+    // A turn of the event loop tells what other threads have done; nothing else here needs one.
+    if (retention.busy) await setImmediate();
   }
 
   /** Blocks up to the next other message: one group. */
@@ -63,14 +85,13 @@ export class WriterLoop {
 
   async #control(message: number, timeUs: number): Promise<void> {
     switch (message) {
-      case BlockMessage.open: {
-        const { writer, options } = this;
-        const earlier = await recoverFiles(writer.template, options.protocols, writer.fs, this.emit);
-        writer.open(timeUs, earlier);
+      case BlockMessage.open:
+        await this.#open(timeUs);
+        this.#retention?.schedule();
         break;
-      }
       case BlockMessage.rotate:
         this.writer.rotate(timeUs);
+        this.#retention?.schedule();
         break;
       case BlockMessage.flush:
         this.emit({ type: 'flushed', mark: timeUs, sequence: this.stats[WriterStat.durableSequence] });
@@ -83,19 +104,41 @@ export class WriterLoop {
     }
   }
 
+  /** On a full disk a recorder whose files may be removed starts all the same. */
+  async #open(timeUs: number): Promise<void> {
+    const { writer, options } = this;
+    for (;;) {
+      const earlier = await recoverFiles(writer.template, options.protocols, writer.fs, this.emit);
+      try {
+        writer.open(timeUs, earlier);
+        return;
+      } catch (error) {
+        if (!this.#makesRoom(error)) throw error;
+      }
+    }
+  }
+
+  /** Whether a file was removed that stood in the way of what failed. */
+  #makesRoom(error: unknown): boolean {
+    return FULL.has(errnoCode(error)) && (this.#retention?.makeRoom() ?? false);
+  }
+
   /** Returns when the blocks are durable, however long that takes: until then the ring keeps them, and the parser waits. */
   #writeDurably(blocks: number): void {
     let attempts = 0;
     let firstFailureMs = 0;
-    for (let delayMs = RETRY_MS_MIN; ; delayMs = Math.min(delayMs * 2, RETRY_MS_MAX)) {
+    let delayMs = RETRY_MS_MIN;
+    for (;;) {
       try {
         this.writer.restore();
+        this.writer.reserve(this.#bytesOf(blocks));
         this.#append(blocks);
         this.writer.commit();
         break;
       } catch (error) {
         if (!(error instanceof SystemFailure)) throw error;
         this.stats[WriterStat.errors]++;
+        if (this.#makesRoom(error)) continue;
         if (attempts++ === 0) {
           firstFailureMs = performance.now();
           this.stats[WriterStat.stalled] = 1;
@@ -103,6 +146,7 @@ export class WriterLoop {
           this.emit({ type: 'log', level: 'error', message });
         }
         Atomics.wait(this.#sleeping, 0, 0, delayMs);
+        delayMs = Math.min(delayMs * 2, RETRY_MS_MAX);
       }
     }
     if (attempts === 0) return;
@@ -110,6 +154,14 @@ export class WriterLoop {
     const seconds = ((performance.now() - firstFailureMs) / 1000).toFixed(1);
     const message = `${this.writer.path}: writing works again after ${seconds} s`;
     this.emit({ type: 'log', level: 'info', message });
+  }
+
+  /** With their filters, which are in the index later. */
+  #bytesOf(blocks: number): number {
+    const { ring, index } = this.consumer;
+    let bytes = 0;
+    for (let slot = index; slot < index + blocks; slot++) bytes += ring.lengthOf(slot);
+    return bytes;
   }
 
   #append(blocks: number): void {

@@ -1,3 +1,6 @@
+import { DEFAULT_FILE_MODE } from '../log/file-mode.js';
+import type { RetentionOptions } from '../log/writer-task.js';
+
 /** What a recording is told, from the command line. Units stand in names. Plain data: it is sent to the worker threads. */
 export interface RecorderOptions {
   /** strftime template of the log file's name (`-f`); relative paths count from the working directory at start. */
@@ -12,6 +15,12 @@ export interface RecorderOptions {
   readonly ringSlots: number;
   readonly flushIntervalMs: number;
   readonly stopTimeoutMs: number;
+  /** Mode of new log files (`--mode`). */
+  readonly fileMode: number;
+  /** Nothing is written while less than this would be left free on the disk (`--min-free`), 0 = until it is full. */
+  readonly minFreeBytes: number;
+  /** What is kept of this recorder's finished files (`--keep-days`, `--keep-bytes`, `--hold`); without it, all. */
+  readonly retention?: RetentionOptions;
   /** File descriptor for one JSON line per durable group (`--progress-fd`). */
   readonly progressFd?: number;
   /** Nice value for all threads (`-N`), when given. */
@@ -35,6 +44,8 @@ export const defaultRecorderOptions = {
   ringSlots: 16384,
   flushIntervalMs: 1000,
   stopTimeoutMs: 30_000,
+  fileMode: DEFAULT_FILE_MODE,
+  minFreeBytes: 0,
   keepDuplicates: false,
   saveLimitBytes: 64 * 1024 * 1024,
 } as const;

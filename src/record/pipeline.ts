@@ -13,7 +13,7 @@ import { reduceRights } from '../daemon/rights.js';
 import { DamageError } from '../errors.js';
 import { Certainty, LossCause } from '../log/gap.js';
 import { checkTemplate } from '../log/names.js';
-import { WriterStat } from '../log/writer-stats.js';
+import { diskState, WriterStat } from '../log/writer-stats.js';
 import type { WriterEvent, WriterTask } from '../log/writer-task.js';
 import { RECEIVE_EXTRA_BYTES } from '../netlink/libc.js';
 import { localZone } from '../query/time.js';
@@ -29,6 +29,12 @@ import type { ParserTask } from './parser-task.js';
 import type { ReadyInfo, RecordSummary } from './recorder.js';
 import type { MessageSource } from './source.js';
 import { createStats, ParserStat } from './stats.js';
+
+const REMOVAL_REASONS = {
+  age: 'older than --keep-days',
+  bytes: 'more than --keep-bytes',
+  'disk full': 'the disk is full',
+} as const;
 
 export class Pipeline {
   readonly #options: RecorderOptions;
@@ -111,6 +117,8 @@ export class Pipeline {
   }
 
   flush(): void {
+    // While the disk keeps the writer waiting no answer comes: what is known is said at once.
+    if (diskState(this.#writerStats) !== '') this.#logStatistics();
     this.#source?.control(Control.flush);
   }
 
@@ -168,7 +176,7 @@ export class Pipeline {
   }
 
   #writerTask(port: MessagePort): WriterTask {
-    const { fileTemplate, protocols, progressFd } = this.#options;
+    const { fileTemplate, protocols, progressFd, fileMode, minFreeBytes, retention } = this.#options;
     return {
       ring: this.#blocks.buffer,
       stats: this.#writerStats.buffer as SharedArrayBuffer,
@@ -179,7 +187,10 @@ export class Pipeline {
         runId: this.#runId,
         recorder: recorderName(),
         live: !this.#replay,
+        fileMode,
+        minFreeBytes,
         ...(progressFd !== undefined && { progressFd }),
+        ...(retention !== undefined && { retention }),
       },
     };
   }
@@ -213,7 +224,13 @@ export class Pipeline {
             { file: event.file, chain: event.chain },
             `closed ${event.file}, chain ${event.chain}`,
           );
-        else if (event.type === 'flushed') this.#logStatistics();
+        else if (event.type === 'removed') {
+          const { file, bytes, chain, reason } = event;
+          this.#log.info(
+            { file, bytes, chain, reason },
+            `removed ${file} (${REMOVAL_REASONS[reason]}), ${bytes} bytes, chain ${chain}`,
+          );
+        } else if (event.type === 'flushed') this.#logStatistics();
         else this.#log[event.level](event.message);
       });
     });
@@ -229,7 +246,7 @@ export class Pipeline {
     const receiver = this.#source?.statistics() ?? {};
     this.#log.info(
       { receiver, parser, writer },
-      `statistics: ${this.#source?.counts().received} received, ${this.#source?.counts().lost} lost, ${writer.durableEvents} durable`,
+      `statistics: ${this.#source?.counts().received} received, ${this.#source?.counts().lost} lost, ${writer.durableEvents} durable${diskState(this.#writerStats)}`,
     );
   }
 

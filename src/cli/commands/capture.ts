@@ -2,8 +2,16 @@
 import { Command, Option } from 'clipanion';
 import type { StartOptions } from '../../daemon/start.js';
 import { UsageError } from '../../errors.js';
+import type { RetentionOptions } from '../../log/writer-task.js';
 import { defaultRecorderOptions as defaults, type RecorderOptions } from '../../record/options.js';
-import { parseChoice, parseDuration, parseInteger, parseProtocols, parseSize } from '../parse.js';
+import {
+  parseChoice,
+  parseDuration,
+  parseFileMode,
+  parseInteger,
+  parseProtocols,
+  parseSize,
+} from '../parse.js';
 import { needFile } from './need-file.js';
 
 /** SO_RCVBUF is an int in bytes, half of which the kernel gives away by doubling. */
@@ -11,6 +19,7 @@ const MAX_RCVBUF_KIB = 2 ** 20 - 1;
 /** 2 GiB of slots; one array holds no more than twice that. */
 const MAX_RING_SLOTS = 2 ** 22;
 const MAX_ROTATE_MINUTES = 366 * 24 * 60;
+const MAX_KEEP_DAYS = 100 * 366;
 const MAX_DESCRIPTOR = 2 ** 20;
 const FIRST_FREE_DESCRIPTOR = 3;
 
@@ -29,6 +38,11 @@ export class CaptureCommand extends Command {
   readonly foreground = Option.Boolean('--foreground', false);
   readonly flushInterval = Option.String('--flush-interval');
   readonly stopTimeout = Option.String('--stop-timeout');
+  readonly mode = Option.String('--mode');
+  readonly minFree = Option.String('--min-free');
+  readonly keepDays = Option.String('--keep-days');
+  readonly keepBytes = Option.String('--keep-bytes');
+  readonly hold = Option.Array('--hold');
   readonly progressFd = Option.String('--progress-fd');
   readonly replay = Option.String('--replay');
   readonly keepDuplicates = Option.Boolean('--keep-duplicates', false);
@@ -64,6 +78,7 @@ export class CaptureCommand extends Command {
     const progressFd = given(this.progressFd, (text) =>
       parseInteger('--progress-fd', text, FIRST_FREE_DESCRIPTOR, MAX_DESCRIPTOR),
     );
+    const retention = this.#retention();
     return {
       fileTemplate: needFile('-C', this.file),
       rotateMinutes:
@@ -79,10 +94,13 @@ export class CaptureCommand extends Command {
         defaults.flushIntervalMs,
       stopTimeoutMs:
         given(this.stopTimeout, (text) => parseDuration('--stop-timeout', text)) ?? defaults.stopTimeoutMs,
+      fileMode: given(this.mode, (text) => parseFileMode('--mode', text)) ?? defaults.fileMode,
+      minFreeBytes: given(this.minFree, (text) => parseSize('--min-free', text)) ?? defaults.minFreeBytes,
       keepDuplicates: this.keepDuplicates,
       saveLimitBytes:
         given(this.saveLimit, (text) => parseSize('--save-limit', text)) ?? defaults.saveLimitBytes,
       ...(nice !== undefined && { nice }),
+      ...(retention !== undefined && { retention }),
       ...(progressFd !== undefined && { progressFd }),
       ...(this.user !== undefined && { user: notEmpty('-U', this.user) }),
       ...(this.group !== undefined && { group: notEmpty('-G', this.group) }),
@@ -90,6 +108,19 @@ export class CaptureCommand extends Command {
       ...(this.saveMessages !== undefined && {
         saveMessagesFile: notEmpty('--save-messages', this.saveMessages),
       }),
+    };
+  }
+
+  /** Undefined: nothing is removed, and holds hold nothing. */
+  #retention(): RetentionOptions | undefined {
+    const keepDays = given(this.keepDays, (text) => parseInteger('--keep-days', text, 1, MAX_KEEP_DAYS));
+    const keepBytes = given(this.keepBytes, (text) => parseSize('--keep-bytes', text));
+    const holds = (this.hold ?? []).map((text) => notEmpty('--hold', text));
+    if (keepDays === undefined && keepBytes === undefined) return undefined;
+    return {
+      holds,
+      ...(keepDays !== undefined && { keepDays }),
+      ...(keepBytes !== undefined && { keepBytes }),
     };
   }
 }
