@@ -5,13 +5,16 @@ import { decodeRecords } from '../log/decode.js';
 import type { FileMeta } from '../log/file-meta.js';
 import { BlockType, isDataBlock, isRecordBlock } from '../log/format.js';
 import { firstChain, nextChain } from '../log/frame.js';
+import { printable } from '../log/header-lines.js';
 import { decodeIndex } from '../log/index-block.js';
 import type { ByteInput } from '../log/input.js';
 import { checkLegacy } from '../log/legacy-check.js';
 import { openBytes } from '../log/open.js';
 import { notClosed, parseJson, readPreamble } from '../log/reader.js';
+import type { RemovedFile, RetentionNote } from '../log/retention.js';
 import { type ScannedBlock, scanBlocks } from '../log/scan.js';
 import type { Damage, GapRecord } from '../log/source.js';
+import { ChainLinks } from './chain-links.js';
 
 /** Damage printed one by one; more is only counted. */
 const MAX_DAMAGE_LINES = 100;
@@ -27,29 +30,26 @@ export interface CheckReport {
 
 /** Check each file on its own and, when there are several of format 3, that each names the one before it. */
 export async function* testFiles(files: readonly string[]): AsyncGenerator<CheckReport, void, void> {
-  let previous: CheckedFile | undefined;
+  const links = new ChainLinks();
   for (const file of files) {
     try {
       const opened = await openBytes(file);
       if (opened.format === 2) {
-        yield await reportLegacy(file, opened.source);
-        previous = undefined;
+        yield* links.pass(await reportLegacy(file, opened.source));
         continue;
       }
       const checked = await new FileCheck(opened.input, file, opened.place.live).run();
-      if (previous !== undefined) checkLink(previous, checked);
-      yield report(checked);
-      previous = checked;
+      yield* links.add(checked, () => report(checked));
     } catch (error) {
       // One that cannot be opened or is no log is said, and the others are checked all the same.
       if (!(error instanceof SystemFailure || error instanceof DamageError)) throw error;
-      yield { file, lines: [], sound: false, failure: error };
-      previous = undefined;
+      yield* links.pass({ file, lines: [], sound: false, failure: error });
     }
   }
+  yield* links.end();
 }
 
-interface CheckedFile {
+export interface CheckedFile {
   readonly file: string;
   readonly live: boolean;
   readonly damage: Damage[];
@@ -66,6 +66,10 @@ interface CheckedFile {
   unknownGaps: number;
   /** Hash after the block that ends at an offset: the next file names one of them, the last unless writing this one failed. */
   readonly chains: Map<number, Uint8Array>;
+  /** What it tells of files that retention removed. */
+  readonly removed: RemovedFile[];
+  /** Lines that are no damage. */
+  readonly notes: string[];
 }
 
 class FileCheck {
@@ -97,6 +101,8 @@ class FileCheck {
       gaps: 0,
       unknownGaps: 0,
       chains: new Map(),
+      removed: [],
+      notes: [],
     };
   }
 
@@ -180,7 +186,8 @@ class FileCheck {
       result.gaps++;
       if (gap?.certainty === 'unknown') result.unknownGaps++;
       else result.lost += Number(gap?.lost ?? 0);
-    } else if (frame.type === BlockType.index) this.#checkIndex(block);
+    } else if (frame.type === BlockType.checkpoint) this.#checkCheckpoint(block);
+    else if (frame.type === BlockType.index) this.#checkIndex(block);
     else if (frame.type === BlockType.end) {
       const end = this.#json<{ reason?: unknown; records?: unknown }>(block);
       result.closed = true;
@@ -216,6 +223,16 @@ class FileCheck {
       this.#damageAt(block, 'bad-payload', `block ${frame.sequence}: ${outside} times outside its range`);
   }
 
+  #checkCheckpoint(block: ScannedBlock): void {
+    const removed: unknown = this.#json<Partial<RetentionNote>>(block)?.retention?.removed;
+    if (!Array.isArray(removed) || removed.length === 0) return;
+    const files = removed.filter((file): file is RemovedFile => typeof file?.chain === 'string');
+    this.#result.removed.push(...files);
+    const last = files.at(-1);
+    const what = `retention removed ${removed.length} file${removed.length === 1 ? '' : 's'}`;
+    this.#result.notes.push(`${what}, the last ${printable(last?.file)}, chain ${printable(last?.chain)}`);
+  }
+
   #checkIndex(block: ScannedBlock): void {
     const entries = decodeIndex(block.payload);
     if (entries === undefined) this.#damageAt(block, 'bad-payload', 'an index block does not parse');
@@ -243,37 +260,26 @@ class FileCheck {
   }
 }
 
-/** The later file names a hash of the earlier one and where it stood. */
-function checkLink(earlier: CheckedFile, later: CheckedFile): void {
-  const named = later.meta?.previous;
-  const chain = named === undefined ? undefined : earlier.chains.get(named.acknowledgedBytes);
-  if (chain !== undefined && Buffer.from(chain).toString('hex') === named?.chain) return;
-  const what =
-    named === undefined
-      ? `does not continue ${earlier.file}: a chain begins here`
-      : `does not continue ${earlier.file}: it names ${named.file} as the one before it`;
-  later.damage.push({ code: 'bad-chain', offsetBytes: 0, lengthBytes: 0, what });
-  later.damageCount++;
-}
-
 function report(checked: CheckedFile): CheckReport {
   const { file, damageCount, damage } = checked;
   const contents =
     `${checked.blocks} blocks, ${checked.records} records (${checked.starts} starts, ${checked.ends} ends), ` +
     `${checked.gaps} gaps (${checked.lost} events lost${checked.unknownGaps > 0 ? `, ${checked.unknownGaps} of unknown size` : ''})`;
   const state = checked.closed
-    ? `closed (${checked.closedAs})`
+    ? `closed (${printable(checked.closedAs)})`
     : checked.live
       ? 'still being written or left behind'
       : 'not closed';
-  if (damageCount === 0) return { file, lines: [`${file}: sound, ${contents}, ${state}`], sound: true };
+  const notes = checked.notes.map((note) => `${file}: ${note}`);
+  if (damageCount === 0)
+    return { file, lines: [`${file}: sound, ${contents}, ${state}`, ...notes], sound: true };
   const first = damage[0];
   const lines = [
     `${file}: damaged, first at offset ${first.offsetBytes}, ${first.lengthBytes} bytes: ${first.what}`,
     ...damage.slice(1).map((d) => `${file}: offset ${d.offsetBytes}, ${d.lengthBytes} bytes: ${d.what}`),
   ];
   if (damageCount > damage.length) lines.push(`${file}: ${damageCount - damage.length} more places`);
-  lines.push(`${file}: still readable: ${contents}, ${state}`);
+  lines.push(`${file}: still readable: ${contents}, ${state}`, ...notes);
   return { file, lines, sound: false };
 }
 
