@@ -1,12 +1,12 @@
 /** What the tests of the writer share: blocks to write, a file system that fails on demand, and files read back. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AF_INET, EventBatch, RecordKind } from '../../src/conntrack/batch.js';
-import { SystemFailure } from '../../src/errors.js';
+import { errnoCode, SystemFailure } from '../../src/errors.js';
 import { UNNUMBERED, writeRecordBlock } from '../../src/log/block.js';
 import type { FileMeta } from '../../src/log/file-meta.js';
-import { type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
+import { type LogFile, type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
 import { BlockType } from '../../src/log/format.js';
 import type { GapRecord } from '../../src/log/gap.js';
 import { writeAddressFilter } from '../../src/log/index-block.js';
@@ -69,27 +69,66 @@ export function eventBlock(block: number, rows = 3, sequence = UNNUMBERED): Test
   return { bytes, blockBytes, filter: bytes.subarray(blockBytes, blockBytes + filterBytes) };
 }
 
-/** Answers an errno name to fail the call, a number to write that many bytes and then fail with ENOSPC. */
-export type Fault = (operation: keyof LogFileSystem, path: string) => string | number | undefined;
+/**
+ * What becomes of a call: an errno name fails it, a number writes that many bytes and then fails with ENOSPC, `after` does it and
+ * fails all the same, undefined leaves it alone.
+ */
+export type Fault = (
+  operation: keyof LogFileSystem,
+  path: string,
+) => string | number | { readonly after: string } | undefined;
 
-export function faultyFileSystem(fault: Fault): LogFileSystem {
-  return new Proxy(realFileSystem, {
+export function faultyFileSystem(fault: Fault, base: LogFileSystem = realFileSystem): LogFileSystem {
+  return new Proxy(base, {
     get(target, name: keyof LogFileSystem) {
       return (...args: unknown[]) => {
         const [first] = args as [string | { path: string }];
         const path = typeof first === 'string' ? first : first.path;
         const answer = fault(name, path);
-        const code = typeof answer === 'number' ? 'ENOSPC' : answer;
+        const call = () => (target[name] as (...args: unknown[]) => unknown)(...args);
+        if (answer === undefined) return call();
         if (typeof answer === 'number' && answer > 0) {
           const [file, bytes, offset, length, position] = args as Parameters<LogFileSystem['write']>;
           target.write(file, bytes, offset, Math.min(answer, length), position);
         }
-        if (code !== undefined)
-          throw new SystemFailure(name, code, `${name} ${path}: ${code} (injected)`, { path });
-        return (target[name] as (...args: unknown[]) => unknown)(...args);
+        if (typeof answer === 'object') call();
+        const code =
+          typeof answer === 'object' ? answer.after : typeof answer === 'number' ? 'ENOSPC' : answer;
+        throw new SystemFailure(name, code, `${name} ${path}: ${code} (injected)`, { path });
       };
     },
   });
+}
+
+/** A file system whose `kill` closes what is open, as the end of a process does. */
+export function killable(base: LogFileSystem = realFileSystem): { fs: LogFileSystem; kill: () => void } {
+  const open = new Map<number, LogFile>();
+  const note = (file: LogFile) => {
+    open.set(file.fd, file);
+    return file;
+  };
+  const own: Partial<LogFileSystem> = {
+    create: (path) => note(base.create(path)),
+    open: (path) => note(base.open(path)),
+    close(file) {
+      open.delete(file.fd);
+      base.close(file);
+    },
+  };
+  const fs = new Proxy(base, {
+    get: (target, name: keyof LogFileSystem) => own[name] ?? target[name].bind(target),
+  });
+  const kill = () => {
+    for (const file of open.values()) {
+      try {
+        realFileSystem.close(file);
+      } catch (error) {
+        if (errnoCode(error) !== 'EBADF') throw error; // a test closed it
+      }
+    }
+    open.clear();
+  };
+  return { fs, kill };
 }
 
 export function options(template: string, more: Partial<WriterOptions> = {}): WriterOptions {
@@ -112,9 +151,12 @@ export class Events {
   }
 }
 
+/** Memory, where the machine has it as a file system: for what runs thousands of times. */
+export const fastFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 /** Run with a directory that is gone afterwards. */
-export async function inDirectory(run: (directory: string) => unknown): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-writer-'));
+export async function inDirectory(run: (directory: string) => unknown, parent = tmpdir()): Promise<void> {
+  const directory = mkdtempSync(join(parent, 'ctrecorder-writer-'));
   try {
     await run(directory);
   } finally {
