@@ -92,10 +92,27 @@ export class Retention {
   makeRoom(): boolean {
     // What the last look found comes first: the next one may take long.
     const made = this.#removeOldest() || this.#lookAgain().#removeOldest();
-    if (made) this.#note();
+    if (made) this.noteRemoved();
     // What it had counted is not true any more.
     if (this.#work !== undefined) this.schedule();
     return made;
+  }
+
+  /** Have the log say what was removed so far, once no power loss brings it back. Without an open file it waits for one. */
+  noteRemoved(): void {
+    const { fs, path } = this.writer;
+    if (this.#removed.length === 0 || path === '') return;
+    for (const directory of this.#changedDirectories) {
+      try {
+        fs.syncDirectory(directory);
+      } catch (error) {
+        if (!(error instanceof SystemFailure)) throw error; // the next start removes what came back
+      }
+    }
+    this.#changedDirectories.clear();
+    const note: RetentionNote = { retention: { atUs: Date.now() * 1000, removed: this.#removed } };
+    this.#removed = [];
+    this.writer.note(note);
   }
 
   *#run(): Generator<void, void, void> {
@@ -108,10 +125,10 @@ export class Retention {
       if (file.openedUs >= keepFromUs && !isTooMuch) break;
       const isTooOld = file.openedUs < keepFromUs && this.#endsBefore(file, keepFromUs);
       if ((isTooOld || isTooMuch) && this.#remove(file, isTooOld ? 'age' : 'bytes')) bytes -= file.bytes;
-      if (this.#removed.length === NOTE_FILES_MAX) this.#note();
+      if (this.#removed.length === NOTE_FILES_MAX) this.noteRemoved();
       yield;
     }
-    this.#note();
+    this.noteRemoved();
     if (bytes + this.writer.liveBytes <= keepBytes) this.#liveBytesMax = keepBytes - bytes;
   }
 
@@ -196,23 +213,6 @@ export class Retention {
     } catch (error) {
       if (!(error instanceof SystemFailure)) throw error; // what is removed is removed
     }
-  }
-
-  /** Say in the log what was removed, once there is one, and once no power loss brings it back. */
-  #note(): void {
-    const { fs, path } = this.writer;
-    if (this.#removed.length === 0 || path === '') return;
-    for (const directory of this.#changedDirectories) {
-      try {
-        fs.syncDirectory(directory);
-      } catch (error) {
-        if (!(error instanceof SystemFailure)) throw error; // the next start removes what came back
-      }
-    }
-    this.#changedDirectories.clear();
-    const note: RetentionNote = { retention: { atUs: Date.now() * 1000, removed: this.#removed } };
-    this.#removed = [];
-    this.writer.note(note);
   }
 
   #sayOnce(path: string, what: string): void {

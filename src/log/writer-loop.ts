@@ -45,10 +45,10 @@ export class WriterLoop {
 
   /** Until the stop message. Rejects with SystemFailure when the first file cannot be opened. */
   async run(): Promise<void> {
-    const { consumer } = this;
-    for (;;) {
+    const { consumer, stats } = this;
+    for (let stopped = false; !stopped; stats[WriterStat.busySinceMs] = 0) {
       const count = consumer.waitReadable(this.#retention?.busy ? RETENTION_PACE_MS : WAIT_MS_MAX);
-      if (count > 0) this.stats[WriterStat.busySinceMs] = Date.now();
+      if (count > 0) stats[WriterStat.busySinceMs] = Date.now();
       const blocks = this.#blocksAhead(count);
       if (blocks > 0) {
         this.#writeDurably(blocks);
@@ -58,10 +58,9 @@ export class WriterLoop {
         const message = consumer.ring.flagsOf(consumer.index);
         await this.#control(message, consumer.ring.timesUs[consumer.index]);
         consumer.release(1);
-        if (message === BlockMessage.stop) return;
+        stopped = message === BlockMessage.stop;
       } else this.#assertProducer();
       await this.#retain();
-      this.stats[WriterStat.busySinceMs] = 0;
     }
   }
 
@@ -97,6 +96,7 @@ export class WriterLoop {
         this.emit({ type: 'flushed', mark: timeUs, sequence: this.stats[WriterStat.durableSequence] });
         break;
       case BlockMessage.stop:
+        this.#retention?.noteRemoved();
         this.writer.close();
         break;
       default:

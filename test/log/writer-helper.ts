@@ -13,6 +13,8 @@ import { writeAddressFilter } from '../../src/log/index-block.js';
 import { openLog } from '../../src/log/open.js';
 import type { WriterEvent, WriterOptions } from '../../src/log/writer-task.js';
 import { testFiles } from '../../src/query/check.js';
+import { BlockMessage } from '../../src/record/blocks.js';
+import type { RingProducer } from '../../src/ring/producer.js';
 
 export const RUN_ID = 0x0123456789abcdefn;
 /** 12 March 2026, 21:15:00 UTC */
@@ -220,4 +222,21 @@ export function metaOf(file: string): FileMeta {
   const bytes = readFileSync(file);
   const length = bytes.readUInt32LE(16 + 12);
   return JSON.parse(text.slice(from, from + length)) as FileMeta;
+}
+
+/** Tell the loop something other than a block. */
+export function put(producer: RingProducer, message: number, timeUs = START_US): void {
+  const { ring, index } = producer;
+  ring.timesUs[index] = timeUs;
+  ring.describe(index, 0, message);
+  producer.publish(1);
+}
+
+/** Hand the loop a block as the parser does. */
+export function putBlock(producer: RingProducer, sequence: number, rows = 3): void {
+  const { bytes, blockBytes, filter } = eventBlock(sequence, rows);
+  const { ring, index } = producer;
+  ring.bytes.set(bytes.subarray(0, blockBytes + filter.length), ring.offsetOf(index));
+  ring.describe(index, blockBytes + filter.length, BlockMessage.block);
+  producer.publish(1);
 }

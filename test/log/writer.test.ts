@@ -27,6 +27,8 @@ import {
   metaOf,
   namesIn,
   options,
+  put,
+  putBlock,
   RUN_ID,
   rowsOf,
   START_US,
@@ -378,21 +380,6 @@ test('a parser that ends without a stop message: the file is closed all the same
     assert.deepEqual(await rowsOf(log), expectedRows(1, 1));
     assert.deepEqual(await complaints(log), []);
   }));
-
-function put(producer: RingProducer, message: number, timeUs = START_US): void {
-  const { ring, index } = producer;
-  ring.timesUs[index] = timeUs;
-  ring.describe(index, 0, message);
-  producer.publish(1);
-}
-
-function putBlock(producer: RingProducer, sequence: number, rows = 3): void {
-  const { bytes, blockBytes, filter } = eventBlock(sequence, rows);
-  const { ring, index } = producer;
-  ring.bytes.set(bytes.subarray(0, blockBytes + filter.length), ring.offsetOf(index));
-  ring.describe(index, blockBytes + filter.length, BlockMessage.block);
-  producer.publish(1);
-}
 
 async function until<T>(condition: () => T | undefined): Promise<T> {
   for (;;) {
