@@ -11,6 +11,7 @@ import { BlockType } from '../../src/log/format.js';
 import type { GapRecord } from '../../src/log/gap.js';
 import { writeAddressFilter } from '../../src/log/index-block.js';
 import { openLog } from '../../src/log/open.js';
+import type { Damage } from '../../src/log/source.js';
 import type { WriterEvent, WriterOptions } from '../../src/log/writer-task.js';
 import { testFiles } from '../../src/query/check.js';
 import { BlockMessage } from '../../src/record/blocks.js';
@@ -174,13 +175,23 @@ export function namesIn(directory: string): string[] {
     .sort();
 }
 
-/** Every row of the files as block.row; block is the last byte of the client's address here. */
+/** Every row of the files as block.row; block is the last byte of the client's address here. Damage is an error. */
 export async function rowsOf(...files: string[]): Promise<string[]> {
+  return intactRowsOf(files, (file, damage) => {
+    throw new Error(`${file}: ${damage.what}`);
+  });
+}
+
+/** The same; damage is told and passed over. */
+export async function intactRowsOf(
+  files: readonly string[],
+  tell: (file: string, damage: Damage) => void = () => {},
+): Promise<string[]> {
   const rows: string[] = [];
   for (const file of files) {
     const source = await openLog(file);
     for await (const item of source.items()) {
-      if (item.type === 'damage') throw new Error(`${file}: ${item.damage.what}`);
+      if (item.type === 'damage') tell(file, item.damage);
       if (item.type !== 'records') continue;
       const { batch } = item;
       for (let row = 0; row < batch.count; row++)
