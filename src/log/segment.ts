@@ -56,6 +56,7 @@ export class Segment {
   #state: SegmentState;
   #acknowledged: SegmentState;
   #trusted = true;
+  #removed = false;
 
   private constructor(
     readonly fs: LogFileSystem,
@@ -133,18 +134,29 @@ export class Segment {
     this.#state = copyState(this.#acknowledged);
   }
 
+  /** Close a descriptor that is not trusted: all it could do is keep a broken disk from being unmounted. */
+  letGo(): void {
+    const { file } = this;
+    if (file.fd < 0) return;
+    try {
+      // A removed file's inode is another's once it is closed: by that it could not be told from it.
+      this.#removed = !this.fs.isLinked(file);
+      this.close();
+    } catch (error) {
+      if (!(error instanceof SystemFailure)) throw error;
+      this.file = { ...file, fd: -1 }; // it is not ours, or of no use
+    }
+  }
+
   /** A new descriptor for the same file, locked, when the old one is not trusted any more. Throws SystemFailure. */
   reopen(): void {
+    this.letGo();
     const { path, inode, device } = this.file;
+    if (this.#removed) throw new SystemFailure('open', 'ENOENT', `${path}: was removed`, { path });
     const again = this.fs.open(path);
     if (again.inode !== inode || again.device !== device) {
       this.fs.close(again);
       throw new SystemFailure('open', 'ENOENT', `${path}: was removed, another file has its name`, { path });
-    }
-    try {
-      this.close();
-    } catch (error) {
-      if (!(error instanceof SystemFailure)) throw error; // it is not needed any more, whatever became of it
     }
     this.file = again;
     if (!this.fs.lock(this.file)) {

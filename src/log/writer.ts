@@ -165,7 +165,10 @@ export class LogWriter {
     if (!this.#broken) return;
     const { segment } = this.#current!;
     if (segment.trusted) segment.cutBack();
-    else this.#replace();
+    else {
+      segment.letGo();
+      this.#replace();
+    }
     this.#broken = false;
   }
 
