@@ -1,12 +1,15 @@
-/** The real writer worker on real file systems that fill up, hang, fail to write, become read-only and are mounted anew. */
+/**
+ * The real writer worker on real file systems that fill up, hang, become read-only and are mounted anew. Disks whose writes fail
+ * late, in fdatasync, are left to faults.test.ts: ext4 on a loop device that loses its end made the kernel (6.18) stop with
+ * "kernel BUG at fs/ext4/mballoc.c", which no test may do to a machine.
+ */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { diskState, WriterStat } from '../../src/log/writer-stats.js';
 import { BlockMessage } from '../../src/record/blocks.js';
-import { fill, Mounts, mayMount, mend, run } from './mounts.js';
+import { fill, loopOf, Mounts, mayMount, mend } from './mounts.js';
 import { complaints, expectedRows, metaOf, namesIn, rowsOf, START_US } from './writer-helper.js';
 import { WriterThread } from './writer-thread.js';
 
@@ -95,7 +98,7 @@ test('a disk that is always full, and retention: the oldest files go, nothing wa
 
 test('a disk that hangs: the statistics say so, nothing is lost, it goes on by itself', { skip }, () =>
   Mounts.with(async (mounts) => {
-    const at = mounts.ext4('disk');
+    const { at } = mounts.ext4('disk');
     const directory = join(at, 'log');
     await WriterThread.with(join(directory, '%H%M'), {}, async (writer) => {
       const { stats } = writer;
@@ -118,48 +121,16 @@ test('a disk that hangs: the statistics say so, nothing is lost, it goes on by i
   }),
 );
 
-test('fdatasync fails: the file is given up, the next one has what was not durable', { skip }, () =>
-  Mounts.with(async (mounts) => {
-    // A disk that promised more than it has: what is written back fails, and the next fdatasync would say that all is well.
-    const thin = mounts.tmpfs('thin', 'size=3m');
-    const at = mounts.ext4('disk', {
-      image: join(thin, 'image'),
-      sizeBytes: 32 * 2 ** 20,
-      mkfs: ['-O', '^has_journal', '-b', '1024'],
-    });
-    const directory = join(at, 'log');
-    await WriterThread.with(join(directory, '%H%M'), {}, async (writer) => {
-      const { stats, events } = writer;
-      await writer.putUntil(() => writer.durableEvents > 10 * ROWS, ROWS);
-      const ballast = join(thin, 'ballast');
-      assert.throws(() => writeFileSync(ballast, new Uint8Array(4 * 2 ** 20)), { code: 'ENOSPC' });
-      await writer.putUntil(() => stats[WriterStat.stalled] === 1, ROWS);
-      await writer.until(() => stats[WriterStat.errors] > 2);
-      rmSync(ballast);
-      run('mount', '-o', 'remount,size=64m', thin);
-      await writer.until(() => writer.durableEvents === writer.last * ROWS);
-      await writer.stop();
-      assert.ok(events.logged(/^fdatasync .*events are kept/).length > 0);
-      assert.ok(events.logged(/given up after an error/).length > 0);
-      await checkAll(writer, directory);
-    });
-  }),
-);
-
 test('a file system that turns read-only, is checked and mounted again: recording goes on', { skip }, () =>
   Mounts.with(async (mounts) => {
-    const image = join(mounts.folder, 'disk.img');
     // Below it nothing can be written: a recorder would make its directory anew on the disk that is there.
     mounts.tmpfs('disk', 'ro');
-    const at = mounts.ext4('disk', { image, options: 'errors=remount-ro' });
+    const { at, image } = mounts.ext4('disk', ',errors=remount-ro');
     const directory = join(at, 'log');
     await WriterThread.with(join(directory, '%H%M'), {}, async (writer) => {
       const { stats, events } = writer;
       await writer.putUntil(() => writer.durableEvents > 10 * ROWS, ROWS);
-      const [, device] = /\/dev\/(loop\d+)/.exec(
-        execFileSync('losetup', ['--associated', image], { encoding: 'utf8' }),
-      )!;
-      writeFileSync(`/sys/fs/ext4/${device}/trigger_fs_error`, 'test');
+      writeFileSync(`/sys/fs/ext4/${loopOf(image)}/trigger_fs_error`, 'test');
       await writer.putUntil(() => stats[WriterStat.stalled] === 1, ROWS);
       const errors = stats[WriterStat.errors];
       await writer.until(() => stats[WriterStat.errors] > errors + 1);

@@ -9,6 +9,8 @@ import { onExit } from '../lab/cleanup.js';
 export const mayMount =
   process.env.CI === 'true' || (process.platform === 'linux' && process.getuid?.() === 0);
 
+const EXT4_BYTES = 64 * 2 ** 20;
+
 /** A folder, and what is mounted in it. */
 export class Mounts {
   readonly folder = mkdtempSync(join(tmpdir(), 'ctrecorder-mounts-'));
@@ -32,16 +34,13 @@ export class Mounts {
     return this.mount(name, ['-t', 'tmpfs', '-o', options, 'tmpfs']);
   }
 
-  /** An ext4 file system in a sparse file in the folder, mounted through a loop device. */
-  ext4(
-    name: string,
-    { sizeBytes = 64 * 2 ** 20, mkfs = [] as string[], options = '', image = '' } = {},
-  ): string {
-    const file = image === '' ? join(this.folder, `${name}.img`) : image;
-    writeFileSync(file, '');
-    truncateSync(file, sizeBytes);
-    run('mkfs.ext4', '-q', ...mkfs, file);
-    return this.mount(name, ['-o', `loop${options === '' ? '' : `,${options}`}`, file]);
+  /** An ext4 file system in a sparse file, mounted through a loop device; answers where it is and its image. */
+  ext4(name: string, options = ''): { at: string; image: string } {
+    const image = join(this.folder, `${name}.img`);
+    writeFileSync(image, '');
+    truncateSync(image, EXT4_BYTES);
+    run('mkfs.ext4', '-q', image);
+    return { at: this.mount(name, ['-o', `loop${options}`, image]), image };
   }
 
   mount(name: string, args: readonly string[]): string {
@@ -90,7 +89,13 @@ export function mend(image: string): void {
   if (status !== 0 && status !== MENDED) throw new Error(`fsck ended with ${status}: ${stdout}`);
 }
 
-export function run(command: string, ...args: string[]): void {
+/** The loop device of an image that is mounted, as in "loop0". */
+export function loopOf(image: string): string {
+  const line = execFileSync('losetup', ['--associated', image], { encoding: 'utf8' });
+  return /^\/dev\/(loop\d+):/.exec(line)![1];
+}
+
+function run(command: string, ...args: string[]): void {
   execFileSync(command, args, { stdio: 'pipe' });
 }
 
