@@ -128,6 +128,41 @@ export const modes: readonly ModeSpec[] = [
         help: 'longest time a stop may take to save what was received (default 30s)',
       },
       {
+        name: 'mode',
+        value: 'MODE',
+        help:
+          'octal mode of new log files, as in 0600 (default 0640); new directories get x where that has r. ' +
+          'It counts as it is: the umask takes nothing away from it, nor from the default',
+      },
+      {
+        name: 'min-free',
+        value: 'SIZE',
+        help:
+          'write nothing while that would leave less than SIZE free on the disk, and wait as on a full disk: ' +
+          'nothing durable suffers, the kernel drops and counts what does not fit into memory (default 0: until the disk is full)',
+      },
+      {
+        name: 'keep-days',
+        value: 'DAYS',
+        help:
+          'remove finished files whose last event is more than DAYS days old: at the start and at each rotation, ' +
+          'only files of this -f and -p, each with a line in the log (default: keep all)',
+      },
+      {
+        name: 'keep-bytes',
+        value: 'SIZE',
+        help:
+          'remove the oldest of them when all together, with the live file and those on hold, are more than SIZE ' +
+          '(default: keep all). With --keep-days or --keep-bytes, the oldest also go when the disk is full or --min-free is reached',
+      },
+      {
+        name: 'hold',
+        value: 'FILE',
+        help:
+          'never remove FILE: a path, or a bare name, which holds every file of that name; may be given several times. ' +
+          'A file FILE.hold beside it does the same, also while the recorder runs (default: none)',
+      },
+      {
         name: 'progress-fd',
         value: 'N',
         help: 'write a JSON line to descriptor N whenever events became durable (default: none)',

@@ -11,8 +11,6 @@ export interface BlockIdentity {
   readonly sequence: number;
 }
 
-const GAP_BYTES_MAX = 1024;
-
 /** Sequence of a block that the writer numbers when it first appends it: blocks come to it from several threads. */
 export const UNNUMBERED = 0;
 
@@ -58,9 +56,23 @@ export function writeJsonBlock(
   out: Uint8Array,
   offset: number,
 ): number {
+  const block = jsonBlock(value, type, identity, minTimeUs, maxTimeUs);
+  out.set(block, offset);
+  return block.length;
+}
+
+/** The same as bytes of its own. */
+export function jsonBlock(
+  value: unknown,
+  type: BlockType,
+  identity: BlockIdentity,
+  minTimeUs: number,
+  maxTimeUs: number,
+): Uint8Array {
   const json = Buffer.from(JSON.stringify(value));
-  out.set(json, offset + BLOCK_HEADER_BYTES);
-  writeFields(out, offset, {
+  const block = new Uint8Array(BLOCK_HEADER_BYTES + json.length);
+  block.set(json, BLOCK_HEADER_BYTES);
+  writeFields(block, 0, {
     type,
     codec: BlockCodec.stored,
     storedBytes: json.length,
@@ -70,12 +82,9 @@ export function writeJsonBlock(
     maxTimeUs,
     ...identity,
   });
-  return BLOCK_HEADER_BYTES + json.length;
+  return block;
 }
 
-/** A gap as a block of its own. */
 export function gapBlock(gap: GapRecord, identity: BlockIdentity): Uint8Array {
-  const bytes = new Uint8Array(BLOCK_HEADER_BYTES + GAP_BYTES_MAX);
-  const length = writeJsonBlock(gap, BlockType.gap, identity, gap.fromUs, gap.toUs, bytes, 0);
-  return bytes.subarray(0, length);
+  return jsonBlock(gap, BlockType.gap, identity, gap.fromUs, gap.toUs);
 }

@@ -3,8 +3,11 @@
  * thread of its own), and every error is a SystemFailure with the errno's name and the path.
  */
 import {
+  chmodSync,
+  close,
   closeSync,
   constants,
+  fchmodSync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
@@ -13,19 +16,24 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  statfsSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 import { errnoCode, SystemFailure } from '../errors.js';
 import { flock, renameNoReplace } from '../netlink/libc.js';
+import { DEFAULT_FILE_MODE, directoryModeOf } from './file-mode.js';
 
 export interface LogFile {
   readonly fd: number;
   readonly path: string;
-  /** Tells it from another file that has its name later. */
+  /** Tell it from another file that later has its name or its descriptor's number. */
   readonly inode: number;
+  readonly device: number;
 }
 
 export interface LogFileSystem {
@@ -35,7 +43,7 @@ export interface LogFileSystem {
   open(path: string): LogFile;
   /** False when somebody else has it locked. Held until the file is closed. */
   lock(file: LogFile): boolean;
-  /** Write at `position`; answers how many bytes, which may be fewer than asked for. */
+  /** Write at `position`; answers how many bytes, which may be fewer than asked for. EBADF, as below, when the descriptor is lost. */
   write(file: LogFile, bytes: Uint8Array, offset: number, length: number, position: number): number;
   /** Make the file's contents durable. After a failure the descriptor must not be trusted again. */
   sync(file: LogFile): void;
@@ -43,115 +51,157 @@ export interface LogFileSystem {
   /** False when the file has no name any more: whatever is written to it is lost. */
   isLinked(file: LogFile): boolean;
   close(file: LogFile): void;
+  /** Close on another thread: the last close of a removed file of 1 GiB took 165 ms here. Never rejects. */
+  closeLater(file: LogFile): Promise<void>;
   /** Never replaces: EEXIST when `to` exists. */
   rename(from: string, to: string): void;
   remove(path: string): void;
   exists(path: string): boolean;
+  /** Free space that this user may fill, in the file system that holds `path`. */
+  freeBytes(path: string): number;
   /** With its parents, durable. */
   makeDirectory(path: string): void;
   /** Make names in a directory durable. */
   syncDirectory(path: string): void;
 }
 
-const FILE_MODE = 0o640;
-const DIRECTORY_MODE = 0o750;
 /** What a platform or file system answers that has no such call. */
 const UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'ENOLCK']);
 // Windows has no links that a stranger could leave in the way.
 const { O_NOFOLLOW = 0 } = constants;
 
-export const realFileSystem: LogFileSystem = {
-  create(path) {
-    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | O_NOFOLLOW;
-    return opened('create', path, flags);
-  },
+export const realFileSystem = fileSystemWithMode(DEFAULT_FILE_MODE);
 
-  open(path) {
-    return opened('open', path, constants.O_RDWR | O_NOFOLLOW);
-  },
+/** The real file system; what it makes gets this mode whatever the umask, directories with x where r is. */
+export function fileSystemWithMode(fileMode: number): LogFileSystem {
+  const directoryMode = directoryModeOf(fileMode);
+  return {
+    create(path) {
+      const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | O_NOFOLLOW;
+      const file = opened('create', path, flags, fileMode);
+      undoUmask(() => fchmodSync(file.fd, fileMode));
+      return file;
+    },
 
-  lock({ fd, path }) {
-    try {
-      return flock(fd, true, true);
-    } catch (error) {
-      // Recording is worth more than the lock.
-      if (UNSUPPORTED.has(errnoCode(error))) return true;
-      throw failure('lock', path, error);
-    }
-  },
+    open(path) {
+      return opened('open', path, constants.O_RDWR | O_NOFOLLOW);
+    },
 
-  write({ fd, path }, bytes, offset, length, position) {
-    return attempt('write', path, () => writeSync(fd, bytes, offset, length, position));
-  },
-
-  sync({ fd, path }) {
-    attempt('fdatasync', path, () => fdatasyncSync(fd));
-  },
-
-  truncate({ fd, path }, lengthBytes) {
-    attempt('truncate', path, () => ftruncateSync(fd, lengthBytes));
-  },
-
-  isLinked({ fd, path }) {
-    return attempt('stat', path, () => fstatSync(fd).nlink > 0);
-  },
-
-  close({ fd, path }) {
-    attempt('close', path, () => closeSync(fd));
-  },
-
-  rename(from, to) {
-    try {
-      renameNoReplace(from, to);
-    } catch (error) {
-      if (!UNSUPPORTED.has(errnoCode(error))) throw failure('rename', to, error);
-      attempt('link', to, () => linkSync(from, to));
-      this.remove(from);
-    }
-  },
-
-  remove(path) {
-    attempt('remove', path, () => unlinkSync(path));
-  },
-
-  exists(path) {
-    // Not existsSync: a link to nowhere takes the name too.
-    return attempt('stat', path, () => lstatSync(path, { throwIfNoEntry: false }) !== undefined);
-  },
-
-  makeDirectory(path) {
-    if (this.exists(path)) return;
-    // Not mkdir's own recursion: it never returns where an existing parent answers ENOENT, as /proc does (Node 20).
-    const parent = dirname(path);
-    this.makeDirectory(parent);
-    try {
-      mkdirSync(path, { mode: DIRECTORY_MODE });
-    } catch (error) {
-      // Another recorder was faster.
-      if (errnoCode(error) !== 'EEXIST') throw failure('make directory', path, error);
-    }
-    // A new directory is durable when its name in its parent is.
-    this.syncDirectory(parent);
-  },
-
-  syncDirectory(path) {
-    if (process.platform === 'win32') return; // directories cannot be opened there
-    attempt('fsync directory', path, () => {
-      const fd = openSync(path, 'r');
+    lock({ fd, path }) {
       try {
-        fsyncSync(fd);
-      } finally {
-        closeSync(fd);
+        return flock(fd, true, true);
+      } catch (error) {
+        // Recording is worth more than the lock.
+        if (UNSUPPORTED.has(errnoCode(error))) return true;
+        throw failure('lock', path, error);
       }
-    });
-  },
-};
+    },
 
-function opened(operation: string, path: string, flags: number): LogFile {
+    write(file, bytes, offset, length, position) {
+      return attempt('write', file.path, () => writeSync(ownFd(file), bytes, offset, length, position));
+    },
+
+    sync({ fd, path }) {
+      attempt('fdatasync', path, () => fdatasyncSync(fd));
+    },
+
+    truncate(file, lengthBytes) {
+      attempt('truncate', file.path, () => ftruncateSync(ownFd(file), lengthBytes));
+    },
+
+    isLinked(file) {
+      return attempt('stat', file.path, () => fstatSync(ownFd(file)).nlink > 0);
+    },
+
+    close(file) {
+      attempt('close', file.path, () => closeSync(ownFd(file)));
+    },
+
+    closeLater(file) {
+      return new Promise((resolve) => close(file.fd, () => resolve()));
+    },
+
+    rename(from, to) {
+      try {
+        renameNoReplace(from, to);
+      } catch (error) {
+        if (!UNSUPPORTED.has(errnoCode(error))) throw failure('rename', to, error);
+        attempt('link', to, () => linkSync(from, to));
+        this.remove(from);
+      }
+    },
+
+    remove(path) {
+      attempt('remove', path, () => unlinkSync(path));
+    },
+
+    exists(path) {
+      // Not existsSync: a link to nowhere takes the name too.
+      return attempt('stat', path, () => lstatSync(path, { throwIfNoEntry: false }) !== undefined);
+    },
+
+    freeBytes(path) {
+      const { bavail, bsize } = attempt('statfs', path, () => statfsSync(path));
+      return bavail * bsize;
+    },
+
+    makeDirectory(path) {
+      if (this.exists(path)) return;
+      // Not mkdir's own recursion: it never returns where an existing parent answers ENOENT, as /proc does (Node 20).
+      const parent = dirname(path);
+      this.makeDirectory(parent);
+      try {
+        mkdirSync(path, { mode: directoryMode });
+        const { mode } = statSync(path);
+        undoUmask(() => chmodSync(path, (mode & SPECIAL_BITS) | directoryMode));
+      } catch (error) {
+        // Another recorder was faster.
+        if (errnoCode(error) !== 'EEXIST') throw failure('make directory', path, error);
+      }
+      // A new directory is durable when its name in its parent is.
+      this.syncDirectory(parent);
+    },
+
+    syncDirectory(path) {
+      if (process.platform === 'win32') return; // directories cannot be opened there
+      attempt('fsync directory', path, () => {
+        const fd = openSync(path, 'r');
+        try {
+          fsyncSync(fd);
+        } finally {
+          closeSync(fd);
+        }
+      });
+    },
+  };
+}
+
+/** Set-group-id and the like, which a new directory takes over from its parent. */
+const SPECIAL_BITS = 0o7000;
+
+/** Where modes cannot be set (vfat), what was made has fewer rights than asked for or those of the mount: no reason not to record. */
+function undoUmask(setMode: () => void): void {
+  try {
+    setMode();
+  } catch (error) {
+    if (errnoCode(error) === 'UNKNOWN') throw error;
+  }
+}
+
+function opened(operation: string, path: string, flags: number, mode?: number): LogFile {
   return attempt(operation, path, () => {
-    const fd = openSync(path, flags, FILE_MODE);
-    return { fd, path, inode: fstatSync(fd).ino };
+    const fd = openSync(path, flags, mode);
+    const { ino, dev } = fstatSync(fd);
+    return { fd, path, inode: ino, device: dev };
   });
+}
+
+/** The descriptor; EBADF when somebody closed it and another file has its number by now: that one is not ours to touch. */
+function ownFd({ fd, inode, device }: LogFile): number {
+  const { ino, dev } = fstatSync(fd);
+  if (ino === inode && dev === device) return fd;
+  const { EBADF } = osConstants.errno;
+  throw Object.assign(new Error('another file has the descriptor'), { code: 'EBADF', errno: -EBADF });
 }
 
 /** Write all of it, however many calls that takes. A failure may leave a part written. */

@@ -80,8 +80,12 @@ let zone: Zone | undefined;
 /** The name that a template (strftime) gives at a time, local. The template has passed `checkTemplate`. */
 export function fileName(template: string, timeUs: number): string {
   zone ??= localZone();
+  return fileNameAt(template, timeUs, zone.offsetSecondsAt(Math.floor(timeUs / 1e6)));
+}
+
+/** The same in a zone that is this far east of UTC, seconds; a %Z needs that to be the local one's at that time. */
+export function fileNameAt(template: string, timeUs: number, offsetSeconds: number): string {
   const epochSeconds = Math.floor(timeUs / 1e6);
-  const offsetSeconds = zone.offsetSecondsAt(epochSeconds);
   return format(template, {
     date: new Date((epochSeconds + offsetSeconds) * 1000),
     epochSeconds,

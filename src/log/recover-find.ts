@@ -1,16 +1,34 @@
 /** Which files of a directory tree a recorder made earlier, and what they say about each other. Reads headers and ends only. */
-import { closeSync, type Dirent, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
-import { DamageError, SystemFailure } from '../errors.js';
+import { errnoCode } from '../errors.js';
 import { END_TAIL_BYTES, type EndRecord, parseEndTail } from './end-block.js';
 import type { FileMeta, PreviousFile } from './file-meta.js';
-import { BLOCK_HEADER_BYTES, BlockType, LIVE_SUFFIX, MAX_JSON_BYTES } from './format.js';
+import {
+  BLOCK_HEADER_BYTES,
+  BlockType,
+  FILE_MAGIC,
+  FILE_PREAMBLE_BYTES,
+  FORMAT_MAJOR,
+  LIVE_SUFFIX,
+  MAX_JSON_BYTES,
+} from './format.js';
 import { parseFrame, payloadIsIntact } from './frame.js';
-import { ByteInput, FileFeed } from './input.js';
 import { templatePatterns } from './names.js';
-import { readMeta, readPreamble } from './reader.js';
 import type { EarlierRecording } from './recover.js';
 import { hex } from './segment.js';
+
+// Windows has no pipes among files.
+const { O_NONBLOCK = 0 } = constants;
 
 /** Newest files looked at to find the one that the chain goes on from. */
 const CANDIDATES_MAX = 16;
@@ -28,6 +46,15 @@ export interface Recorder {
 
 /** Paths of all files whose names the template could have given, live ones apart. */
 export function filesOfTemplate(template: string): { live: string[]; closed: string[] } {
+  const files = [...namesByDirectory(template)].flat();
+  return {
+    live: files.filter((path) => path.endsWith(LIVE_SUFFIX)),
+    closed: files.filter((path) => !path.endsWith(LIVE_SUFFIX)),
+  };
+}
+
+/** The same, live and closed together, directory by directory. Links are not followed, except in what the template says literally. */
+export function* namesByDirectory(template: string): Generator<string[], void, void> {
   const { directories, file } = templatePatterns(template);
   let paths = ['/'];
   for (const component of directories)
@@ -35,40 +62,30 @@ export function filesOfTemplate(template: string): { live: string[]; closed: str
       typeof component === 'string'
         ? paths.map((path) => join(path, component))
         : paths.flatMap((path) => namesIn(path, component, (entry) => entry.isDirectory()));
-  const files = paths.flatMap((path) => namesIn(path, file, (entry) => entry.isFile()));
-  return {
-    live: files.filter((path) => path.endsWith(LIVE_SUFFIX)),
-    closed: files.filter((path) => !path.endsWith(LIVE_SUFFIX)),
-  };
+  for (const path of paths) yield namesIn(path, file, (entry) => entry.isFile());
 }
 
 /** What the file says about itself when this recorder made it; undefined otherwise, also when it cannot be read. */
-export async function ownFile(path: string, recorder: Recorder): Promise<OwnFile | undefined> {
+export function ownFile(path: string, recorder: Recorder): OwnFile | undefined {
   try {
-    const input = new ByteInput(new FileFeed(path));
-    try {
-      await readPreamble(input, path);
-      const { meta, block } = await readMeta(input, path);
-      const isOwn =
-        block !== undefined &&
-        meta.template === recorder.template &&
-        JSON.stringify(meta.protocols) === JSON.stringify(recorder.protocols);
-      return isOwn ? { path, meta: meta as FileMeta } : undefined;
-    } finally {
-      await input.close();
-    }
+    const meta = withFile(path, headerOf);
+    const isOwn =
+      meta !== undefined &&
+      meta.template === recorder.template &&
+      JSON.stringify(meta.protocols) === JSON.stringify(recorder.protocols);
+    return isOwn ? { path, meta } : undefined;
   } catch (error) {
-    if (error instanceof DamageError || error instanceof SystemFailure) return undefined;
-    throw error;
+    if (errnoCode(error) === 'UNKNOWN') throw error;
+    return undefined;
   }
 }
 
 /** The newest file that this recorder closed: the next one continues its chain. Squeezed files are passed over: they are rewritten. */
-export async function lastClosed(paths: readonly string[], recorder: Recorder): Promise<OwnFile | undefined> {
+export function lastClosed(paths: readonly string[], recorder: Recorder): OwnFile | undefined {
   const newest = byModification(paths).slice(0, CANDIDATES_MAX);
   let last: OwnFile | undefined;
   for (const path of newest) {
-    const own = await ownFile(path, recorder);
+    const own = ownFile(path, recorder);
     if (own === undefined || own.meta.squeezed) continue;
     if (own.meta.openedUs > (last?.meta.openedUs ?? 0)) last = own;
   }
@@ -76,15 +93,15 @@ export async function lastClosed(paths: readonly string[], recorder: Recorder): 
 }
 
 /** What later files say about the live ones, by base name: where such a file ends for its readers. */
-export async function namedPredecessors(
+export function namedPredecessors(
   live: readonly OwnFile[],
   closed: readonly string[],
   recorder: Recorder,
-): Promise<Map<string, PreviousFile>> {
+): Map<string, PreviousFile> {
   const oldestMs = Math.min(...live.map(({ path }) => modifiedMs(path)));
   const successors = [...live];
   for (const path of byModification(closed, oldestMs)) {
-    const own = await ownFile(path, recorder);
+    const own = ownFile(path, recorder);
     if (own !== undefined) successors.push(own);
   }
   const named = new Map<string, PreviousFile>();
@@ -93,24 +110,65 @@ export async function namedPredecessors(
   return named;
 }
 
-/** What continues a file that was closed properly; undefined of any other. */
+/** What continues a file that was closed properly; undefined of any other. Throws what `node:fs` throws. */
 export function endOf(path: string): EarlierRecording | undefined {
-  const fd = openSync(path, 'r');
+  return withFile(path, (fd) => endIn(fd, path));
+}
+
+function endIn(fd: number, path: string): EarlierRecording | undefined {
+  const { size } = fstatSync(fd);
+  const tail = new Uint8Array(END_TAIL_BYTES);
+  readSync(fd, tail, 0, tail.length, Math.max(0, size - tail.length));
+  const offset = parseEndTail(tail);
+  if (offset === undefined) return undefined;
+  const end = jsonBlockAt<EndRecord>(fd, offset, BlockType.end);
+  if (end === undefined || offset + end.lengthBytes !== size) return undefined;
+  const { closedUs, lastTimeUs } = end.value;
+  const lastFile = { file: basename(path), acknowledgedBytes: size, chain: hex(end.chain) };
+  return { lastFile, seenUntilUs: closedUs ?? lastTimeUs };
+}
+
+function headerOf(fd: number): FileMeta | undefined {
+  const preamble = new Uint8Array(FILE_PREAMBLE_BYTES);
+  readSync(fd, preamble, 0, preamble.length, 0);
+  const isLog = FILE_MAGIC.every((byte, i) => preamble[i] === byte);
+  if (!isLog || new DataView(preamble.buffer).getUint16(8, true) !== FORMAT_MAJOR) return undefined;
+  return jsonBlockAt<FileMeta>(fd, FILE_PREAMBLE_BYTES, BlockType.header)?.value;
+}
+
+/** The block of this type that stands at the offset, whole and with JSON in it; undefined when there is none. */
+function jsonBlockAt<T>(
+  fd: number,
+  offset: number,
+  type: BlockType,
+): { value: T; chain: Uint8Array; lengthBytes: number } | undefined {
+  const header = new Uint8Array(BLOCK_HEADER_BYTES);
+  if (readSync(fd, header, 0, header.length, offset) < header.length) return undefined;
+  const frame = parseFrame(header, 0);
+  if (typeof frame !== 'object' || frame.type !== type || frame.storedBytes > MAX_JSON_BYTES)
+    return undefined;
+  const { headerBytes, storedBytes, chain } = frame;
+  const payload = new Uint8Array(storedBytes);
+  if (readSync(fd, payload, 0, storedBytes, offset + headerBytes) < storedBytes) return undefined;
+  if (!payloadIsIntact(payload, frame)) return undefined;
+  const value = parseObject<T>(payload);
+  return value === undefined ? undefined : { value, chain, lengthBytes: headerBytes + storedBytes };
+}
+
+function parseObject<T>(json: Uint8Array): T | undefined {
   try {
-    const { size } = fstatSync(fd);
-    const tail = new Uint8Array(END_TAIL_BYTES);
-    readSync(fd, tail, 0, tail.length, Math.max(0, size - tail.length));
-    const offset = parseEndTail(tail);
-    if (offset === undefined || size - offset > MAX_JSON_BYTES) return undefined;
-    const block = new Uint8Array(Math.max(size - offset, BLOCK_HEADER_BYTES));
-    readSync(fd, block, 0, block.length, offset);
-    const frame = parseFrame(block, 0);
-    if (typeof frame !== 'object' || frame.type !== BlockType.end) return undefined;
-    const payload = block.subarray(frame.headerBytes);
-    if (payload.length !== frame.storedBytes || !payloadIsIntact(payload, frame)) return undefined;
-    const { closedUs, lastTimeUs } = JSON.parse(Buffer.from(payload).toString()) as EndRecord;
-    const lastFile = { file: basename(path), acknowledgedBytes: size, chain: hex(frame.chain) };
-    return { lastFile, seenUntilUs: closedUs ?? lastTimeUs };
+    const value: unknown = JSON.parse(Buffer.from(json).toString());
+    return typeof value === 'object' && value !== null ? (value as T) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function withFile<T>(path: string, read: (fd: number) => T): T {
+  // Should the name lead to a pipe by now, nobody must wait for its other end.
+  const fd = openSync(path, constants.O_RDONLY | O_NONBLOCK);
+  try {
+    return read(fd);
   } finally {
     closeSync(fd);
   }

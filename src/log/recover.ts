@@ -68,16 +68,16 @@ export async function recoverFiles(
 ): Promise<EarlierRecording | undefined> {
   const recorder = { template, protocols };
   const { live: livePaths, closed } = filesOfTemplate(template);
-  const newest = await lastClosed(closed, recorder);
+  const newest = lastClosed(closed, recorder);
   let earlier = newest && endOf(newest.path);
   let earlierUs = newest?.meta.openedUs ?? 0;
   const live: OwnFile[] = [];
   for (const path of livePaths) {
-    const own = await ownFile(path, recorder);
+    const own = ownFile(path, recorder);
     if (own !== undefined) live.push(own);
   }
   if (live.length === 0) return earlier;
-  const named = await namedPredecessors(live, closed, recorder);
+  const named = namedPredecessors(live, closed, recorder);
   for (const { path, meta } of live) {
     try {
       const after = named.get(basename(path, LIVE_SUFFIX));

@@ -41,7 +41,9 @@ export async function* scanBlocks(
 ): AsyncGenerator<ScannedBlock | ScannedDamage, void, void> {
   for (;;) {
     const offsetBytes = input.offset;
-    const available = await input.need(BLOCK_HEADER_BYTES);
+    // Awaiting what is at hand would cost small blocks more than reading them.
+    let available = input.end - input.start;
+    if (available < BLOCK_HEADER_BYTES) available = await input.need(BLOCK_HEADER_BYTES);
     if (available === 0) return;
     const header = available < BLOCK_HEADER_BYTES ? 'cut-header' : parseFrame(input.buffer, input.start);
     const frame = typeof header === 'string' ? undefined : header;

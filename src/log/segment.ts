@@ -21,6 +21,9 @@ import { encodeIndex, INDEX_EVERY_BLOCKS, type IndexEntry } from './index-block.
 /** The end block lists no more index blocks than this; a longer file (some 150 days without rotation) lists none. */
 const INDEX_OFFSETS_MAX = 50_000;
 
+/** As large as a file can get here; a descriptor that somebody else closed. */
+const ONLY_ANOTHER_FILE_HELPS = new Set(['EFBIG', 'EBADF']);
+
 /** Everything about a file's contents that the next block depends on. */
 export interface SegmentState {
   /** Length of the file. */
@@ -54,6 +57,7 @@ export class Segment {
   #state: SegmentState;
   #acknowledged: SegmentState;
   #trusted = true;
+  #removed = false;
 
   private constructor(
     readonly fs: LogFileSystem,
@@ -131,15 +135,30 @@ export class Segment {
     this.#state = copyState(this.#acknowledged);
   }
 
+  /** Close a descriptor that is not trusted: all it could do is keep a broken disk from being unmounted. */
+  letGo(): void {
+    const { file } = this;
+    if (file.fd < 0) return;
+    try {
+      // A removed file's inode is another's once it is closed: by that it could not be told from it.
+      this.#removed = !this.fs.isLinked(file);
+      this.close();
+    } catch (error) {
+      if (!(error instanceof SystemFailure)) throw error;
+      this.file = { ...file, fd: -1 }; // it is not ours, or of no use
+    }
+  }
+
   /** A new descriptor for the same file, locked, when the old one is not trusted any more. Throws SystemFailure. */
   reopen(): void {
-    const { path, inode } = this.file;
+    this.letGo();
+    const { path, inode, device } = this.file;
+    if (this.#removed) throw new SystemFailure('open', 'ENOENT', `${path}: was removed`, { path });
     const again = this.fs.open(path);
-    if (again.inode !== inode) {
+    if (again.inode !== inode || again.device !== device) {
       this.fs.close(again);
       throw new SystemFailure('open', 'ENOENT', `${path}: was removed, another file has its name`, { path });
     }
-    this.close();
     this.file = again;
     if (!this.fs.lock(this.file)) {
       this.close();
@@ -177,8 +196,7 @@ export class Segment {
     try {
       writeAll(this.fs, this.file, bytes, offset, length, this.#state.bytes);
     } catch (error) {
-      // As large as a file can get here: only another file helps.
-      if (errnoCode(error) === 'EFBIG') this.#trusted = false;
+      if (ONLY_ANOTHER_FILE_HELPS.has(errnoCode(error))) this.#trusted = false;
       throw error;
     }
   }

@@ -3,12 +3,14 @@
  * writer worker's thread and blocks it; messages that it posts go out all the same.
  */
 import { writeSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { errnoCode, InvariantError, SystemFailure } from '../errors.js';
 import { BlockMessage } from '../record/blocks.js';
 import type { RingConsumer } from '../ring/consumer.js';
 import { RingState, STATE_WORD } from '../ring/layout.js';
 import { BLOCK_HEADER_BYTES, BlockField } from './format.js';
 import { recoverFiles } from './recover.js';
+import { Retention } from './retention.js';
 import type { LogWriter } from './writer.js';
 import { WriterStat } from './writer-stats.js';
 import type { Emit, WriterOptions } from './writer-task.js';
@@ -17,9 +19,14 @@ const WAIT_MS_MAX = 1000;
 /** After a failed write the next attempt waits this long, twice as long each time, up to the longest. */
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2000;
+/** Between the steps of retention while no blocks come. */
+const RETENTION_PACE_MS = 20;
+/** The disk, or the part of it that this user may fill. */
+const FULL = new Set(['ENOSPC', 'EDQUOT']);
 
 export class WriterLoop {
   readonly #sleeping = new Int32Array(new SharedArrayBuffer(4));
+  readonly #retention: Retention | undefined;
   #progressFd: number | undefined;
 
   constructor(
@@ -32,14 +39,18 @@ export class WriterLoop {
     readonly snapshots?: RingConsumer,
   ) {
     this.#progressFd = options.progressFd;
+    if (options.retention !== undefined)
+      this.#retention = new Retention(writer, options.retention, options.protocols, stats, emit);
   }
 
   /** Until the stop message, or the parser's death. Rejects with SystemFailure when the first file cannot be opened. */
   async run(): Promise<void> {
-    const { consumer } = this;
+    const { consumer, stats } = this;
     const hasSnapshots = () => (this.snapshots?.available() ?? 0) > 0 && this.writer.path !== '';
-    for (;;) {
-      const count = consumer.waitReadable(WAIT_MS_MAX, hasSnapshots);
+    for (let stopped = false; !stopped; stats[WriterStat.busySinceMs] = 0) {
+      const waitMs = this.#retention?.busy ? RETENTION_PACE_MS : WAIT_MS_MAX;
+      const count = consumer.waitReadable(waitMs, hasSnapshots);
+      if (count > 0 || hasSnapshots()) stats[WriterStat.busySinceMs] = Date.now();
       const blocks = blocksAhead(consumer, count);
       if (blocks > 0) this.#record(consumer, blocks);
       else if (count > 0) {
@@ -48,12 +59,13 @@ export class WriterLoop {
         const message = consumer.ring.flagsOf(consumer.index);
         await this.#control(message, consumer.ring.timesUs[consumer.index]);
         consumer.release(1);
-        if (message === BlockMessage.stop) return;
+        stopped = message === BlockMessage.stop;
       } else if (!hasSnapshots() && this.#isParserGone()) {
         this.writer.closeAfterDeath();
         return;
       }
       if (hasSnapshots()) this.#record(this.snapshots!, 1);
+      await this.#retain();
     }
   }
 
@@ -63,21 +75,31 @@ export class WriterLoop {
     this.#reportProgress();
   }
 
+  /** What is to be removed, a step at a time. */
+  async #retain(): Promise<void> {
+    const retention = this.#retention;
+    if (retention === undefined || this.writer.path === '') return;
+    retention.step();
+    if (this.writer.hasNotes) this.#writeDurably(this.consumer, 0);
+    // A turn of the event loop tells what other threads have done; nothing else here needs one.
+    if (retention.busy) await setImmediate();
+  }
+
   async #control(message: number, timeUs: number): Promise<void> {
     switch (message) {
-      case BlockMessage.open: {
-        const { writer, options } = this;
-        const earlier = await recoverFiles(writer.template, options.protocols, writer.fs, this.emit);
-        writer.open(timeUs, earlier);
+      case BlockMessage.open:
+        await this.#open(timeUs);
+        this.#retention?.schedule();
         break;
-      }
       case BlockMessage.rotate:
         this.writer.rotate(timeUs);
+        this.#retention?.schedule();
         break;
       case BlockMessage.flush:
         this.emit({ type: 'flushed', mark: timeUs, sequence: this.stats[WriterStat.durableSequence] });
         break;
       case BlockMessage.stop:
+        this.#retention?.noteRemoved();
         this.writer.close();
         break;
       default:
@@ -85,19 +107,41 @@ export class WriterLoop {
     }
   }
 
+  /** On a full disk a recorder whose files may be removed starts all the same. */
+  async #open(timeUs: number): Promise<void> {
+    const { writer, options } = this;
+    for (;;) {
+      const earlier = await recoverFiles(writer.template, options.protocols, writer.fs, this.emit);
+      try {
+        writer.open(timeUs, earlier);
+        return;
+      } catch (error) {
+        if (!this.#makesRoom(error)) throw error;
+      }
+    }
+  }
+
+  /** Whether a file was removed that stood in the way of what failed. */
+  #makesRoom(error: unknown): boolean {
+    return FULL.has(errnoCode(error)) && (this.#retention?.makeRoom() ?? false);
+  }
+
   /** Returns when the blocks are durable, however long that takes: until then the ring keeps them, and the parser waits. */
   #writeDurably(consumer: RingConsumer, blocks: number): void {
     let attempts = 0;
     let firstFailureMs = 0;
-    for (let delayMs = RETRY_MS_MIN; ; delayMs = Math.min(delayMs * 2, RETRY_MS_MAX)) {
+    let delayMs = RETRY_MS_MIN;
+    for (;;) {
       try {
         this.writer.restore();
+        this.writer.reserve(bytesOf(consumer, blocks));
         this.#append(consumer, blocks);
         this.writer.commit();
         break;
       } catch (error) {
         if (!(error instanceof SystemFailure)) throw error;
         this.stats[WriterStat.errors]++;
+        if (this.#makesRoom(error)) continue;
         if (attempts++ === 0) {
           firstFailureMs = performance.now();
           this.stats[WriterStat.stalled] = 1;
@@ -105,6 +149,7 @@ export class WriterLoop {
           this.emit({ type: 'log', level: 'error', message });
         }
         Atomics.wait(this.#sleeping, 0, 0, delayMs);
+        delayMs = Math.min(delayMs * 2, RETRY_MS_MAX);
       }
     }
     if (attempts === 0) return;
@@ -154,4 +199,11 @@ function blocksAhead({ ring, index }: RingConsumer, count: number): number {
   let blocks = 0;
   while (blocks < count && ring.flagsOf(index + blocks) === BlockMessage.block) blocks++;
   return blocks;
+}
+
+/** With their filters, which are in the index later. */
+function bytesOf({ ring, index }: RingConsumer, blocks: number): number {
+  let bytes = 0;
+  for (let slot = index; slot < index + blocks; slot++) bytes += ring.lengthOf(slot);
+  return bytes;
 }

@@ -20,4 +20,26 @@ export const WriterStat = {
   rotationsRefused: 9,
   /** Finished files that could not be closed and renamed yet */
   filesUnfinished: 10,
+  /** Since when the group or file that is being worked on has kept the writer, milliseconds since the epoch; 0 = it waits for work */
+  busySinceMs: 16,
+  /** 1 while less is free on the disk than `--min-free` leaves */
+  belowMinFree: 17,
+  /** Finished files that retention removed, and bytes in them */
+  filesRemoved: 18,
+  bytesRemoved: 19,
 } as const;
+
+const NOTICEABLE_MS = 1000;
+
+/** What keeps the writer from writing, for the end of a line; empty when nothing does. */
+export function diskState(stats: Float64Array): string {
+  const sinceMs = stats[WriterStat.busySinceMs];
+  const busyMs = sinceMs === 0 ? 0 : Date.now() - sinceMs;
+  const time = `${(busyMs / 1000).toFixed(0)} s`;
+  if (stats[WriterStat.stalled] === 1) {
+    const why =
+      stats[WriterStat.belowMinFree] === 1 ? 'less is free than --min-free leaves' : 'writing fails';
+    return `; stalled for ${time}, ${why}`;
+  }
+  return busyMs < NOTICEABLE_MS ? '' : `; the disk has not answered for ${time}`;
+}

@@ -13,7 +13,22 @@ export interface WriterOptions {
   readonly live: boolean;
   /** Descriptor that gets one JSON line after each durable group. */
   readonly progressFd?: number;
+  /** Mode of new files; directories get x where r is. */
+  readonly fileMode?: number;
+  /** Nothing is written while less than this would be left free on the disk. */
+  readonly minFreeBytes?: number;
+  /** Without it, nothing is ever removed. */
+  readonly retention?: RetentionOptions;
 }
+
+export interface RetentionOptions {
+  readonly keepDays?: number;
+  readonly keepBytes?: number;
+  /** Files under legal hold: paths, or base names, which hold every file of that name. */
+  readonly holds: readonly string[];
+}
+
+export type RemovalReason = 'age' | 'bytes' | 'disk full';
 
 export interface WriterTask {
   /** The block ring (src/record/blocks.ts). */
@@ -39,6 +54,14 @@ export type WriterEvent =
     }
   /** A file was closed and has its final path; `chain` is its last hash, hex: the anchor outside the file. */
   | { readonly type: 'closed'; readonly file: string; readonly chain: string }
+  /** Retention removed a finished file; `chain` is its last hash. */
+  | {
+      readonly type: 'removed';
+      readonly file: string;
+      readonly bytes: number;
+      readonly chain: string;
+      readonly reason: RemovalReason;
+    }
   /** Everything before the flush message of this number is durable, up to the data block of this sequence. */
   | { readonly type: 'flushed'; readonly mark: number; readonly sequence: number }
   | { readonly type: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };

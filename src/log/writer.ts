@@ -7,13 +7,14 @@
  */
 import { basename, dirname, resolve } from 'node:path';
 import { errnoCode, SystemFailure } from '../errors.js';
-import { gapBlock, UNNUMBERED } from './block.js';
+import { gapBlock, jsonBlock, UNNUMBERED } from './block.js';
 import type { EndReason } from './end-block.js';
 import type { PreviousFile } from './file-meta.js';
-import { type LogFileSystem, numbered, realFileSystem, renameNumbered } from './file-system.js';
-import { LIVE_SUFFIX } from './format.js';
+import { DEFAULT_FILE_MODE } from './file-mode.js';
+import { fileSystemWithMode, type LogFileSystem, numbered, renameNumbered } from './file-system.js';
+import { BlockType, LIVE_SUFFIX } from './format.js';
 import { numberFrame, sequenceOf } from './frame.js';
-import { GapCause, unknownGap } from './gap.js';
+import { GapCause, type GapRecord, unknownGap } from './gap.js';
 import { fileName } from './names.js';
 import type { EarlierRecording } from './recover.js';
 import { type Closing, hex, Segment } from './segment.js';
@@ -44,6 +45,8 @@ export class LogWriter {
   readonly #options: WriterOptions;
   #current: OpenFile | undefined;
   readonly #ending: EndingFile[] = [];
+  /** Blocks of the writer's own that are not durable yet. */
+  #notes: Uint8Array[] = [];
   /** Something was written since the last commit that must be taken back first. */
   #broken = false;
   #refusedName = '';
@@ -54,7 +57,7 @@ export class LogWriter {
     options: WriterOptions,
     readonly stats: Float64Array,
     readonly emit: Emit,
-    readonly fs: LogFileSystem = realFileSystem,
+    readonly fs: LogFileSystem = fileSystemWithMode(options.fileMode ?? DEFAULT_FILE_MODE),
   ) {
     this.#options = { ...options, template: resolve(options.template) };
   }
@@ -69,15 +72,32 @@ export class LogWriter {
     return this.#current?.segment.file.path ?? '';
   }
 
+  /** Durable bytes of the live file. */
+  get liveBytes(): number {
+    return this.#current?.segment.acknowledged.bytes ?? 0;
+  }
+
+  /** The file system that the live file is in; undefined without one. */
+  get device(): number | undefined {
+    return this.#current?.segment.file.device;
+  }
+
+  /** There is something that only a `commit` makes durable. */
+  get hasNotes(): boolean {
+    return this.#notes.length > 0;
+  }
+
   /**
    * Open the first file, which continues an earlier recording when there is one; the time between the two is a gap. A taken name
    * gets `.1`, `.2`, ... Throws SystemFailure.
    */
   open(timeUs: number, earlier?: EarlierRecording): void {
     const name = fileName(this.template, timeUs);
-    this.#use(this.#beginNumbered(name, timeUs, timeUs, earlier?.lastFile));
-    if (earlier !== undefined && this.#options.live)
-      this.#appendUnknown(GapCause.notRunning, earlier.seenUntilUs, timeUs);
+    const absence =
+      earlier !== undefined && this.#options.live
+        ? unknownGap(GapCause.notRunning, Math.min(earlier.seenUntilUs, timeUs), timeUs)
+        : undefined;
+    this.#use(this.#beginNumbered(name, timeUs, timeUs, earlier?.lastFile, absence));
     const { finalPath } = this.#current!;
     if (finalPath !== name) this.#say('warn', `${name} is there already: recording to ${finalPath}`);
   }
@@ -96,16 +116,42 @@ export class LogWriter {
     }
   }
 
+  /**
+   * Put a checkpoint with this JSON into the log, with the next `commit`. It says nothing of how far events were seen: its time is
+   * that of the last one.
+   */
+  note(value: unknown): void {
+    const { segment, timeUs } = this.#current!;
+    const atUs = Math.max(timeUs, segment.acknowledged.lastTimeUs);
+    const identity = { runId: this.#options.runId, sequence: UNNUMBERED };
+    this.#notes.push(jsonBlock(value, BlockType.checkpoint, identity, atUs, atUs));
+  }
+
+  /** Throws ENOSPC when with this many bytes more, less would be free on the disk than is to be left free. */
+  reserve(bytes: number): void {
+    const { minFreeBytes = 0 } = this.#options;
+    if (minFreeBytes === 0) return;
+    const freeBytes = this.#freeBytes();
+    const isBelow = freeBytes - bytes < minFreeBytes;
+    this.stats[WriterStat.belowMinFree] = isBelow ? 1 : 0;
+    if (!isBelow) return;
+    const { path } = this;
+    const message = `write ${path}: ${freeBytes} bytes are free on the disk, and --min-free leaves ${minFreeBytes}`;
+    throw new SystemFailure('min-free', 'ENOSPC', message, { path });
+  }
+
   /** Make durable what was appended, with one fdatasync. Throws SystemFailure: then none of it counts as written. */
   commit(): void {
     const { segment } = this.#current!;
     const before = segment.acknowledged;
+    for (const note of this.#notes) this.append(note, 0, NO_FILTER);
     try {
       this.#timed(() => segment.commit());
     } catch (error) {
       this.#broken = true;
       throw error;
     }
+    this.#notes = [];
     const { stats } = this;
     const { bytes, blocks, events, sequence } = segment.acknowledged;
     stats[WriterStat.bytesWritten] += bytes - before.bytes;
@@ -120,7 +166,10 @@ export class LogWriter {
     if (!this.#broken) return;
     const { segment } = this.#current!;
     if (segment.trusted) segment.cutBack();
-    else this.#replace();
+    else {
+      segment.letGo();
+      this.#replace();
+    }
     this.#broken = false;
   }
 
@@ -160,6 +209,7 @@ export class LogWriter {
   #close(reason: EndReason, closedUs?: number): void {
     const current = this.#current;
     if (current === undefined) return;
+    this.#commitNotes();
     this.#current = undefined;
     this.#end(current, current.segment.planClosing(reason, closedUs));
     this.#finishEnding();
@@ -179,6 +229,27 @@ export class LogWriter {
     this.commit();
   }
 
+  /** At the end there is one attempt: a note must not keep a recorder from stopping. */
+  #commitNotes(): void {
+    if (!this.hasNotes) return;
+    try {
+      this.commit();
+    } catch (error) {
+      if (!(error instanceof SystemFailure)) throw error;
+      this.#say('warn', `${error.message}; the log does not say which files were removed last`);
+    }
+  }
+
+  /** Infinite when the file system does not say: then writing tells. */
+  #freeBytes(): number {
+    try {
+      return this.fs.freeBytes(dirname(this.path));
+    } catch (error) {
+      if (!(error instanceof SystemFailure)) throw error;
+      return Number.POSITIVE_INFINITY;
+    }
+  }
+
   /** The current descriptor is of no use any more: a new file that names what is acknowledged of it. */
   #replace(): void {
     const current = this.#current!;
@@ -196,10 +267,14 @@ export class LogWriter {
 
   #use(file: OpenFile): void {
     this.#current = file;
-    this.stats[WriterStat.files]++;
     const { segment, openedUs } = file;
-    this.stats[WriterStat.bytesWritten] += segment.acknowledged.bytes;
-    const afterSequence = this.stats[WriterStat.durableSequence];
+    const { bytes, blocks, sequence } = segment.acknowledged;
+    const { stats } = this;
+    stats[WriterStat.files]++;
+    stats[WriterStat.bytesWritten] += bytes;
+    stats[WriterStat.blocks] += blocks;
+    const afterSequence = stats[WriterStat.durableSequence];
+    if (sequence > 0) stats[WriterStat.durableSequence] = this.#sequence = sequence;
     this.emit({ type: 'opened', file: segment.file.path, openedUs, afterSequence });
   }
 
@@ -208,12 +283,13 @@ export class LogWriter {
     timeUs: number,
     openedUs: number,
     previous: PreviousFile | undefined,
+    absence?: GapRecord,
   ): OpenFile {
     for (let number = 0; ; number++) {
       const finalPath = numbered(name, number);
       if (this.#isTaken(finalPath)) continue;
       try {
-        return this.#begin(finalPath, timeUs, openedUs, previous);
+        return this.#begin(finalPath, timeUs, openedUs, previous, absence);
       } catch (error) {
         // Somebody else was faster.
         if (!(error instanceof SystemFailure && error.operation === 'create' && error.code === 'EEXIST'))
@@ -222,8 +298,17 @@ export class LogWriter {
     }
   }
 
-  /** A new live file, locked, its header and its name durable. Throws SystemFailure and leaves nothing behind. */
-  #begin(finalPath: string, timeUs: number, openedUs: number, previous: PreviousFile | undefined): OpenFile {
+  /**
+   * A new live file, locked, its header, the gap before the run's first file, and its name durable. Throws SystemFailure and
+   * leaves nothing behind.
+   */
+  #begin(
+    finalPath: string,
+    timeUs: number,
+    openedUs: number,
+    previous: PreviousFile | undefined,
+    absence?: GapRecord,
+  ): OpenFile {
     const { fs } = this;
     const path = finalPath + LIVE_SUFFIX;
     fs.makeDirectory(dirname(path));
@@ -232,6 +317,10 @@ export class LogWriter {
       if (!fs.lock(file))
         throw new SystemFailure('lock', 'EAGAIN', `${path}: is locked by another program`, file);
       const segment = Segment.begin(fs, file, fileMeta(this.#options, openedUs, previous));
+      if (absence !== undefined) {
+        const identity = { runId: this.#options.runId, sequence: 1 };
+        segment.appendFrame(gapBlock(absence, identity), 0, NO_FILTER);
+      }
       this.#timed(() => segment.commit());
       fs.syncDirectory(dirname(path));
       return { segment, finalPath, timeUs, openedUs };

@@ -14,8 +14,10 @@ import { parseClockStep, parseEnd, parseGap, parseJson } from '../log/json-block
 import { checkLegacy } from '../log/legacy-check.js';
 import { openBytes } from '../log/open.js';
 import { notClosed } from '../log/reader.js';
+import type { RemovedFile, RetentionNote } from '../log/retention.js';
 import { type ScannedBlock, scanBlocks } from '../log/scan.js';
 import type { Damage } from '../log/source.js';
+import { ChainLinks } from './chain-links.js';
 import { GapSum } from './gaps.js';
 
 /** Damage printed one by one; more is only counted. */
@@ -38,29 +40,26 @@ export async function* testFiles(
   files: readonly string[],
   say?: (line: string) => void,
 ): AsyncGenerator<CheckReport, void, void> {
-  let previous: CheckedFile | undefined;
+  const links = new ChainLinks();
   for (const file of files) {
     try {
       const opened = await openBytes(file, say);
       if (opened.format === 2) {
-        yield await reportLegacy(file, opened.source);
-        previous = undefined;
+        yield* links.pass(await reportLegacy(file, opened.source));
         continue;
       }
       const checked = await new FileCheck(opened.input, file, opened.place.live).run();
-      if (previous !== undefined) checkLink(previous, checked);
-      yield report(checked);
-      previous = checked;
+      yield* links.add(checked, () => report(checked));
     } catch (error) {
       // One that cannot be opened or is no log is said, and the others are checked all the same.
       if (!(error instanceof SystemFailure || error instanceof DamageError)) throw error;
-      yield { file, lines: [], sound: false, failure: error };
-      previous = undefined;
+      yield* links.pass({ file, lines: [], sound: false, failure: error });
     }
   }
+  yield* links.end();
 }
 
-interface CheckedFile {
+export interface CheckedFile {
   readonly file: string;
   readonly live: boolean;
   readonly damage: Damage[];
@@ -77,6 +76,10 @@ interface CheckedFile {
   readonly gaps: GapSum;
   /** Hash after the block that ends at an offset: the next file names one of them, the last unless writing this one failed. */
   readonly chains: Map<number, Uint8Array>;
+  /** What it tells of files that retention removed. */
+  readonly removed: RemovedFile[];
+  /** Lines that are no damage. */
+  readonly notes: string[];
 }
 
 class FileCheck {
@@ -107,6 +110,8 @@ class FileCheck {
       derived: 0,
       gaps: new GapSum(),
       chains: new Map(),
+      removed: [],
+      notes: [],
     };
   }
 
@@ -165,7 +170,7 @@ class FileCheck {
     if (isRecordBlock(frame.type)) this.#checkRecords(block);
     else if (frame.type === BlockType.gap) this.#believe(block, (gap) => result.gaps.add(parseGap(gap)));
     else if (frame.type === BlockType.clockStep) this.#believe(block, parseClockStep);
-    else if (frame.type === BlockType.checkpoint) this.#believe(block, parseJson);
+    else if (frame.type === BlockType.checkpoint) this.#checkCheckpoint(block);
     else if (frame.type === BlockType.index) this.#checkIndex(block);
     else if (frame.type === BlockType.end) {
       result.closed = true;
@@ -196,6 +201,17 @@ class FileCheck {
     }
   }
 
+  #checkCheckpoint(block: ScannedBlock): void {
+    const note = this.#believe(block, parseJson) as Partial<RetentionNote> | undefined;
+    const removed: unknown = note?.retention?.removed;
+    if (!Array.isArray(removed) || removed.length === 0) return;
+    const files = removed.filter((file): file is RemovedFile => typeof file?.chain === 'string');
+    this.#result.removed.push(...files);
+    const last = files.at(-1);
+    const what = `retention removed ${removed.length} file${removed.length === 1 ? '' : 's'}`;
+    this.#result.notes.push(`${what}, the last ${printable(last?.file)}, chain ${printable(last?.chain)}`);
+  }
+
   #checkIndex(block: ScannedBlock): void {
     const entries = decodeIndex(block.payload);
     if (entries === undefined) this.#damageAt(block, 'bad-payload', 'an index block does not parse');
@@ -224,23 +240,6 @@ class FileCheck {
   }
 }
 
-/**
- * The later file names a hash of the earlier one and where it stood. A squeezed or repaired file stands in the place of one that
- * had this hash at its end.
- */
-function checkLink(earlier: CheckedFile, later: CheckedFile): void {
-  const named = later.meta.previous;
-  const chain = named === undefined ? undefined : earlier.chains.get(named.acknowledgedBytes);
-  if (chain !== undefined && Buffer.from(chain).toString('hex') === named?.chain) return;
-  if (named !== undefined && earlier.meta.origin?.lastChain === named.chain) return;
-  const what =
-    named === undefined
-      ? `does not continue ${earlier.file}: a chain begins here`
-      : `does not continue ${earlier.file}: it names ${printable(named.file)} as the one before it`;
-  later.damage.push({ code: 'bad-chain', offsetBytes: 0, lengthBytes: 0, what });
-  later.damageCount++;
-}
-
 function report(checked: CheckedFile): CheckReport {
   const { file, damageCount, damage } = checked;
   const { count: gapCount, lost, lostAtMost, unknown } = checked.gaps;
@@ -250,18 +249,20 @@ function report(checked: CheckedFile): CheckReport {
     `${gapCount} gaps (${lost} events lost${lostAtMost > 0 ? `, at most ${lostAtMost} more` : ''}` +
     `${unknown > 0 ? `, ${unknown} of unknown size` : ''})`;
   const state = checked.closed
-    ? `closed (${checked.closedAs})`
+    ? `closed (${printable(checked.closedAs)})`
     : checked.live
       ? 'still being written or left behind'
       : 'not closed';
-  if (damageCount === 0) return { file, lines: [`${file}: sound, ${contents}, ${state}`], sound: true };
+  const notes = checked.notes.map((note) => `${file}: ${note}`);
+  if (damageCount === 0)
+    return { file, lines: [`${file}: sound, ${contents}, ${state}`, ...notes], sound: true };
   const first = damage[0];
   const lines = [
     `${file}: damaged, first at offset ${first.offsetBytes}, ${first.lengthBytes} bytes: ${first.what}`,
     ...damage.slice(1).map((d) => `${file}: offset ${d.offsetBytes}, ${d.lengthBytes} bytes: ${d.what}`),
   ];
   if (damageCount > damage.length) lines.push(`${file}: ${damageCount - damage.length} more places`);
-  lines.push(`${file}: still readable: ${contents}, ${state}`);
+  lines.push(`${file}: still readable: ${contents}, ${state}`, ...notes);
   return { file, lines, sound: false };
 }
 

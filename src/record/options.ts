@@ -1,3 +1,6 @@
+import { DEFAULT_FILE_MODE } from '../log/file-mode.js';
+import type { RetentionOptions } from '../log/writer-task.js';
+
 /** What a recording is told, from the command line. Units stand in names. Plain data: it is sent to the worker threads. */
 export interface RecorderOptions {
   /** strftime template of the log file's name (`-f`); relative paths count from the working directory at start. */
@@ -18,6 +21,12 @@ export interface RecorderOptions {
   /** Whether every file begins with the connections that are open then, and the kernel's table is compared with the log. */
   readonly snapshot: boolean;
   readonly stopTimeoutMs: number;
+  /** Mode of new log files (`--mode`). */
+  readonly fileMode: number;
+  /** Nothing is written while less than this would be left free on the disk (`--min-free`), 0 = until it is full. */
+  readonly minFreeBytes: number;
+  /** What is kept of this recorder's finished files (`--keep-days`, `--keep-bytes`, `--hold`); without it, all. */
+  readonly retention?: RetentionOptions;
   /** File descriptor for one JSON line per durable group (`--progress-fd`). */
   readonly progressFd?: number;
   /** Nice value for all threads (`-N`), when given. */
@@ -44,6 +53,8 @@ export const defaultRecorderOptions = {
   flushIntervalMs: 1000,
   snapshot: true,
   stopTimeoutMs: 30_000,
+  fileMode: DEFAULT_FILE_MODE,
+  minFreeBytes: 0,
   keepDuplicates: false,
   saveLimitBytes: 64 * 1024 * 1024,
 } as const;

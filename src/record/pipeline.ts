@@ -12,7 +12,7 @@ import { reduceRights } from '../daemon/rights.js';
 import { DamageError } from '../errors.js';
 import { Certainty, LossCause } from '../log/gap.js';
 import { checkTemplate } from '../log/names.js';
-import { WriterStat } from '../log/writer-stats.js';
+import { diskState, WriterStat } from '../log/writer-stats.js';
 import type { WriterEvent, WriterTask } from '../log/writer-task.js';
 import { exitNow, RECEIVE_EXTRA_BYTES } from '../netlink/libc.js';
 import { localZone } from '../query/time.js';
@@ -39,6 +39,12 @@ import { Watchdog } from './watchdog.js';
 const STATISTICS = 0;
 /** Threads are given this long to end. */
 const END_MS_MAX = 2000;
+
+const REMOVAL_REASONS = {
+  age: 'older than --keep-days',
+  bytes: 'more than --keep-bytes',
+  'disk full': 'the disk is full',
+} as const;
 
 export class Pipeline {
   readonly #options: RecorderOptions;
@@ -139,7 +145,9 @@ export class Pipeline {
   }
 
   flush(): void {
-    if (Object.keys(this.#watchdog.stalled).length > 0) this.#logStatistics(); // else once it is done
+    // While a stage stalls or the disk keeps the writer waiting no answer comes: what is known is said at once.
+    if (Object.keys(this.#watchdog.stalled).length > 0 || diskState(this.#writerStats) !== '')
+      this.#logStatistics();
     this.#source?.control(Control.flush, STATISTICS);
   }
 
@@ -233,7 +241,7 @@ export class Pipeline {
   }
 
   #writerTask(port: MessagePort): WriterTask {
-    const { fileTemplate, protocols, progressFd } = this.#options;
+    const { fileTemplate, protocols, progressFd, fileMode, minFreeBytes, retention } = this.#options;
     return {
       ring: this.#blocks.buffer,
       snapshots: this.#snapshots.buffer,
@@ -245,7 +253,10 @@ export class Pipeline {
         runId: this.#runId,
         recorder: recorderName(),
         live: !this.#replay,
+        fileMode,
+        minFreeBytes,
         ...(progressFd !== undefined && { progressFd }),
+        ...(retention !== undefined && { retention }),
       },
     };
   }
@@ -290,6 +301,14 @@ export class Pipeline {
           `closed ${event.file}, chain ${event.chain}`,
         );
         break;
+      case 'removed': {
+        const { file, bytes, chain, reason } = event;
+        this.#log.info(
+          { file, bytes, chain, reason },
+          `removed ${file} (${REMOVAL_REASONS[reason]}), ${bytes} bytes, chain ${chain}`,
+        );
+        break;
+      }
       case 'flushed':
         if (event.mark === STATISTICS) this.#logStatistics();
         else this.#table?.marked(event.mark, event.sequence);
@@ -312,7 +331,7 @@ export class Pipeline {
     const stalls = Object.entries(stalled).map(([stage, text]) => `, ${stage} stalled (${text})`);
     this.#log.info(
       { receiver: source.statistics(), parser, writer, stalled },
-      `statistics: ${counts.received} received, ${lossText(counts)}, ${writer.durableEvents} durable${stalls.join('')}`,
+      `statistics: ${counts.received} received, ${lossText(counts)}, ${writer.durableEvents} durable${stalls.join('')}${diskState(this.#writerStats)}`,
     );
   }
 

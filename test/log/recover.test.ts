@@ -1,20 +1,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  appendFileSync,
-  closeSync,
-  copyFileSync,
-  readFileSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { END_TAIL_BYTES, type EndRecord, parseEndTail } from '../../src/log/end-block.js';
-import { type LogFile, type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
+import { type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
 import { BLOCK_HEADER_BYTES, BLOCK_MARKER, BlockField, BlockType } from '../../src/log/format.js';
 import { decodeIndex } from '../../src/log/index-block.js';
 import { recoverFiles } from '../../src/log/recover.js';
@@ -28,6 +20,7 @@ import {
   faultyFileSystem,
   gapsOf,
   inDirectory,
+  killable,
   metaOf,
   namesIn,
   options,
@@ -43,22 +36,12 @@ function recover(template: string, events = new Events(), protocols: readonly nu
 
 /** Leave a live file with blocks as a killed recorder does: not closed, not locked. */
 function leaveBehind(template: string, from: number, to: number, timeUs = START_US): string {
-  const { fs, kill } = unlocked();
+  const { fs, kill } = killable();
   const writer = new LogWriter(options(template), createStats(), () => {}, fs);
   writer.open(timeUs);
   write(writer, from, to);
   kill();
   return writer.path;
-}
-
-/** A file system without locks; `kill` closes what is open as the end of a process does. */
-function unlocked(base = realFileSystem): { fs: LogFileSystem; kill: () => void } {
-  const fds: number[] = [];
-  const lock = ({ fd }: LogFile) => fds.push(fd) > 0;
-  const fs = new Proxy(base, {
-    get: (target, name: keyof LogFileSystem) => (name === 'lock' ? lock : target[name]),
-  });
-  return { fs, kill: () => fds.forEach((fd) => void closeSync(fd)) };
 }
 
 function write(writer: LogWriter, from: number, to: number): void {
@@ -239,7 +222,7 @@ test('what lies behind the offset that a later file names is not recovered as re
         ? 'EIO'
         : undefined,
     );
-    const { fs, kill } = unlocked(faulty);
+    const { fs, kill } = killable(faulty);
     const writer = new LogWriter(options(template), createStats(), () => {}, fs);
     writer.open(START_US);
     write(writer, 1, 2);
@@ -269,7 +252,7 @@ test('killed between the two ends of a rotation: the old file gets the end that 
         if (partBytes > 0) realFileSystem.write(file, bytes, offset, Math.min(length, partBytes), position);
         throw new Error('killed');
       };
-      const { fs, kill } = unlocked({ ...realFileSystem, write: write2115 });
+      const { fs, kill } = killable({ ...realFileSystem, write: write2115 });
       const writer = new LogWriter(options(placed), createStats(), () => {}, fs);
       writer.open(START_US);
       write(writer, 1, 3);

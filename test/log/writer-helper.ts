@@ -1,18 +1,21 @@
 /** What the tests of the writer share: blocks to write, a file system that fails on demand, and files read back. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AF_INET, EventBatch, RecordKind } from '../../src/conntrack/batch.js';
-import { SystemFailure } from '../../src/errors.js';
+import { errnoCode, SystemFailure } from '../../src/errors.js';
 import { UNNUMBERED, writeRecordBlock } from '../../src/log/block.js';
 import type { FileMeta } from '../../src/log/file-meta.js';
-import { type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
+import { type LogFile, type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
 import { BlockType } from '../../src/log/format.js';
 import type { GapRecord } from '../../src/log/gap.js';
 import { writeAddressFilter } from '../../src/log/index-block.js';
 import { openLog } from '../../src/log/open.js';
+import type { Damage } from '../../src/log/source.js';
 import type { WriterEvent, WriterOptions } from '../../src/log/writer-task.js';
 import { testFiles } from '../../src/query/check.js';
+import { BlockMessage } from '../../src/record/blocks.js';
+import type { RingProducer } from '../../src/ring/producer.js';
 
 export const RUN_ID = 0x0123456789abcdefn;
 /** 12 March 2026, 21:15:00 UTC */
@@ -69,27 +72,66 @@ export function eventBlock(block: number, rows = 3, sequence = UNNUMBERED): Test
   return { bytes, blockBytes, filter: bytes.subarray(blockBytes, blockBytes + filterBytes) };
 }
 
-/** Answers an errno name to fail the call, a number to write that many bytes and then fail with ENOSPC. */
-export type Fault = (operation: keyof LogFileSystem, path: string) => string | number | undefined;
+/**
+ * What becomes of a call: an errno name fails it, a number writes that many bytes and then fails with ENOSPC, `after` does it and
+ * fails all the same, undefined leaves it alone.
+ */
+export type Fault = (
+  operation: keyof LogFileSystem,
+  path: string,
+) => string | number | { readonly after: string } | undefined;
 
-export function faultyFileSystem(fault: Fault): LogFileSystem {
-  return new Proxy(realFileSystem, {
+export function faultyFileSystem(fault: Fault, base: LogFileSystem = realFileSystem): LogFileSystem {
+  return new Proxy(base, {
     get(target, name: keyof LogFileSystem) {
       return (...args: unknown[]) => {
         const [first] = args as [string | { path: string }];
         const path = typeof first === 'string' ? first : first.path;
         const answer = fault(name, path);
-        const code = typeof answer === 'number' ? 'ENOSPC' : answer;
+        const call = () => (target[name] as (...args: unknown[]) => unknown)(...args);
+        if (answer === undefined) return call();
         if (typeof answer === 'number' && answer > 0) {
           const [file, bytes, offset, length, position] = args as Parameters<LogFileSystem['write']>;
           target.write(file, bytes, offset, Math.min(answer, length), position);
         }
-        if (code !== undefined)
-          throw new SystemFailure(name, code, `${name} ${path}: ${code} (injected)`, { path });
-        return (target[name] as (...args: unknown[]) => unknown)(...args);
+        if (typeof answer === 'object') call();
+        const code =
+          typeof answer === 'object' ? answer.after : typeof answer === 'number' ? 'ENOSPC' : answer;
+        throw new SystemFailure(name, code, `${name} ${path}: ${code} (injected)`, { path });
       };
     },
   });
+}
+
+/** A file system whose `kill` closes what is open, as the end of a process does. */
+export function killable(base: LogFileSystem = realFileSystem): { fs: LogFileSystem; kill: () => void } {
+  const open = new Map<number, LogFile>();
+  const note = (file: LogFile) => {
+    open.set(file.fd, file);
+    return file;
+  };
+  const own: Partial<LogFileSystem> = {
+    create: (path) => note(base.create(path)),
+    open: (path) => note(base.open(path)),
+    close(file) {
+      open.delete(file.fd);
+      base.close(file);
+    },
+  };
+  const fs = new Proxy(base, {
+    get: (target, name: keyof LogFileSystem) => own[name] ?? target[name].bind(target),
+  });
+  const kill = () => {
+    for (const file of open.values()) {
+      try {
+        realFileSystem.close(file);
+      } catch (error) {
+        if (errnoCode(error) !== 'EBADF') throw error; // a test closed it
+      }
+    }
+    open.clear();
+  };
+  return { fs, kill };
 }
 
 export function options(template: string, more: Partial<WriterOptions> = {}): WriterOptions {
@@ -112,9 +154,12 @@ export class Events {
   }
 }
 
+/** Memory, where the machine has it as a file system: for what runs thousands of times. */
+export const fastFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 /** Run with a directory that is gone afterwards. */
-export async function inDirectory(run: (directory: string) => unknown): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-writer-'));
+export async function inDirectory(run: (directory: string) => unknown, parent = tmpdir()): Promise<void> {
+  const directory = mkdtempSync(join(parent, 'ctrecorder-writer-'));
   try {
     await run(directory);
   } finally {
@@ -130,13 +175,23 @@ export function namesIn(directory: string): string[] {
     .sort();
 }
 
-/** Every row of the files as block.row; block is the last byte of the client's address here. */
+/** Every row of the files as block.row; block is the last byte of the client's address here. Damage is an error. */
 export async function rowsOf(...files: string[]): Promise<string[]> {
+  return intactRowsOf(files, (file, damage) => {
+    throw new Error(`${file}: ${damage.what}`);
+  });
+}
+
+/** The same; damage is told and passed over. */
+export async function intactRowsOf(
+  files: readonly string[],
+  tell: (file: string, damage: Damage) => void = () => {},
+): Promise<string[]> {
   const rows: string[] = [];
   for (const file of files) {
     const source = await openLog(file);
     for await (const item of source.items()) {
-      if (item.type === 'damage') throw new Error(`${file}: ${item.damage.what}`);
+      if (item.type === 'damage') tell(file, item.damage);
       if (item.type !== 'records') continue;
       const { batch } = item;
       for (let row = 0; row < batch.count; row++)
@@ -178,4 +233,21 @@ export function metaOf(file: string): FileMeta {
   const bytes = readFileSync(file);
   const length = bytes.readUInt32LE(16 + 12);
   return JSON.parse(text.slice(from, from + length)) as FileMeta;
+}
+
+/** Tell the loop something other than a block. */
+export function put(producer: RingProducer, message: number, timeUs = START_US): void {
+  const { ring, index } = producer;
+  ring.timesUs[index] = timeUs;
+  ring.describe(index, 0, message);
+  producer.publish(1);
+}
+
+/** Hand the loop a block as the parser does. */
+export function putBlock(producer: RingProducer, sequence: number, rows = 3): void {
+  const { bytes, blockBytes, filter } = eventBlock(sequence, rows);
+  const { ring, index } = producer;
+  ring.bytes.set(bytes.subarray(0, blockBytes + filter.length), ring.offsetOf(index));
+  ring.describe(index, blockBytes + filter.length, BlockMessage.block);
+  producer.publish(1);
 }

@@ -2,11 +2,13 @@
 import { Command, Option } from 'clipanion';
 import type { StartOptions } from '../../daemon/start.js';
 import { UsageError } from '../../errors.js';
+import type { RetentionOptions } from '../../log/writer-task.js';
 import { defaultRecorderOptions as defaults, type RecorderOptions } from '../../record/options.js';
 import {
   MAX_RCVBUF_KIB,
   parseChoice,
   parseDuration,
+  parseFileMode,
   parseInteger,
   parsePercent,
   parseProtocols,
@@ -17,6 +19,7 @@ import { needFile } from './need-file.js';
 /** 2 GiB of slots; one array holds no more than twice that. */
 const MAX_RING_SLOTS = 2 ** 22;
 const MAX_ROTATE_MINUTES = 366 * 24 * 60;
+const MAX_KEEP_DAYS = 100 * 366;
 const MAX_DESCRIPTOR = 2 ** 20;
 const FIRST_FREE_DESCRIPTOR = 3;
 
@@ -38,6 +41,11 @@ export class CaptureCommand extends Command {
   readonly flushInterval = Option.String('--flush-interval');
   readonly noSnapshot = Option.Boolean('--no-snapshot', false);
   readonly stopTimeout = Option.String('--stop-timeout');
+  readonly mode = Option.String('--mode');
+  readonly minFree = Option.String('--min-free');
+  readonly keepDays = Option.String('--keep-days');
+  readonly keepBytes = Option.String('--keep-bytes');
+  readonly hold = Option.Array('--hold');
   readonly progressFd = Option.String('--progress-fd');
   readonly replay = Option.String('--replay');
   readonly keepDuplicates = Option.Boolean('--keep-duplicates', false);
@@ -73,6 +81,7 @@ export class CaptureCommand extends Command {
     const progressFd = given(this.progressFd, (text) =>
       parseInteger('--progress-fd', text, FIRST_FREE_DESCRIPTOR, MAX_DESCRIPTOR),
     );
+    const retention = this.#retention();
     return {
       fileTemplate: needFile('-C', this.file),
       rotateMinutes:
@@ -93,10 +102,13 @@ export class CaptureCommand extends Command {
       stopTimeoutMs:
         given(this.stopTimeout, (text) => parseDuration('--stop-timeout', text)) ?? defaults.stopTimeoutMs,
       snapshot: !this.noSnapshot,
+      fileMode: given(this.mode, (text) => parseFileMode('--mode', text)) ?? defaults.fileMode,
+      minFreeBytes: given(this.minFree, (text) => parseSize('--min-free', text)) ?? defaults.minFreeBytes,
       keepDuplicates: this.keepDuplicates,
       saveLimitBytes:
         given(this.saveLimit, (text) => parseSize('--save-limit', text)) ?? defaults.saveLimitBytes,
       ...(nice !== undefined && { nice }),
+      ...(retention !== undefined && { retention }),
       ...(progressFd !== undefined && { progressFd }),
       ...(this.user !== undefined && { user: notEmpty('-U', this.user) }),
       ...(this.group !== undefined && { group: notEmpty('-G', this.group) }),
@@ -104,6 +116,19 @@ export class CaptureCommand extends Command {
       ...(this.saveMessages !== undefined && {
         saveMessagesFile: notEmpty('--save-messages', this.saveMessages),
       }),
+    };
+  }
+
+  /** Undefined: nothing is removed, and holds hold nothing. */
+  #retention(): RetentionOptions | undefined {
+    const keepDays = given(this.keepDays, (text) => parseInteger('--keep-days', text, 1, MAX_KEEP_DAYS));
+    const keepBytes = given(this.keepBytes, (text) => parseSize('--keep-bytes', text));
+    const holds = (this.hold ?? []).map((text) => notEmpty('--hold', text));
+    if (keepDays === undefined && keepBytes === undefined) return undefined;
+    return {
+      holds,
+      ...(keepDays !== undefined && { keepDays }),
+      ...(keepBytes !== undefined && { keepBytes }),
     };
   }
 }
