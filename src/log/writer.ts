@@ -76,7 +76,8 @@ export class LogWriter {
   open(timeUs: number, earlier?: EarlierRecording): void {
     const name = fileName(this.template, timeUs);
     this.#use(this.#beginNumbered(name, timeUs, timeUs, earlier?.lastFile));
-    if (earlier !== undefined && this.#options.live) this.#appendAbsence(earlier.seenUntilUs, timeUs);
+    if (earlier !== undefined && this.#options.live)
+      this.#appendUnknown(GapCause.notRunning, earlier.seenUntilUs, timeUs);
     const { finalPath } = this.#current!;
     if (finalPath !== name) this.#say('warn', `${name} is there already: recording to ${finalPath}`);
   }
@@ -139,10 +140,28 @@ export class LogWriter {
 
   /** Close properly. What cannot be closed is left live for the next start, and said. Everything must have been committed. */
   close(): void {
+    this.#close('stop', Date.now() * 1000);
+  }
+
+  /** Close after the parser died: what it had is lost, and a gap up to now says so. */
+  closeAfterDeath(): void {
+    const current = this.#current;
+    if (current === undefined) return;
+    const seenUntilUs = Math.max(current.timeUs, current.segment.acknowledged.lastTimeUs);
+    try {
+      this.#appendUnknown(GapCause.died, seenUntilUs, Date.now() * 1000);
+      this.#close('unclean end');
+    } catch (error) {
+      if (!(error instanceof SystemFailure)) throw error;
+      this.#say('error', `${this.path}: the next start closes it: ${error.message}`);
+    }
+  }
+
+  #close(reason: EndReason, closedUs?: number): void {
     const current = this.#current;
     if (current === undefined) return;
     this.#current = undefined;
-    this.#end(current, current.segment.planClosing('stop', Date.now() * 1000));
+    this.#end(current, current.segment.planClosing(reason, closedUs));
     this.#finishEnding();
     for (const { segment } of this.#ending) {
       this.#say(
@@ -153,8 +172,9 @@ export class LogWriter {
     }
   }
 
-  #appendAbsence(seenUntilUs: number, timeUs: number): void {
-    const gap = unknownGap(GapCause.notRunning, Math.min(seenUntilUs, timeUs), timeUs);
+  /** A gap of unknown size. A clock that was set back must not make it end before it begins. */
+  #appendUnknown(cause: string, seenUntilUs: number, timeUs: number): void {
+    const gap = unknownGap(cause, Math.min(seenUntilUs, timeUs), timeUs);
     this.append(gapBlock(gap, { runId: this.#options.runId, sequence: UNNUMBERED }), 0, NO_FILTER);
     this.commit();
   }
