@@ -3,6 +3,9 @@
  * byte. `encodeRecords` runs on the parser thread once per block; per row it does table look-ups and typed array stores only.
  */
 
+/** All of EventBatch's columns. */
+export const ALL_COLUMNS = 0xffffffff;
+
 /** Every section of a row at full length (IPv6, all columns); buffers are sized by it, and pages no batch needs are never touched. */
 export const WORST_BYTES_PER_ROW = 256;
 

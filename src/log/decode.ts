@@ -9,7 +9,7 @@ import {
 } from '../conntrack/batch.js';
 import type { DamageError } from '../errors.js';
 import { type ByteSource, badPayload } from './bytes.js';
-import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './columns.js';
+import { ALL_COLUMNS, CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './columns.js';
 import { BlockCodec } from './format.js';
 import type { ScannedBlock } from './scan.js';
 import { SectionReader } from './sections.js';
@@ -29,7 +29,7 @@ class RecordDecoder {
   #serviceNat: Uint32Array = new Uint32Array(0);
   #serviceNatPort: Uint16Array = new Uint16Array(0);
 
-  decode(payload: Uint8Array, count: number, minTimeUs: number, batch: EventBatch): void {
+  decode(payload: Uint8Array, count: number, minTimeUs: number, batch: EventBatch, columns: number): void {
     if (count > batch.capacity) throw badPayload(`says ${count} rows, more than a block holds`);
     batch.clear();
     const sections = new SectionReader(payload);
@@ -40,7 +40,7 @@ class RecordDecoder {
     this.#readRows(sections, count, batch);
     readTimes(sections.source(Section.rowTime), count, minTimeUs, batch.timeUs);
     batch.count = count;
-    this.#readOptional(sections, count, batch);
+    this.#readOptional(sections, count, batch, columns);
   }
 
   #readClasses(sections: SectionReader, batch: EventBatch): void {
@@ -155,16 +155,16 @@ class RecordDecoder {
     for (let i = 0; i < count; i++) this.#words[i] = this.#classes[(low[i] | (high[i] << 8)) * CLASS_FIELDS];
   }
 
-  #readOptional(sections: SectionReader, count: number, batch: EventBatch): void {
+  #readOptional(sections: SectionReader, count: number, batch: EventBatch, columns: number): void {
     const words = this.#words;
     const { timeUs } = batch;
-    if (sections.has(Section.startAge)) {
+    if (columns & Column.startUs && sections.has(Section.startAge)) {
       batch.present |= Column.startUs;
       const source = sections.source(Section.startAge);
       for (let i = 0; i < count; i++)
         if ((words[i] >>> ClassShift.hasStart) & 1) batch.startUs[i] = timeUs[i] - source.zigzag();
     }
-    if (sections.has(Section.duration)) {
+    if (columns & Column.endUs && sections.has(Section.duration)) {
       batch.present |= Column.endUs;
       const source = sections.source(Section.duration);
       for (let i = 0; i < count; i++)
@@ -172,16 +172,17 @@ class RecordDecoder {
     }
     for (let counter = 0; counter < 4; counter++) {
       const id = Section.origPackets + counter;
-      if (!sections.has(id)) continue;
+      if (!(columns & Column.counters) || !sections.has(id)) continue;
       batch.present |= Column.counters;
       const source = sections.source(id);
       for (let i = 0; i < count; i++)
         if (words[i] >>> ClassShift.hasCounters === 1) source.varint64(batch.counters, i * 8 + counter * 2);
     }
-    readWhole(sections, Section.id, Column.id, batch.id, batch);
-    readWhole(sections, Section.timeoutSeconds, Column.timeoutSeconds, batch.timeoutSeconds, batch);
-    readWhole(sections, Section.use, Column.use, batch.use, batch);
-    if (sections.has(Section.labels)) {
+    if (columns & Column.id) readWhole(sections, Section.id, Column.id, batch.id, batch);
+    if (columns & Column.timeoutSeconds)
+      readWhole(sections, Section.timeoutSeconds, Column.timeoutSeconds, batch.timeoutSeconds, batch);
+    if (columns & Column.use) readWhole(sections, Section.use, Column.use, batch.use, batch);
+    if (columns & Column.labels && sections.has(Section.labels)) {
       const labels = sections.bytes(Section.labels);
       if (labels.length !== count * 16) throw badPayload('has labels of another length than its rows');
       batch.labels.set(labels);
@@ -285,15 +286,19 @@ export function plane(sections: SectionReader, id: number, count: number, requir
 
 let decoder: RecordDecoder | undefined;
 
-/** Replace the contents of `batch` by the `count` rows of a payload. `minTimeUs` is the block header's. */
+/**
+ * Replace the contents of `batch` by the `count` rows of a payload. `minTimeUs` is the block header's. Of the columns that stand in
+ * sections of their own only those in `columns` are read.
+ */
 export function decodeRecords(
   payload: Uint8Array,
   count: number,
   minTimeUs: number,
   batch: EventBatch,
+  columns = ALL_COLUMNS,
 ): void {
   decoder ??= new RecordDecoder();
-  decoder.decode(payload, count, minTimeUs, batch);
+  decoder.decode(payload, count, minTimeUs, batch, columns);
 }
 
 /**

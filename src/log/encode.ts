@@ -2,7 +2,7 @@
 import { AF_INET6, BATCH_CAPACITY, Column, type EventBatch } from '../conntrack/batch.js';
 import { invariant } from '../errors.js';
 import { ByteSink } from './bytes.js';
-import { ClassShift, Section, tradesReplyPorts, WORST_BYTES_PER_ROW } from './columns.js';
+import { ALL_COLUMNS, ClassShift, Section, tradesReplyPorts, WORST_BYTES_PER_ROW } from './columns.js';
 import { type Effort, SectionWriter } from './sections.js';
 import { sortByKey, WordTable } from './tables.js';
 
@@ -299,9 +299,6 @@ function holdsNonZero(values: Uint16Array | Uint32Array, count: number): boolean
 }
 
 let encoder: RecordEncoder | undefined;
-
-/** All of EventBatch's columns. */
-export const ALL_COLUMNS = 0xffffffff;
 
 /**
  * Write the rows of `batch` as one payload to `out` at `offset` (room for BLOCK_SLOT_BYTES). `minTimeUs` is the smallest time

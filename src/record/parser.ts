@@ -7,7 +7,7 @@ import { Column, EventBatch, TimeSource } from '../conntrack/batch.js';
 import { createDecodeCounters, type DecodeCounters, decodeDatagram } from '../conntrack/decode.js';
 import { Repeats } from '../conntrack/repeats.js';
 import { type BlockIdentity, UNNUMBERED, writeJsonBlock, writeRecordBlock } from '../log/block.js';
-import { ALL_COLUMNS } from '../log/encode.js';
+import { ALL_COLUMNS } from '../log/columns.js';
 import { BlockType } from '../log/format.js';
 import { CERTAINTIES, type GapRecord, LOSS_CAUSES } from '../log/gap.js';
 import { writeAddressFilter } from '../log/index-block.js';

@@ -20,8 +20,11 @@ export interface RecordedFile {
   readonly afterSequence: number;
 }
 
+/** Who, when, start or end: the others cost time to unpack. */
+const NO_COLUMNS = 0;
+
 export interface FollowerHooks {
-  /** Rows of an events block, borrowed until it returns. */
+  /** Rows of an events block without its optional columns but status, mark and zone; borrowed until it returns. */
   readonly take: (batch: EventBatch) => void;
   /** Everything before this file, the newest, has been taken, and nothing of it. Not called for the first. */
   readonly enter: (file: RecordedFile) => void;
@@ -90,7 +93,7 @@ export class LogFollower {
         throw missing(growing.file.path, item.offsetBytes, this.sequence + 1);
       this.sequence = frame.sequence;
       if (frame.type === BlockType.events) {
-        decodeRecords(payload, frame.count, frame.minTimeUs, this.#batch);
+        decodeRecords(payload, frame.count, frame.minTimeUs, this.#batch, NO_COLUMNS);
         this.hooks.take(this.#batch);
       }
       if (this.sequence >= untilSequence) return true;

@@ -61,6 +61,8 @@ export class TableKeeper {
   readonly #dumped = new EventBatch(DUMP_BATCH_ROWS);
   /** Audits begun; the `epoch` of an entry is the last one that showed it, or that was the last when its start came. */
   #audits = 0;
+  /** Entries that the audit under way found and the log did not tell. */
+  #undecided = 0;
   /** When the last complete audit began; 0 before the first. */
   #auditedUs = 0;
 
@@ -127,12 +129,13 @@ export class TableKeeper {
   #writeSnapshot({ openedUs }: RecordedFile): void {
     const startMs = performance.now();
     let entries = 0;
+    // By start: what is alike stands together, which makes a fifth of the bytes less.
     for (const open of this.#stores)
-      open.forEach((entry) => {
-        if (open.fromTable[entry] === 1) return;
+      for (const entry of open.sorted()) {
+        if (open.fromTable[entry] === 1) continue;
         this.rows.addSnapshot(open, entry, openedUs);
         entries++;
-      });
+      }
     this.rows.note({ snapshot: { entries, atUs: openedUs } }, openedUs, openedUs);
     this.options.onSnapshot(entries, performance.now() - startMs);
   }
@@ -142,8 +145,8 @@ export class TableKeeper {
       const open = this.#storeOf(batch, row);
       loadRowKey(open, batch, row);
       let entry = open.newest();
-      if (entry !== NONE && open.fromTable[entry] === 1) {
-        open.remove(entry);
+      if (this.#undecided > 0 && entry !== NONE && open.fromTable[entry] === 1) {
+        this.#drop(open, entry);
         entry = open.newest();
       }
       if (batch.kind[row] === RecordKind.start) {
@@ -192,6 +195,7 @@ export class TableKeeper {
       entry = open.add();
       this.#fill(open, entry, batch, row);
       open.fromTable[entry] = 1;
+      this.#undecided++;
       open.flags[entry] |= RecordFlag.startUnseen;
       open.timeUs[entry] = beganUs;
     }
@@ -231,13 +235,14 @@ export class TableKeeper {
     const isFirst = this.#auditedUs === 0;
     let count = 0;
     for (const open of this.#stores)
-      open.forEach((entry) => {
-        if (open.fromTable[entry] === 0) return;
+      for (const entry of this.#undecided > 0 ? open.sorted() : []) {
+        if (open.fromTable[entry] === 0) continue;
         open.fromTable[entry] = 0;
+        this.#undecided--;
         if (isFirst) this.rows.addSnapshot(open, entry, endedUs);
         else this.rows.addStart(open, entry, this.#auditedUs, endedUs);
         count++;
-      });
+      }
     return isFirst ? { found: count, derivedStarts: 0 } : { found: 0, derivedStarts: count };
   }
 
@@ -257,9 +262,14 @@ export class TableKeeper {
   #forgetDump(): void {
     for (const open of this.#stores)
       open.forEach((entry) => {
-        if (open.fromTable[entry] === 1) open.remove(entry);
+        if (open.fromTable[entry] === 1) this.#drop(open, entry);
         else open.endedBeforeUs[entry] = 0;
       });
+  }
+
+  #drop(open: OpenStarts, entry: number): void {
+    open.remove(entry);
+    this.#undecided--;
   }
 
   #storeOf(batch: EventBatch, row: number): OpenStarts {
