@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   parseChoice,
   parseDuration,
+  parseFileMode,
   parseInteger,
   parsePorts,
   parseProtocols,
@@ -27,6 +28,29 @@ test('sizes', () => {
   assert.equal(parseSize('-x', '2g'), 2_147_483_648);
   for (const bad of ['', '0', '-1', '1.5M', '64MB', 'M', '999999999999999T'])
     assert.throws(() => parseSize('-x', bad), UsageError, bad);
+});
+
+test('file modes', () => {
+  assert.equal(parseFileMode('-x', '0640'), 0o640);
+  assert.equal(parseFileMode('-x', '600'), 0o600);
+  assert.equal(parseFileMode('-x', '0664'), 0o664);
+  for (const bad of [
+    '',
+    '0',
+    '8',
+    '0680',
+    '640 ',
+    '0x1a0',
+    'u=rw',
+    '0642',
+    '0666',
+    '0440',
+    '0240',
+    '0740',
+    '04640',
+    '01640',
+  ])
+    assert.throws(() => parseFileMode('-x', bad), UsageError, bad);
 });
 
 test('integers', () => {
@@ -58,6 +82,7 @@ test('choices', () => {
 test('any text gives a value or one printable line that names the option', () => {
   const parsers = [
     (text: string) => parseDuration('-x', text),
+    (text: string) => parseFileMode('-x', text),
     (text: string) => parseSize('-x', text),
     (text: string) => parseInteger('-x', text, 0, 9),
     (text: string) => parseProtocols('-x', text),
