@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { EventBatch } from '../../src/conntrack/batch.js';
-import { Section } from '../../src/log/columns.js';
+import { ALL_COLUMNS, Section } from '../../src/log/columns.js';
 import { decodeRecords } from '../../src/log/decode.js';
-import { ALL_COLUMNS, encodeRecords, timeRange } from '../../src/log/encode.js';
+import { encodeRecords, timeRange } from '../../src/log/encode.js';
 import { writeAddressFilter } from '../../src/log/index-block.js';
 import { type Effort, SectionReader, SectionWriter } from '../../src/log/sections.js';
 import { BLOCK_SLOT_BYTES } from '../../src/record/blocks.js';

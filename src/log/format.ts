@@ -55,7 +55,7 @@ export const BlockType = {
   gap: 4,
   /** JSON: a step of the wall clock */
   clockStep: 5,
-  /** JSON: statistics of the recorder so far */
+  /** JSON: what the recorder did that is no event, as files that retention removed */
   checkpoint: 6,
   /** Binary: where the blocks since the last index are, and which addresses they hold */
   index: 7,

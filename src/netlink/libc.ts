@@ -291,6 +291,18 @@ export function flock(fd: number, exclusive: boolean, nonblocking: boolean): boo
   throw error;
 }
 
+// include/uapi/linux/fcntl.h, include/uapi/asm-generic/fcntl.h
+const F_SETLEASE = 1024;
+const F_WRLCK = 1;
+const F_UNLCK = 2;
+
+/** True when nobody else has the file open for anything (a write lease is granted only then); false also when that cannot be told. */
+export function isOnlyOpener(fd: number): boolean {
+  if (libc('fcntl')(fd, F_SETLEASE, F_WRLCK) !== 0) return false;
+  libc('fcntl')(fd, F_SETLEASE, F_UNLCK);
+  return true;
+}
+
 const AT_FDCWD = -100;
 const RENAME_NOREPLACE = 1;
 

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   parseChoice,
   parseDuration,
+  parseFileMode,
   parseInteger,
   parsePercent,
   parsePorts,
@@ -38,6 +39,29 @@ test('percentages', () => {
     assert.throws(() => parsePercent('-x', bad), UsageError, bad);
 });
 
+test('file modes', () => {
+  assert.equal(parseFileMode('-x', '0640'), 0o640);
+  assert.equal(parseFileMode('-x', '600'), 0o600);
+  assert.equal(parseFileMode('-x', '0664'), 0o664);
+  for (const bad of [
+    '',
+    '0',
+    '8',
+    '0680',
+    '640 ',
+    '0x1a0',
+    'u=rw',
+    '0642',
+    '0666',
+    '0440',
+    '0240',
+    '0740',
+    '04640',
+    '01640',
+  ])
+    assert.throws(() => parseFileMode('-x', bad), UsageError, bad);
+});
+
 test('integers', () => {
   assert.equal(parseInteger('-x', '-20', -20, 19), -20);
   assert.equal(parseInteger('-x', '007', 0, 9), 7);
@@ -67,6 +91,7 @@ test('choices', () => {
 test('any text gives a value or one printable line that names the option', () => {
   const parsers = [
     (text: string) => parseDuration('-x', text),
+    (text: string) => parseFileMode('-x', text),
     (text: string) => parseSize('-x', text),
     (text: string) => parsePercent('-x', text),
     (text: string) => parseInteger('-x', text, 0, 9),

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -355,6 +357,21 @@ test('a header is read once, not at every look; a file that was changed is looke
     assert.deepEqual(look(), found);
     utimesSync(days.path(2), 1000, 2000);
     assert.deepEqual(look(), [found[0], found[2], found[3]]);
+  }));
+
+test('the space of a removed file is freed in steps, but not under somebody who reads it', () =>
+  inDirectory(async (directory) => {
+    const path = join(directory, 'file');
+    const bytes = 40 * 2 ** 20;
+    // It keeps its name here, to show what became of it.
+    writeFileSync(path, '');
+    truncateSync(path, bytes);
+    const reader = openSync(path, 'r');
+    await realFileSystem.closeLater(realFileSystem.open(path));
+    assert.equal(statSync(path).size, bytes);
+    closeSync(reader);
+    await realFileSystem.closeLater(realFileSystem.open(path));
+    assert.ok(statSync(path).size < 20 * 2 ** 20);
   }));
 
 test('a removal does not wait for the space to be freed, and the next one waits for that', async () => {

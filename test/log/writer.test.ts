@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import {
+  chmodSync,
   closeSync,
   copyFileSync,
+  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -106,8 +108,6 @@ test('rotation: live names, final names, directories, modes, and a chain from fi
       chain: (events.all.find((event) => event.type === 'closed') as { chain: string }).chain,
     });
     assert.equal(metaOf(files[0]).template, join(directory, '%Y/%m/%H%M'));
-    assert.equal(statSync(files[0]).mode & 0o777 & ~0o640, 0);
-    assert.equal(statSync(join(directory, '2026')).mode & 0o777 & ~0o750, 0);
     const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0);
     assert.deepEqual(
       [WriterStat.bytesWritten, WriterStat.files, WriterStat.durableEvents, WriterStat.durableSequence].map(
@@ -115,6 +115,34 @@ test('rotation: live names, final names, directories, modes, and a chain from fi
       ),
       [bytes, 3, 9, 3],
     );
+  }));
+
+test('modes are what was asked for, whatever the umask; directories are entered where files are read', () =>
+  inDirectory((directory) => {
+    const before = process.umask(0o077);
+    try {
+      for (const [fileMode, directoryMode] of [
+        [undefined, 0o750],
+        [0o600, 0o700],
+        [0o664, 0o775],
+      ] as const) {
+        const place = join(directory, String(fileMode));
+        mkdirSync(place, 0o2700);
+        chmodSync(place, 0o2700);
+        const template = join(place, 'a/b/log');
+        const more = fileMode === undefined ? {} : { fileMode };
+        const writer = new LogWriter(options(template, more), createStats(), () => {});
+        writer.open(START_US);
+        writer.close();
+        assert.equal(statSync(template).mode & 0o7777, fileMode ?? 0o640);
+        // A set-group-id directory hands that on.
+        for (const made of ['a', 'a/b'])
+          assert.equal(statSync(join(place, made)).mode & 0o7777, directoryMode | 0o2000, made);
+        assert.equal(statSync(place).mode & 0o7777, 0o2700, 'what was there is left as it is');
+      }
+    } finally {
+      process.umask(before);
+    }
   }));
 
 test('the next file is durable before anything happens to the old one', () =>
