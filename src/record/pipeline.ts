@@ -9,7 +9,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { setPriority } from '../daemon/priority.js';
 import { reduceRights } from '../daemon/rights.js';
-import { DamageError } from '../errors.js';
+import { DamageError, SystemFailure } from '../errors.js';
 import { Certainty, LossCause } from '../log/gap.js';
 import { checkTemplate } from '../log/names.js';
 import { diskState, WriterStat } from '../log/writer-stats.js';
@@ -109,7 +109,8 @@ export class Pipeline {
       if (!this.#replay) this.#reduceRights();
       source.control(Control.open, Date.now() * 1000);
       // A replay's first file is opened by its first message.
-      const file = this.#replay ? '' : await this.#orDeath(this.#firstFile);
+      const opened = Promise.race([this.#firstFile, this.#stoppedTooEarly()]);
+      const file = this.#replay ? '' : await this.#orDeath(opened);
       return { file, rcvbufBytes: source.rcvbufBytes, ringSlots: this.#messages.ring.slots };
     } catch (error) {
       await this.#end();
@@ -160,6 +161,15 @@ export class Pipeline {
     await source.stop();
     source.control(Control.stop);
     await this.#stages;
+  }
+
+  /** A first file on a disk that hangs must not keep a stop from ending. */
+  async #stoppedTooEarly(): Promise<never> {
+    await this.#stopAsked;
+    await sleep(this.#options.stopTimeoutMs, undefined, { ref: false });
+    const { fileTemplate } = this.#options;
+    const message = `${fileTemplate}: stopped before the first file was open, which took longer than --stop-timeout`;
+    throw new SystemFailure('open', 'ETIMEDOUT', message);
   }
 
   /** Let the writer make durable what it has, and say what is lost. */

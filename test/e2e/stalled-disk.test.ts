@@ -49,10 +49,24 @@ describe('a disk that hangs', { skip }, () => {
       await recorder.says(/the writer goes on after \d+ s/);
       const { code, stderr } = await recorder.stop();
       assert.equal(code, 0, stderr);
-      assert.equal(stderr.match(/makes no progress/g)?.length, 1, 'said once');
+      assert.equal(stderr.match(/the writer makes no progress/g)?.length, 1, 'said once');
       const tally = new FloodTally({ count: COUNT });
       tally.add(ctrecorder(['-L', '-f', 'nat.ct'], disk.folder));
       tally.assertComplete();
+    });
+  });
+
+  it('does not keep a stop from ending that comes before the first file is open', async () => {
+    await withNamespaces(['stall'], async (namespace) => {
+      disk.freeze();
+      const args = ['-C', '-F', '-f', 'nat.ct', '--stop-timeout', '1s'];
+      const recorder = await ObservedProcess.recorder(namespace, args, { cwd: disk.folder });
+      await recorder.says(/running with the rights/);
+      recorder.signal('SIGTERM');
+      await recorder.says(/nat\.ct: stopped before the first file was open/);
+      await recorder.until(() => processState(recorder.pid) === 'Z', 'the end');
+      disk.thaw();
+      assert.equal((await recorder.exit).code, 1);
     });
   });
 

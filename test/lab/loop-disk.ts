@@ -52,7 +52,8 @@ export class LoopDisk {
 
   #remove(): void {
     if (this.#frozen) this.thaw();
-    if (this.#mounted) run('umount', this.folder);
+    // Lazily: a process that hung in a write to it may take a moment to die.
+    if (this.#mounted) run('umount', '--lazy', this.folder);
     rmSync(this.#home, { recursive: true });
   }
 }

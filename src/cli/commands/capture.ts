@@ -57,8 +57,12 @@ export class CaptureCommand extends Command {
   async execute(): Promise<number> {
     const options = this.#options();
     const { start } = await import('../../daemon/start.js');
-    const code = await start(options);
-    process.exit(code); // whatever a worker may still hold open
+    try {
+      return await start(options);
+    } finally {
+      // Behind the report of an error and the exit code: whatever a worker may still hold open.
+      setImmediate(() => process.exit());
+    }
   }
 
   #options(): StartOptions {
