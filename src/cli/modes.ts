@@ -217,7 +217,10 @@ export const modes: readonly ModeSpec[] = [
       { letter: 's', name: 'squeeze', help: 'join starts and ends and list connections' },
       { letter: 'H', name: 'no-header', help: 'no header lines on standard error' },
       { name: 'json', help: 'newline-delimited JSON (docs/json.md) instead of lines' },
-      { name: 'show-snapshots', help: 'also list entries that were already open, letter O' },
+      {
+        name: 'show-snapshots',
+        help: 'also list what the kernel’s table told and no event: O was open already, S? and E? were not seen',
+      },
       { name: 'show-gaps', help: 'a line where events were lost' },
       debug,
     ],

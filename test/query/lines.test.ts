@@ -65,8 +65,8 @@ test('IPv6, protocols without ports, and proto=NAME', () => {
 
 test('docs/listing.md shows what is printed', () => {
   const endUs = 1_795_409_444_060_994;
-  const { end, connection } = RecordKind;
-  const { replied, startUnseen, endUnseen } = RecordFlag;
+  const { start, end, snapshot, connection } = RecordKind;
+  const { replied, startUnseen, endUnseen, derived } = RecordFlag;
   const ping = { proto: 1, sport: 7, dport: 0x0800, replySport: 7, replyDport: 0 };
   const gre = { proto: 47, sport: 1, dport: 2, replySport: 2, replyDport: 1 };
   const gap = { fromUs: TIME, toUs: endUs, lost: 3, cause: 'overrun' };
@@ -74,6 +74,9 @@ test('docs/listing.md shows what is printed', () => {
   const printed = [
     lineOf({}),
     lineOf({ kind: end, timeUs: endUs, flags: replied }),
+    lineOf({ kind: snapshot }),
+    lineOf({ kind: start, flags: derived }),
+    lineOf({ kind: end, timeUs: endUs, flags: derived | replied }),
     lineOf({ kind: connection, endUs }),
     lineOf({ kind: connection, flags: endUnseen }),
     lineOf({ kind: connection, endUs, flags: startUnseen }),
