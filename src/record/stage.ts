@@ -24,6 +24,7 @@ export class Stage<Said> {
     const filename = new URL(`../../workers/${name}.js`, import.meta.url).href;
     const idleTimeout = Number.POSITIVE_INFINITY;
     this.#pool = new Piscina({ filename, minThreads: 1, maxThreads: 1, idleTimeout });
+    this.#pool.on('error', () => {}); // of a thread that died without a task; `done` tells of the others
     this.done = this.#pool
       .run(taskOf(port2), { transferList: [port2] })
       .catch((failure) => {
