@@ -60,7 +60,8 @@ async function measure(...more: string[]): Promise<Record<string, string | numbe
           n >= alive && injectors[1].remove({ first: before, count: CHUNK }, RATE),
         ]);
       }
-      if (more.length === 0) await recorder.until(() => recorder.stderr.split('table: ').length > 2, 'a second audit');
+      if (more.length === 0)
+        await recorder.until(() => recorder.stderr.split('table: ').length > 2, 'a second audit');
       const cpuMs = recorder.cpuMs() - startCpuMs;
       const peakRssMiB = Math.round(recorder.peakRssKiB() / 1024);
       const { stderr } = await recorder.stop();
