@@ -92,10 +92,7 @@ class LogReader implements LogSource {
     const first = selection.openFirst ? this.input.again() : undefined;
     if (first !== undefined) yield* this.#openFirst(first);
     const wants = (frame: ParsedFrame) =>
-      !isRecordBlock(frame.type) ||
-      (frame.maxTimeUs >= fromUs &&
-        frame.minTimeUs <= toUs &&
-        (first === undefined || !this.#isOpenAtStart(frame)));
+      !isRecordBlock(frame.type) || (frame.maxTimeUs >= fromUs && frame.minTimeUs <= toUs);
     let sequence = 0;
     for await (const block of scanBlocks(this.input, { wants, live: this.live })) {
       if (block.type === 'damage') {
@@ -112,7 +109,9 @@ class LogReader implements LogSource {
       }
       if (!wants(frame)) continue;
       const item = this.#decode(block);
-      if (item !== undefined) yield item;
+      if (item === undefined) continue;
+      const isGiven = first !== undefined && item.type === 'records' && this.#isOpenAtStart(frame);
+      if (!isGiven) yield item;
     }
     if (!this.closed && !this.live) yield { type: 'damage', damage: notClosed(this.input.offset) };
   }
@@ -124,7 +123,10 @@ class LogReader implements LogSource {
     try {
       for await (const block of scanBlocks(input, { wants, live: this.live })) {
         if (block.type === 'damage' || !wants(block.frame) || block.frame.sequence <= sequence) continue;
-        if (block.frame.type === BlockType.checkpoint) return;
+        if (block.frame.type === BlockType.checkpoint) {
+          if (isSnapshotEnd(block)) return;
+          continue;
+        }
         sequence = block.frame.sequence;
         const item = this.#decode(block);
         if (item?.type === 'records') yield item;
@@ -134,7 +136,7 @@ class LogReader implements LogSource {
     }
   }
 
-  /** Rows of that snapshot, or the checkpoint behind it: no others are of that very microsecond. */
+  /** Rows of that snapshot, or the checkpoint behind it: no other rows are of that very microsecond. */
   #isOpenAtStart({ type, minTimeUs, maxTimeUs }: ParsedFrame): boolean {
     const { startUs } = this.header;
     const isOfTable = type === BlockType.snapshot || type === BlockType.checkpoint;
@@ -166,6 +168,11 @@ class LogReader implements LogSource {
   async close(): Promise<void> {
     await this.input.close();
   }
+}
+
+/** The checkpoint that says that all has been written. */
+function isSnapshotEnd({ payload }: ScannedBlock): boolean {
+  return Buffer.from(payload).includes('"snapshot":');
 }
 
 /** Every file that got its final name has an end block. */
