@@ -120,7 +120,7 @@ export const modes: readonly ModeSpec[] = [
         name: 'no-snapshot',
         help:
           'do not begin each file with the connections that are open then, nor compare the log with the kernel’s table ' +
-          '(default: both; a table of a million entries costs about 300 MB of memory)',
+          '(default: both; a table of a million entries costs about 200 MB of memory)',
       },
       {
         name: 'stop-timeout',

@@ -30,15 +30,14 @@ export class LogReader implements LogSource {
     const first = selection.openFirst ? this.input.again() : undefined;
     if (first !== undefined) yield* this.#openFirst(first);
     const wants = (frame: ParsedFrame) =>
-      !isRecordBlock(frame.type) ||
-      (frame.maxTimeUs >= fromUs &&
-        frame.minTimeUs <= toUs &&
-        (first === undefined || !this.#isOpenAtStart(frame)));
+      !isRecordBlock(frame.type) || (frame.maxTimeUs >= fromUs && frame.minTimeUs <= toUs);
     for await (const block of this.blocks(wants)) {
       if (block.type === 'damage') yield block;
       else if (wants(block.frame)) {
         const item = this.#decode(block);
-        if (item !== undefined) yield item;
+        if (item === undefined) continue;
+        const isGiven = first !== undefined && item.type === 'records' && this.#isOpenAtStart(block.frame);
+        if (!isGiven) yield item;
       }
     }
   }
@@ -83,7 +82,10 @@ export class LogReader implements LogSource {
     try {
       for await (const block of scanBlocks(input, { wants, live: this.live })) {
         if (block.type === 'damage' || !wants(block.frame) || block.frame.sequence <= sequence) continue;
-        if (block.frame.type === BlockType.checkpoint) return;
+        if (block.frame.type === BlockType.checkpoint) {
+          if (isSnapshotEnd(block)) return;
+          continue;
+        }
         sequence = block.frame.sequence;
         const item = this.#decode(block);
         if (item?.type === 'records') yield item;
@@ -93,7 +95,7 @@ export class LogReader implements LogSource {
     }
   }
 
-  /** Rows of that snapshot, or the checkpoint behind it: no others are of that very microsecond. */
+  /** Rows of that snapshot, or the checkpoint behind it: no other rows are of that very microsecond. */
   #isOpenAtStart({ type, minTimeUs, maxTimeUs }: ParsedFrame): boolean {
     const { startUs } = this.header;
     const isOfTable = type === BlockType.snapshot || type === BlockType.checkpoint;
@@ -116,6 +118,11 @@ export class LogReader implements LogSource {
   async close(): Promise<void> {
     await this.input.close();
   }
+}
+
+/** The checkpoint that says that all has been written. */
+function isSnapshotEnd({ payload }: ScannedBlock): boolean {
+  return Buffer.from(payload).includes('"snapshot":');
 }
 
 /** Every file that got its final name has an end block. */

@@ -58,7 +58,8 @@ export class OpenStarts {
     this.#hashes[entry] = hash;
     this.#next[entry] = this.#buckets[bucket];
     this.#buckets[bucket] = entry;
-    this.#keys.set(this.key, entry * this.keyWords);
+    const at = entry * this.keyWords;
+    for (let i = 0; i < this.keyWords; i++) this.#keys[at + i] = this.key[i]; // `set` costs more than so few words
     this.count++;
     return entry;
   }

@@ -5,9 +5,13 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { type EventBatch, RecordFlag, RecordKind } from '../../src/conntrack/batch.js';
+import { UNNUMBERED, writeJsonBlock, writeRecordBlock } from '../../src/log/block.js';
 import { LogFileWriter } from '../../src/log/file-writer.js';
+import { BLOCK_MARKER, BlockType } from '../../src/log/format.js';
+import { LogWriter } from '../../src/log/writer.js';
 import { Pairer } from '../../src/query/pair.js';
-import { meta, START_US } from '../log/writer-helper.js';
+import { createStats } from '../../src/record/stats.js';
+import { meta, options, RUN_ID, START_US } from '../log/writer-helper.js';
 import { batchOf, listText, type TestRow, temporaryDirectory, useZone } from './helpers.js';
 
 const { start, end, snapshot } = RecordKind;
@@ -148,6 +152,51 @@ for (const [name, rows, expected] of cases)
   test(name, () => {
     assert.deepEqual(paired(rows), expected);
   });
+
+/** Blocks of a live recorder's file, in this order: rows, or the value of a checkpoint of the moment it was opened. */
+function record(t: TestContext, ...blocks: (TestRow[] | object)[]): string {
+  const template = join(temporaryDirectory(t), 'live.ct');
+  const writer = new LogWriter(options(template), createStats(), () => {});
+  writer.open(START_US);
+  const bytes = new Uint8Array(65_536);
+  const identity = { runId: RUN_ID, sequence: UNNUMBERED };
+  for (const block of blocks) {
+    if (Array.isArray(block)) {
+      const batch = batchOf(block);
+      const type = batch.kind[0] === snapshot ? BlockType.snapshot : BlockType.events;
+      writeRecordBlock(batch, type, identity, bytes, 0, 'strong');
+    } else writeJsonBlock(block, BlockType.checkpoint, identity, START_US, START_US, bytes, 0);
+    writer.append(bytes, 0, new Uint8Array(0));
+  }
+  writer.commit();
+  writer.close();
+  return template;
+}
+
+const ended = { kind: end, timeUs: START_US + 1e6 };
+const opened = { kind: snapshot, timeUs: START_US, startUs: START_US - 1e6 };
+
+test('only the checkpoint of the snapshot ends the search for it', async (t) => {
+  useZone(t, 'UTC');
+  const file = record(t, { retention: {} }, [ended], [opened], { snapshot: { entries: 1, atUs: START_US } });
+  const { stdout, result } = await listText(file, { noHeader: true, squeeze: true });
+  assert.match(stdout, /^2026\.03\.12 21:14:59\.000000 2026\.03\.12 21:15:01\.000000 [^\n]*\n$/);
+  assert.equal(result.exitCode, 0);
+});
+
+test('damage in the snapshot of the beginning is said', async (t) => {
+  useZone(t, 'UTC');
+  const file = record(t, [ended], [opened], [{ timeUs: START_US + 2e6, sport: 7 }]);
+  const bytes = readFileSync(file);
+  let at = -1;
+  for (let block = 0; block < 3; block++) at = bytes.indexOf(BLOCK_MARKER, at + 1);
+  bytes[at + 100] ^= 1;
+  writeFileSync(file, bytes);
+  const { stdout, stderr, result } = await listText(file, { noHeader: true, squeeze: true });
+  assert.equal(stdout.trim().split('\n').length, 2);
+  assert.match(stderr, /block 2 has a wrong payload checksum/);
+  assert.equal(result.exitCode, 1);
+});
 
 /** More connections end than are handed out at once before the snapshot of the beginning comes. */
 function writeFile(t: TestContext, count: number): string {
