@@ -44,20 +44,16 @@ async function accountsOf(
   });
 }
 
-async function floodFor(overload: Overload, ms: number): Promise<void> {
-  for (const startMs = performance.now(); performance.now() - startMs < ms; ) await overload.flood(FLOOD);
-}
-
 describe('recorded and counted as lost is what was sent, to the event', { skip }, () => {
   it('when a flood is far beyond a small buffer', async (t) => {
-    const { causes } = await accountsOf(t, folder, 64, (overload) => floodFor(overload, STALL_MS));
+    const { causes } = await accountsOf(t, folder, 64, (overload) => overload.floodFor(STALL_MS, FLOOD));
     assert.ok(causes.has('buffer too small'), [...causes].join());
   });
 
   it('when the recorder stands still under load', async (t) => {
     const { causes, recorded } = await accountsOf(t, folder, 1024, async (overload) => {
       overload.recorder.signal('SIGSTOP');
-      await floodFor(overload, STALL_MS);
+      await overload.floodFor(STALL_MS, FLOOD);
       overload.recorder.signal('SIGCONT');
     });
     assert.ok(causes.has('reader stalled'), [...causes].join());
@@ -69,7 +65,7 @@ describe('recorded and counted as lost is what was sent, to the event', { skip }
     try {
       const { causes } = await accountsOf(t, disk.folder, 1024, async (overload) => {
         disk.freeze();
-        await floodFor(overload, STALL_MS);
+        await overload.floodFor(STALL_MS, FLOOD);
         disk.thaw();
       });
       assert.ok(causes.has('disk stalled'), [...causes].join());
@@ -85,7 +81,7 @@ describe('recorded and counted as lost is what was sent, to the event', { skip }
       ),
     );
     try {
-      const { causes } = await accountsOf(t, folder, 64, (overload) => floodFor(overload, STALL_MS));
+      const { causes } = await accountsOf(t, folder, 64, (overload) => overload.floodFor(STALL_MS, FLOOD));
       for (const cause of causes)
         assert.ok(['buffer too small', 'reader stalled', 'parser stalled'].includes(cause), cause);
     } finally {
