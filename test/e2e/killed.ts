@@ -75,12 +75,21 @@ async function killOnce(
   recorder.exit.then(() => {
     ended = true;
   });
-  setTimeout(() => recorder.kill(), Math.random() * LIFE_MS_MAX);
+  let killed = false;
+  setTimeout(() => {
+    killed = true;
+    recorder.kill();
+  }, Math.random() * LIFE_MS_MAX);
   const ready = await recorder.says(/recording to/).then(
     () => true,
     () => false,
   );
-  const rotate = setInterval(() => !ended && recorder.signal('SIGHUP'), 50 + Math.random() * ROTATE_MS_MAX);
+  const rotate = setInterval(
+    () => {
+      if (!killed) recorder.signal('SIGHUP');
+    },
+    50 + Math.random() * ROTATE_MS_MAX,
+  );
   try {
     for (let at = first; !ended; at += BATCH) {
       assert.ok(at + BATCH <= first + ROUND_CONNECTIONS_MAX, 'it does not die');
