@@ -15,8 +15,10 @@ const OPTIONS = '-C -F -f nat-%Y%m%d-%H%M%S.ct -p all -b 65536 --flush-interval 
 const RATE_PER_SECOND = 20_000;
 /** Connections that begin, and then end, in one go. */
 const BATCH = 200;
-/** The start of the recorder included: some die before they record, while they recover the file of the one before. */
-const LIFE_MS_MAX = 1800;
+/** Every so many die at some moment of their start, while they recover the file of the one before; the others while they record. */
+const EARLY_EVERY = 5;
+const START_MS = 500;
+const RECORDING_MS_MAX = 1200;
 const ROTATE_MS_MAX = 600;
 const ROUND_CONNECTIONS_MAX = 20_000;
 
@@ -51,7 +53,9 @@ export function killAgainAndAgain(kills: number): Promise<KillAccounts> {
       const rounds: Round[] = [];
       const injector = await Injector.start(namespace);
       for (let i = 0; i < kills; i++)
-        rounds.push(await killOnce(namespace, folder, injector, i * ROUND_CONNECTIONS_MAX));
+        rounds.push(
+          await killOnce(namespace, folder, injector, i * ROUND_CONNECTIONS_MAX, i % EARLY_EVERY === 1),
+        );
       const last = await ObservedProcess.recorder(namespace, OPTIONS, { cwd: folder });
       await last.says(/recording to/);
       const files = (await stopWell(last, folder)).filter((file) => !file.endsWith('.torn'));
@@ -69,6 +73,7 @@ async function killOnce(
   folder: string,
   injector: Injector,
   first: number,
+  early: boolean,
 ): Promise<Round> {
   const recorder = await ObservedProcess.recorder(namespace, OPTIONS, { cwd: folder });
   let ended = false;
@@ -76,14 +81,17 @@ async function killOnce(
     ended = true;
   });
   let killed = false;
-  setTimeout(() => {
-    killed = true;
-    recorder.kill();
-  }, Math.random() * LIFE_MS_MAX);
+  const killWithin = (ms: number) =>
+    setTimeout(() => {
+      killed = true;
+      recorder.kill();
+    }, Math.random() * ms);
+  if (early) killWithin(START_MS);
   const ready = await recorder.says(/recording to/).then(
     () => true,
     () => false,
   );
+  if (!early) killWithin(RECORDING_MS_MAX);
   const rotate = setInterval(
     () => {
       if (!killed) recorder.signal('SIGHUP');
