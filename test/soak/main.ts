@@ -12,7 +12,7 @@ const KILLS = 200;
 const FLOOD_MS = 60_000;
 const FLOOD_CONNECTIONS = 200_000;
 const FLOOD_RCVBUF_KIB = 64;
-const FUZZ_FACTOR = 20;
+const FUZZ_FACTOR = 10;
 const FUZZED = [
   'conntrack/mutation',
   'log/damage',
