@@ -43,6 +43,13 @@ test: debs deps ## build and run all tests; as root also those on the real kerne
 	test -n "$$files"
 	node --test $(TEST_FLAGS) $$files
 
+# Parts of it only, as in `make soak SOAK=kills`: fuzz, kills, flood.
+SOAK ?=
+
+.PHONY: soak
+soak: debs build ## what takes longer than make test may: 200 times kill -9, a flood of a minute, long fuzzing; a quarter of an hour
+	@node dist/test/soak/main.js $(SOAK)
+
 .PHONY: lint
 lint: deps ## format and lint, without changing anything
 	@node_modules/.bin/biome ci --colors=off .

@@ -6,13 +6,14 @@ import { EventBatch } from '../../src/conntrack/batch.js';
 import { createDecodeCounters, type DecodeCounters } from '../../src/conntrack/decode.js';
 import { decodeRecords } from '../../src/log/decode.js';
 import { encodeRecords, timeRange } from '../../src/log/encode.js';
+import { runs } from '../soak/runs.js';
 import { optionalColumns } from './columns.js';
 import { decodeInto, type Row, rowOf } from './decoded.js';
 import { messageOf } from './events.js';
 import { goldenMessages } from './goldens.js';
 import { icmpEnd, ipv6End, tcpEnd } from './samples.js';
 
-const RUNS = 3000;
+const RUNS = runs(3000);
 const ROWS = 3;
 const originals = [
   ...goldenMessages,
@@ -108,7 +109,7 @@ test('whatever row a mutated message makes, the log holds it and gives it back',
         rows,
       );
     }),
-    { numRuns: RUNS / 10 },
+    { numRuns: runs(300) },
   );
 });
 
@@ -133,6 +134,6 @@ test('after discardLast and clear the optional columns are zero, whatever was in
           name,
         );
     }),
-    { numRuns: RUNS / 3 },
+    { numRuns: runs(1000) },
   );
 });

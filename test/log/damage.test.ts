@@ -9,6 +9,7 @@ import { BLOCK_HEADER_BYTES, FILE_PREAMBLE_BYTES } from '../../src/log/format.js
 import { ByteInput, FileFeed } from '../../src/log/input.js';
 import { scanBlocks } from '../../src/log/scan.js';
 import { type CheckReport, testFiles } from '../../src/query/check.js';
+import { runs } from '../soak/runs.js';
 import {
   assembled,
   DATA_BLOCKS,
@@ -168,7 +169,7 @@ test('any heap of whole blocks, broken blocks and garbage: every whole block is 
       const { rows } = await readLog(path);
       assert.deepEqual(rows, rowsOfBlocks(intact), what);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 

@@ -7,6 +7,7 @@ import { Section } from '../../src/log/columns.js';
 import { decodeRecords } from '../../src/log/decode.js';
 import { encodeRecords, timeRange } from '../../src/log/encode.js';
 import { SectionWriter } from '../../src/log/sections.js';
+import { runs } from '../soak/runs.js';
 
 interface Row {
   kind: number;
@@ -148,7 +149,7 @@ test('rows come back as they went in, whatever the batch before held', () => {
         assert.deepEqual(meaning(read), meaning(original));
       },
     ),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 
@@ -197,7 +198,7 @@ test('a mutated payload ends in a DamageError or in rows, never in another error
         }
       },
     ),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 

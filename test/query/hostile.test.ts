@@ -12,9 +12,10 @@ import { repair } from '../../src/query/repair.js';
 import { fileStats } from '../../src/query/stats.js';
 import { statsJson } from '../../src/query/stats-text.js';
 import { type Piece, piecesOf, writeSound } from '../log/damage-helper.js';
+import { runs } from '../soak/runs.js';
 import { listText, temporaryDirectory, useZone } from './helpers.js';
 
-const RUNS = 100;
+const RUNS = runs(100);
 /** Anything but text, line ends, and what a terminal would obey. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const UNPRINTABLE = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;

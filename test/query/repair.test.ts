@@ -30,6 +30,7 @@ import {
   writeSound,
 } from '../log/damage-helper.js';
 import { meta, metaOf, START_US } from '../log/writer-helper.js';
+import { runs } from '../soak/runs.js';
 import { fixture, listText, temporaryDirectory, useZone } from './helpers.js';
 
 interface Bench {
@@ -179,7 +180,7 @@ test('any heap of whole blocks, broken blocks and garbage', async (t) => {
       // With a header there is always something to repair.
       await assertRepaired(place, assembled('heap', [...place.pieces.slice(0, 2), ...parts]));
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });
 

@@ -10,6 +10,7 @@ import { RING_SLOT_BYTES } from '../../src/record/options.js';
 import { MessageReader } from '../../src/replay/messages.js';
 import { PacketReader } from '../../src/replay/reader.js';
 import { copyToWords } from '../../src/replay/words.js';
+import { runs } from '../soak/runs.js';
 import {
   cooked,
   interfaceBlock,
@@ -141,7 +142,7 @@ describe('a hostile capture', () => {
           assert.ok(windowBytes <= WINDOW_BYTES_MAX);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     );
   });
 
@@ -152,7 +153,7 @@ describe('a hostile capture', () => {
         assert.deepEqual(found, []);
         assert.ok(error instanceof DamageError);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });
