@@ -9,6 +9,7 @@ import {
   ftruncateSync,
   openSync,
   readFileSync,
+  readSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -16,7 +17,10 @@ import {
 import { SystemFailure } from '../errors.js';
 import { flock } from '../netlink/libc.js';
 
-const MODE = 0o644;
+/** Who can open it can lock it. */
+const MODE = 0o640;
+/** More is no pid file. */
+const CONTENT_BYTES_MAX = 32;
 const PROGRAM = 'ctrecorder';
 
 export class PidFile {
@@ -32,10 +36,16 @@ export class PidFile {
   static open(path: string): PidFile {
     for (;;) {
       // In place, not unlinked and made again: of two that find a stale file only one gets the lock.
-      const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, MODE);
+      const fd = openSync(
+        path,
+        constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+        MODE,
+      );
       try {
+        const stats = fstatSync(fd);
+        if (!stats.isFile() || stats.size > CONTENT_BYTES_MAX) throw noPidFile(path);
         if (!flock(fd, true, true)) throw running(path, contentOf(fd));
-        if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) {
+        if (statSync(path, { throwIfNoEntry: false })?.ino === stats.ino) {
           refuseIfLive(path, contentOf(fd));
           return new PidFile(path, fd);
         }
@@ -70,17 +80,20 @@ export class PidFile {
 }
 
 function contentOf(fd: number): string {
-  return readFileSync(fd, 'latin1').trim();
+  const bytes = Buffer.alloc(CONTENT_BYTES_MAX);
+  return bytes.toString('latin1', 0, readSync(fd, bytes, 0, bytes.length, 0)).trim();
 }
 
 /** Nobody holds the lock: a recorder that does not lock (the ancestor) may still be alive. */
 function refuseIfLive(path: string, content: string): void {
   if (content === '') return;
-  if (!/^\d{1,10}$/.test(content)) {
-    const what = `${path}: is no pid file and will not be overwritten; give -P another name`;
-    throw new SystemFailure('create pid file', 'EEXIST', what, { path });
-  }
+  if (!/^\d{1,10}$/.test(content)) throw noPidFile(path);
   if (Number(content) !== process.pid && commandLine(content).includes(PROGRAM)) throw running(path, content);
+}
+
+function noPidFile(path: string): SystemFailure {
+  const what = `${path}: is no pid file and will not be overwritten; give -P another name`;
+  return new SystemFailure('create pid file', 'EEXIST', what, { path });
 }
 
 function commandLine(pid: string): string {

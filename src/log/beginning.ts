@@ -134,7 +134,7 @@ async function followsFrom(input: ByteInput, preamble: Preamble): Promise<boolea
   const bytes = input.buffer.subarray(input.start + offsetBytes, input.start + offsetBytes + length);
   const payload = bytes.subarray(frame.headerBytes);
   if (frame.type !== BlockType.header || !payloadIsIntact(payload, frame)) return undefined;
-  const meta = parseMeta({ type: 'block', frame, offsetBytes, bytes, payload });
+  const meta = parseMeta({ frame, payload });
   return follows(chainBefore(preamble, meta), bytes, frame);
 }
 

@@ -3,7 +3,6 @@
  * of its own), and every error is a SystemFailure with the errno's name and the path.
  */
 import {
-  chmodSync,
   closeSync,
   constants,
   fchmodSync,
@@ -16,7 +15,6 @@ import {
   mkdirSync,
   openSync,
   statfsSync,
-  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -152,8 +150,7 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
       this.makeDirectory(parent);
       try {
         mkdirSync(path, { mode: directoryMode });
-        const { mode } = statSync(path);
-        undoUmask(() => chmodSync(path, (mode & SPECIAL_BITS) | directoryMode));
+        undoUmask(() => setDirectoryMode(path, directoryMode));
       } catch (error) {
         // Another recorder was faster.
         if (errnoCode(error) !== 'EEXIST') throw failure('make directory', path, error);
@@ -178,6 +175,16 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
 
 /** Set-group-id and the like, which a new directory takes over from its parent. */
 const SPECIAL_BITS = 0o7000;
+
+/** By a descriptor: who may write in its parent could have put a link to any other directory in its place. */
+function setDirectoryMode(path: string, directoryMode: number): void {
+  const fd = openSync(path, constants.O_RDONLY | O_NOFOLLOW);
+  try {
+    fchmodSync(fd, (fstatSync(fd).mode & SPECIAL_BITS) | directoryMode);
+  } finally {
+    closeSync(fd);
+  }
+}
 
 /** Where modes cannot be set (vfat), what was made has fewer rights than asked for or those of the mount: no reason not to record. */
 function undoUmask(setMode: () => void): void {

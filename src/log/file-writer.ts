@@ -3,7 +3,7 @@ import { BATCH_CAPACITY, type EventBatch, RecordKind } from '../conntrack/batch.
 import { writeJsonBlock, writeRecordBlock } from './block.js';
 import { WORST_BYTES_PER_ROW } from './columns.js';
 import type { FileMeta } from './file-meta.js';
-import { type LogFileSystem, realFileSystem } from './file-system.js';
+import { type LogFile, type LogFileSystem, realFileSystem } from './file-system.js';
 import { BLOCK_HEADER_BYTES, BlockType } from './format.js';
 import { writeFields } from './frame.js';
 import { FILTER_MAX_BYTES, writeAddressFilter } from './index-block.js';
@@ -36,6 +36,11 @@ export class LogFileWriter {
       fs.close(file);
       throw error;
     }
+  }
+
+  /** As it was made, to tell it from another that has its name later. */
+  get file(): LogFile {
+    return this.#segment.file;
   }
 
   /** A data block of another file under this file's run id and its next number; its bytes are changed. `filter` is for the index. */

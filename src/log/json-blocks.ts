@@ -10,6 +10,7 @@ import { printable } from './header-lines.js';
 import type { ScannedBlock } from './scan.js';
 import type { GapRecord } from './source.js';
 
+const DAY_SECONDS = 86_400;
 const NOT_WHAT_IT_SAYS = 'does not hold what the type of its block says';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -34,7 +35,7 @@ const metaFields: Readonly<Record<keyof FileMeta, Check>> = {
   timeZone: isText,
   minutesWest: isWhole,
   dst: isWhole,
-  utcOffsetSeconds: isWhole,
+  utcOffsetSeconds: (value) => isWhole(value) && Math.abs(value as number) < 2 * DAY_SECONDS,
   protocols: (value) => value === 'all' || (Array.isArray(value) && value.every(isProtocol)),
   template: isText,
   squeezed: (value) => typeof value === 'boolean',
@@ -51,31 +52,50 @@ const gapFields: Readonly<Record<keyof GapRecord, Check>> = {
   ringHighWaterSlots: (value) => value === undefined || isCount(value),
 };
 const clockStepFields = { atUs: isCount, stepUs: isWhole };
-const endFields = { reason: isText, blocks: isCount, records: isCount };
+const endFields: Readonly<Partial<Record<keyof EndRecord, Check>>> = {
+  reason: isText,
+  blocks: isCount,
+  records: isCount,
+  lastTimeUs: isCount,
+  closedUs: (value) => value === undefined || isCount(value),
+};
+const optionalMetaFields: ReadonlySet<string> = new Set<keyof FileMeta>(['previous', 'origin']);
+
+export type BlockPayload = Pick<ScannedBlock, 'frame' | 'payload'>;
 
 /** A header block's fields; one that is not what it should be is as if it were absent. */
-export function parseMeta(block: ScannedBlock): Partial<FileMeta> {
+export function parseMeta(block: BlockPayload): Partial<FileMeta> {
   const json = parseJson(block);
   const valid = Object.entries(metaFields).filter(([name, check]) => check(json[name]));
   return Object.fromEntries(valid.map(([name]) => [name, json[name]]));
 }
 
-export function parseGap(block: ScannedBlock): GapRecord {
+/** A header block as every recorder writes it; an optional field that is not what it should be is absent. */
+export function parseWholeMeta(block: BlockPayload): FileMeta {
+  const meta = parseMeta(block);
+  const isWhole = Object.keys(metaFields).every((name) => name in meta || optionalMetaFields.has(name));
+  if (!isWhole) throw badPayload(NOT_WHAT_IT_SAYS);
+  return meta as FileMeta;
+}
+
+export function parseGap(block: BlockPayload): GapRecord {
   const gap = parseFields(block, gapFields) as unknown as GapRecord;
   return { ...gap, cause: printable(gap.cause) };
 }
 
-export function parseClockStep(block: ScannedBlock): { atUs: number; stepUs: number } {
+export function parseClockStep(block: BlockPayload): { atUs: number; stepUs: number } {
   return parseFields(block, clockStepFields) as { atUs: number; stepUs: number };
 }
 
-export function parseEnd(block: ScannedBlock): Pick<EndRecord, 'blocks' | 'records'> & { reason: string } {
+export function parseEnd(
+  block: BlockPayload,
+): Pick<EndRecord, 'blocks' | 'records' | 'lastTimeUs' | 'closedUs'> & { reason: string } {
   const end = parseFields(block, endFields) as unknown as EndRecord;
   return { ...end, reason: printable(end.reason) };
 }
 
 /** Any JSON object. */
-export function parseJson(block: ScannedBlock): Json {
+export function parseJson(block: BlockPayload): Json {
   try {
     if (block.payload.length > MAX_JSON_BYTES || block.frame.codec !== BlockCodec.stored) throw new Error();
     const value: unknown = JSON.parse(Buffer.from(block.payload).toString('utf8'));
@@ -86,7 +106,7 @@ export function parseJson(block: ScannedBlock): Json {
   }
 }
 
-function parseFields(block: ScannedBlock, fields: Readonly<Record<string, Check>>): Json {
+function parseFields(block: BlockPayload, fields: Readonly<Record<string, Check>>): Json {
   const json = parseJson(block);
   if (!holds(json, fields)) throw badPayload(NOT_WHAT_IT_SAYS);
   return json;

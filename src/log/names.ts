@@ -8,6 +8,7 @@
 import { statSync } from 'node:fs';
 import { UsageError } from '../errors.js';
 import { localZone, type Zone } from '../query/time.js';
+import { filePattern, type NamePattern, namePattern } from './name-pattern.js';
 import { zoneAbbreviation } from './zone-abbreviation.js';
 
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
@@ -73,7 +74,6 @@ const conversions: Readonly<Record<string, (time: LocalTime) => string>> = {
 };
 
 const CONVERSION = /%(.?)/gsu;
-const CONVERSION_WHOLE = /(%.)/su;
 
 let zone: Zone | undefined;
 
@@ -108,26 +108,19 @@ export function checkTemplate(template: string): void {
 }
 
 /**
- * Where files of a template can be: its path components, those with conversions as patterns that every name from it matches (and a
- * few others may). The last one also matches a name with `.1`, `.2`, ... and a live file's.
+ * Where files of a template can be: its path components, those with conversions as patterns. The last one also matches a name with
+ * `.1`, `.2`, ... and a live file's.
  */
-export function templatePatterns(template: string): { directories: (string | RegExp)[]; file: RegExp } {
+export function templatePatterns(template: string): {
+  directories: (string | NamePattern)[];
+  file: NamePattern;
+} {
   const components = template.replaceAll('%D', '%m/%d/%y').split('/');
   const last = components.pop()!;
   const directories = components.map((component) =>
-    /%[^%]/.test(component.replaceAll('%%', ''))
-      ? new RegExp(`^${patternOf(component)}$`, 's')
-      : component.replaceAll('%%', '%'),
+    /%[^%]/.test(component.replaceAll('%%', '')) ? namePattern(component) : component.replaceAll('%%', '%'),
   );
-  return { directories, file: new RegExp(`^${patternOf(last)}(\\.\\d+)?(\\.part)?$`, 's') };
-}
-
-function patternOf(component: string): string {
-  const parts = component.split(CONVERSION_WHOLE).map((part) => {
-    if (part === '%%') return '%';
-    return part.startsWith('%') ? '.+' : part.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
-  });
-  return parts.join('');
+  return { directories, file: filePattern(last) };
 }
 
 /** When the next file is due: the next multiple of the interval since the epoch, in UTC, as the ancestor did. */

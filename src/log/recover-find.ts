@@ -10,8 +10,8 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { errnoCode } from '../errors.js';
-import { END_TAIL_BYTES, type EndRecord, parseEndTail } from './end-block.js';
+import { DamageError, errnoCode } from '../errors.js';
+import { END_TAIL_BYTES, parseEndTail } from './end-block.js';
 import type { FileMeta, PreviousFile } from './file-meta.js';
 import {
   BLOCK_HEADER_BYTES,
@@ -23,6 +23,8 @@ import {
   MAX_JSON_BYTES,
 } from './format.js';
 import { parseFrame, payloadIsIntact } from './frame.js';
+import { type BlockPayload, parseEnd, parseWholeMeta } from './json-blocks.js';
+import type { NamePattern } from './name-pattern.js';
 import { templatePatterns } from './names.js';
 import type { EarlierRecording } from './recover.js';
 import { hex } from './segment.js';
@@ -121,7 +123,7 @@ function endIn(fd: number, path: string): EarlierRecording | undefined {
   readSync(fd, tail, 0, tail.length, Math.max(0, size - tail.length));
   const offset = parseEndTail(tail);
   if (offset === undefined) return undefined;
-  const end = jsonBlockAt<EndRecord>(fd, offset, BlockType.end);
+  const end = blockAt(fd, offset, BlockType.end, parseEnd);
   if (end === undefined || offset + end.lengthBytes !== size) return undefined;
   const { closedUs, lastTimeUs } = end.value;
   const lastFile = { file: basename(path), acknowledgedBytes: size, chain: hex(end.chain) };
@@ -133,14 +135,15 @@ function headerOf(fd: number): FileMeta | undefined {
   readSync(fd, preamble, 0, preamble.length, 0);
   const isLog = FILE_MAGIC.every((byte, i) => preamble[i] === byte);
   if (!isLog || new DataView(preamble.buffer).getUint16(8, true) !== FORMAT_MAJOR) return undefined;
-  return jsonBlockAt<FileMeta>(fd, FILE_PREAMBLE_BYTES, BlockType.header)?.value;
+  return blockAt(fd, FILE_PREAMBLE_BYTES, BlockType.header, parseWholeMeta)?.value;
 }
 
-/** The block of this type that stands at the offset, whole and with JSON in it; undefined when there is none. */
-function jsonBlockAt<T>(
+/** The block of this type that stands at the offset, whole and with what `parse` takes; undefined when there is none. */
+function blockAt<T>(
   fd: number,
   offset: number,
   type: BlockType,
+  parse: (block: BlockPayload) => T,
 ): { value: T; chain: Uint8Array; lengthBytes: number } | undefined {
   const header = new Uint8Array(BLOCK_HEADER_BYTES);
   if (readSync(fd, header, 0, header.length, offset) < header.length) return undefined;
@@ -151,16 +154,11 @@ function jsonBlockAt<T>(
   const payload = new Uint8Array(storedBytes);
   if (readSync(fd, payload, 0, storedBytes, offset + headerBytes) < storedBytes) return undefined;
   if (!payloadIsIntact(payload, frame)) return undefined;
-  const value = parseObject<T>(payload);
-  return value === undefined ? undefined : { value, chain, lengthBytes: headerBytes + storedBytes };
-}
-
-function parseObject<T>(json: Uint8Array): T | undefined {
   try {
-    const value: unknown = JSON.parse(Buffer.from(json).toString());
-    return typeof value === 'object' && value !== null ? (value as T) : undefined;
-  } catch {
-    return undefined;
+    return { value: parse({ frame, payload }), chain, lengthBytes: headerBytes + storedBytes };
+  } catch (error) {
+    if (error instanceof DamageError) return undefined;
+    throw error;
   }
 }
 
@@ -189,10 +187,10 @@ function modifiedMs(path: string): number {
 }
 
 /** Entries of a directory, none when it cannot be read: nothing of ours was made in it. */
-function namesIn(directory: string, pattern: RegExp, wanted: (entry: Dirent) => boolean): string[] {
+function namesIn(directory: string, matches: NamePattern, isOfKind: (entry: Dirent) => boolean): string[] {
   try {
     return readdirSync(directory, { withFileTypes: true })
-      .filter((entry) => wanted(entry) && pattern.test(entry.name))
+      .filter((entry) => isOfKind(entry) && matches(entry.name))
       .map((entry) => join(directory, entry.name));
   } catch {
     return [];

@@ -1,9 +1,22 @@
 /** `-S`: joins the starts and ends of a log into connections and writes them as a file of format 3. */
-import { chmodSync, chownSync, realpathSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import type { EventBatch } from '../conntrack/batch.js';
 import { RecordFlag } from '../conntrack/batch.js';
 import { errnoCode, InvariantError, SystemFailure, UsageError } from '../errors.js';
+import type { LogFile } from '../log/file-system.js';
 import { LogFileWriter } from '../log/file-writer.js';
 import { locate, openBytes, openLog, openSource } from '../log/open.js';
 import type { LogSource } from '../log/source.js';
@@ -13,6 +26,9 @@ import type { SqueezeOptions, SqueezeResult } from './options.js';
 import { standInMeta } from './origin.js';
 import { Pairer } from './pair.js';
 import { RowDigest } from './row-digest.js';
+
+// Windows has no links that a stranger could leave in the way.
+const { O_NOFOLLOW = 0 } = constants;
 
 /**
  * Squeeze one log. Without an output the input is replaced, once the new file has been read back and found equal; when the input
@@ -64,6 +80,7 @@ function leftAsItIs(file: string, bytes: number): SqueezeResult {
 
 class Squeeze {
   readonly #temporary: string;
+  #written: LogFile | undefined;
   readonly #digest = new RowDigest();
   readonly #damage: string[] = [];
   #connections = 0;
@@ -133,6 +150,7 @@ class Squeeze {
     }
     if (pairer !== undefined) this.#append(writer, pairer.finish());
     writer.close();
+    this.#written = writer.file;
   }
 
   #append(writer: LogFileWriter, batches: Iterable<EventBatch>): void {
@@ -181,19 +199,26 @@ class Squeeze {
         'EBUSY',
         `${this.target}: changed while it was squeezed; it was left as it is`,
       );
-    keepOwner(this.#temporary, this.replaces);
+    keepOwner(this.#written!, this.replaces);
     syncPath(this.#temporary);
     renameSync(this.#temporary, this.target);
     syncPath(dirname(this.target));
   }
 }
 
-function keepOwner(path: string, stats: Stats): void {
-  chmodSync(path, stats.mode & 0o7777);
+/** By a descriptor: who may write in the directory could have put a link to any other file under the name. */
+function keepOwner({ path, inode, device }: LogFile, { mode, uid, gid }: Stats): void {
+  const fd = openSync(path, constants.O_RDONLY | O_NOFOLLOW);
   try {
-    chownSync(path, stats.uid, stats.gid);
+    const { ino, dev } = fstatSync(fd);
+    if (ino !== inode || dev !== device)
+      throw new SystemFailure('squeeze', 'EBUSY', `${path}: another file has its name; nothing was changed`);
+    fchmodSync(fd, mode & 0o7777);
+    fchownSync(fd, uid, gid);
   } catch (error) {
     // Only root may give files away; the reader of the directory owns the new file then.
     if (errnoCode(error) !== 'EPERM') throw error;
+  } finally {
+    closeSync(fd);
   }
 }

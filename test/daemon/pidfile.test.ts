@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -76,5 +85,34 @@ test('follows no symbolic link', { skip }, () => {
   symlinkSync(target, path);
   assert.throws(() => PidFile.open(path), { code: 'ELOOP' });
   assert.equal(readFileSync(target, 'utf8'), '');
+  rmSync(path);
+});
+
+test('a pipe, a device or a directory in its place is refused at once', { skip }, () => {
+  spawnSync('mkfifo', [path]);
+  assertTaken();
+  rmSync(path);
+  mkdirSync(path);
+  assert.throws(() => PidFile.open(path), { code: 'EISDIR' });
+  rmSync(path, { recursive: true });
+  assert.throws(
+    () => PidFile.open('/dev/zero'),
+    (error) => error instanceof SystemFailure && error.code === 'EEXIST',
+  );
+});
+
+test('is made so that others cannot open it, and so not lock it', { skip }, () => {
+  const before = process.umask(0);
+  const file = PidFile.open(path);
+  process.umask(before);
+  assert.equal(statSync(path).mode & 0o7777, 0o640);
+  file.remove();
+});
+
+test('a file of any length is no pid file', { skip }, () => {
+  const content = ' '.repeat(100);
+  writeFileSync(path, `1${content}precious\n`);
+  assertTaken();
+  assert.equal(readFileSync(path, 'utf8'), `1${content}precious\n`);
   rmSync(path);
 });

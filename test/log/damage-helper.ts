@@ -5,7 +5,8 @@ import { EventBatch, RecordKind } from '../../src/conntrack/batch.js';
 import { DamageError } from '../../src/errors.js';
 import type { FileMeta } from '../../src/log/file-meta.js';
 import { LogFileWriter } from '../../src/log/file-writer.js';
-import { BLOCK_HEADER_BYTES, FILE_PREAMBLE_BYTES } from '../../src/log/format.js';
+import { BLOCK_HEADER_BYTES, BlockField, FILE_PREAMBLE_BYTES } from '../../src/log/format.js';
+import { stampFrame } from '../../src/log/frame.js';
 import { openLog } from '../../src/log/open.js';
 import type { Damage, GapRecord } from '../../src/log/source.js';
 import { fillBatch, meta, START_US } from './writer-helper.js';
@@ -65,6 +66,16 @@ export function piecesOf(file: Uint8Array): Piece[] {
     at = to;
   }
   return pieces;
+}
+
+/** A block with this payload, and with all checksums right but the chain. */
+export function forged({ bytes, ...piece }: Piece, payload: Uint8Array): Piece {
+  const block = new Uint8Array(BLOCK_HEADER_BYTES + payload.length);
+  block.set(bytes.subarray(0, BLOCK_HEADER_BYTES));
+  block.set(payload, BLOCK_HEADER_BYTES);
+  new DataView(block.buffer).setUint32(BlockField.storedBytes, payload.length, true);
+  stampFrame(block, 0, new Uint8Array(32));
+  return { ...piece, bytes: block };
 }
 
 /** The file as pieces put together, each of them whole. */

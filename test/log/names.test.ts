@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../../src/errors.js';
+import type { NamePattern } from '../../src/log/name-pattern.js';
 import { checkTemplate, fileName, nextBoundaryUs, templatePatterns } from '../../src/log/names.js';
 
 const letters = [...'aAbBCdDeFgGhHIjmMprRsSTuUVwWyYzZ%'];
@@ -79,13 +80,24 @@ test('a template that cannot name a file is refused, naming the conversion', () 
 test('patterns find what a template names, live and numbered files too, and nothing in other places', () => {
   const { directories, file } = templatePatterns('/var/log/%Y%%/nat.%H%M+x');
   assert.deepEqual(directories.slice(0, 3), ['', 'var', 'log']);
-  assert.match('2026%', directories[3] as RegExp);
+  assert.ok((directories[3] as NamePattern)('2026%'));
   for (const name of ['nat.1200+x', 'nat.1200+x.part', 'nat.1200+x.2', 'nat.1200+x.2.part'])
-    assert.match(name, file);
+    assert.ok(file(name), name);
   for (const name of ['natx1200+x', 'nat.1200+x.torn', 'nat.1200', 'snat.1200+x'])
-    assert.doesNotMatch(name, file);
+    assert.ok(!file(name), name);
   assert.deepEqual(templatePatterns('/a%%b/c').directories, ['', 'a%b']);
   assert.equal(templatePatterns('/%D').directories.length, 3);
+});
+
+test('a name made to be slow to match is refused like any other', () => {
+  const { directories, file } = templatePatterns('/%Y-%m-%d-%H-%M-%S/%Y%m%d%H%M%S-%j-%U-%s.ct');
+  for (const name of ['-', '.', '1', '.1', '-.ct', '.part', '.1.part'].map((part) =>
+    part.repeat(255).slice(0, 255),
+  )) {
+    assert.ok(!file(`${name}x`));
+    assert.ok(!(directories[1] as NamePattern)(name.replaceAll('-', 'x')));
+  }
+  assert.ok((directories[1] as NamePattern)('-'.repeat(255)));
 });
 
 test('rotation is due at multiples of the interval since the epoch, UTC', () => {

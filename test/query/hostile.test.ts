@@ -6,12 +6,11 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { DamageError } from '../../src/errors.js';
 import { BLOCK_HEADER_BYTES, BlockField } from '../../src/log/format.js';
-import { stampFrame } from '../../src/log/frame.js';
 import { testFiles } from '../../src/query/check.js';
 import { repair } from '../../src/query/repair.js';
 import { fileStats } from '../../src/query/stats.js';
 import { statsJson } from '../../src/query/stats-text.js';
-import { type Piece, piecesOf, writeSound } from '../log/damage-helper.js';
+import { forged, type Piece, piecesOf, writeSound } from '../log/damage-helper.js';
 import { runs } from '../soak/runs.js';
 import { listText, temporaryDirectory, useZone } from './helpers.js';
 
@@ -19,16 +18,6 @@ const RUNS = runs(100);
 /** Anything but text, line ends, and what a terminal would obey. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const UNPRINTABLE = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;
-
-/** A block with this payload, and with all checksums right but the chain. */
-function forged({ bytes, ...piece }: Piece, payload: Uint8Array): Piece {
-  const block = new Uint8Array(BLOCK_HEADER_BYTES + payload.length);
-  block.set(bytes.subarray(0, BLOCK_HEADER_BYTES));
-  block.set(payload, BLOCK_HEADER_BYTES);
-  new DataView(block.buffer).setUint32(BlockField.storedBytes, payload.length, true);
-  stampFrame(block, 0, new Uint8Array(32));
-  return { ...piece, bytes: block };
-}
 
 interface Bench {
   readonly pieces: readonly Piece[];
