@@ -9,9 +9,11 @@ import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { diskState, WriterStat } from '../../src/log/writer-stats.js';
 import { BlockMessage } from '../../src/record/blocks.js';
-import { fill, loopOf, Mounts, mayMount, mend } from './mounts.js';
+import { enterMountNamespace, fill, loopOf, Mounts, mayMount, mend } from './mounts.js';
 import { complaints, expectedRows, metaOf, namesIn, rowsOf, START_US } from './writer-helper.js';
 import { WriterThread } from './writer-thread.js';
+
+enterMountNamespace(import.meta.url);
 
 const ROWS = 900;
 const MINUTE_US = 60e6;
@@ -96,6 +98,26 @@ test('a disk that is always full, and retention: the oldest files go, nothing wa
   }),
 );
 
+test('a full disk is no reason to remove files from another one', { skip }, () =>
+  Mounts.with(async (mounts) => {
+    mounts.tmpfs('2027', 'size=1m');
+    const template = join(mounts.folder, '%Y/log');
+    await WriterThread.with(template, { retention: { keepDays: 10_000, holds: [] } }, async (writer) => {
+      const { stats } = writer;
+      await writer.putUntil(() => writer.durableEvents > 10 * ROWS, ROWS);
+      await writer.tell(BlockMessage.rotate, Date.UTC(2027) * 1000);
+      await writer.until(() => writer.events.files('opened').length === 2);
+      const ballast = fill(join(mounts.folder, '2027'));
+      await writer.putUntil(() => stats[WriterStat.stalled] === 1, ROWS);
+      assert.equal(stats[WriterStat.filesRemoved], 0);
+      rmSync(ballast);
+      await writer.until(() => writer.durableEvents === writer.last * ROWS);
+      await writer.stop();
+      await checkAll(writer, mounts.folder);
+    });
+  }),
+);
+
 test('a disk that hangs: the statistics say so, nothing is lost, it goes on by itself', { skip }, () =>
   Mounts.with(async (mounts) => {
     const { at } = mounts.ext4('disk');
@@ -139,7 +161,7 @@ test('a file system that turns read-only, is checked and mounted again: recordin
       mounts.mount('disk', ['-o', 'loop', image]);
       await writer.until(() => writer.durableEvents === writer.last * ROWS);
       await writer.stop();
-      assert.equal(events.logged(/read-only file system.*events are kept/).length, 1);
+      assert.equal(events.logged(/events are kept/).length, 1);
       await checkAll(writer, directory);
     });
   }),

@@ -3,11 +3,31 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { onExit } from '../lab/cleanup.js';
 
 /** In CI it must work, elsewhere it needs root. */
 export const mayMount =
   process.env.CI === 'true' || (process.platform === 'linux' && process.getuid?.() === 0);
+
+/** Says to the program that it runs in the namespace. */
+const INSIDE = 'CTRECORDER_TEST_MOUNTS';
+
+/**
+ * Run the test file that calls this first in a mount namespace of its own. Whoever makes a namespace elsewhere meanwhile would
+ * otherwise keep a copy of each mount, and with it a file system that a test has unmounted.
+ */
+export function enterMountNamespace(testFile: string): void {
+  if (!mayMount || process.env[INSIDE] !== undefined) return;
+  // When this process is killed, the one inside is told to clean up and end.
+  const namespace = ['--mount', '--propagation', 'private', 'setpriv', '--pdeathsig', 'TERM'];
+  const command = [...namespace, process.execPath, ...process.execArgv, fileURLToPath(testFile)];
+  const { status } = spawnSync('unshare', command, {
+    stdio: 'inherit',
+    env: { ...process.env, [INSIDE]: '1' },
+  });
+  process.exit(status ?? 1);
+}
 
 const EXT4_BYTES = 64 * 2 ** 20;
 
