@@ -141,9 +141,14 @@ test('what is durable in a file that it has not heard of yet is left for later, 
     await recording.follower.follow(recording.durable);
     assert.deepEqual(recording.taken, upTo(2));
     recording.tell();
+    recording.rotate(2);
+    recording.write(4);
     await recording.follower.follow(recording.durable);
     assert.deepEqual(recording.taken, upTo(3));
     assert.deepEqual(recording.entered, [upTo(2)]);
+    recording.tell();
+    await recording.follower.follow(recording.durable);
+    assert.deepEqual(recording.taken, upTo(4));
     recording.close();
   }));
 
