@@ -52,14 +52,13 @@ export class LogFollower {
 
   /** Take everything up to the block of this number, which is durable. Rejects with DamageError when it is not all there. */
   async advance(sequence: number): Promise<void> {
-    while (this.#files.length > 1 && this.#files[1].file.afterSequence < sequence) await this.#enterNext();
-    await this.#readAll(sequence);
+    if (!(await this.follow(sequence))) this.#failAt(sequence);
   }
 
-  /** Take what the current file has up to the block of this number; the rest may be in a file that is not known yet. */
-  async follow(sequence: number): Promise<void> {
-    if (this.#files.length > 1) await this.advance(sequence);
-    else await this.#read(sequence);
+  /** As far as it is there: what follows may be in a file that is not known yet. True when the block has been taken. */
+  async follow(sequence: number): Promise<boolean> {
+    while (this.#files.length > 1 && this.#files[1].file.afterSequence < sequence) await this.#enterNext();
+    return this.#read(sequence);
   }
 
   close(): void {
@@ -68,13 +67,12 @@ export class LogFollower {
 
   async #enterNext(): Promise<void> {
     const { file } = this.#files[1];
-    await this.#readAll(file.afterSequence);
+    if (!(await this.#read(file.afterSequence))) this.#failAt(file.afterSequence);
     this.#files.shift()!.close();
     if (this.#files.length === 1) this.hooks.enter(file);
   }
 
-  async #readAll(sequence: number): Promise<void> {
-    if (await this.#read(sequence)) return;
+  #failAt(sequence: number): never {
     const { file, position } = this.#files[0];
     throw missing(file.path, position, sequence);
   }

@@ -87,8 +87,8 @@ export class TableKeeper {
   }
 
   /** Read what the log has up to this block. */
-  follow(sequence: number): Promise<void> {
-    return this.#follower.follow(sequence);
+  async follow(sequence: number): Promise<void> {
+    await this.#follower.follow(sequence);
   }
 
   /** Read up to the newest file and write what is open at its beginning, if that has not been done. */

@@ -9,8 +9,15 @@ import { LogWriter } from '../../src/log/writer.js';
 import { WriterStat } from '../../src/log/writer-stats.js';
 import type { WriterEvent } from '../../src/log/writer-task.js';
 import { createStats } from '../../src/record/stats.js';
-import { LogFollower } from '../../src/table/follow.js';
-import { eventBlock, faultyFileSystem, inDirectory, options, START_US } from '../log/writer-helper.js';
+import { LogFollower, type RecordedFile } from '../../src/table/follow.js';
+import {
+  eventBlock,
+  faultyFileSystem,
+  inDirectory,
+  metaOf,
+  options,
+  START_US,
+} from '../log/writer-helper.js';
 
 process.env.TZ = 'UTC';
 const MINUTE_US = 60e6;
@@ -20,10 +27,14 @@ class Recording {
   readonly taken: number[] = [];
   /** Blocks taken before each file that was entered. */
   readonly entered: number[][] = [];
+  newest: RecordedFile | undefined;
   readonly follower = new LogFollower({
     // The client's address says which block it is.
     take: (batch) => this.taken.push(batch.addresses4.values[batch.origSrc[0]] - 0x0a000000),
-    enter: () => this.entered.push([...this.taken]),
+    enter: (file) => {
+      this.entered.push([...this.taken]);
+      this.newest = file;
+    },
   });
   readonly stats = createStats();
   readonly writer: LogWriter;
@@ -141,9 +152,14 @@ test('what is durable in a file that it has not heard of yet is left for later, 
     await recording.follower.follow(recording.durable);
     assert.deepEqual(recording.taken, upTo(2));
     recording.tell();
+    recording.rotate(2);
+    recording.write(4);
     await recording.follower.follow(recording.durable);
     assert.deepEqual(recording.taken, upTo(3));
     assert.deepEqual(recording.entered, [upTo(2)]);
+    recording.tell();
+    await recording.follower.follow(recording.durable);
+    assert.deepEqual(recording.taken, upTo(4));
     recording.close();
   }));
 
@@ -181,6 +197,10 @@ test('after a write error the blocks of the given up file that stand again in th
     await recording.follower.advance(5);
     assert.deepEqual(recording.taken, upTo(5));
     assert.deepEqual(recording.entered, [upTo(2)], 'nothing that the new file holds itself');
+    // It has the name of the other, but was opened later.
+    const { path, openedUs } = recording.newest!;
+    assert.equal(metaOf(path).openedUs, openedUs);
+    assert.ok(openedUs > START_US);
     recording.close();
   }));
 
