@@ -18,7 +18,8 @@ import {
   renameNumbered,
   writeAll,
 } from './file-system.js';
-import { BlockType, isDataBlock, isRecordBlock, LIVE_SUFFIX } from './format.js';
+import { BlockType, FILE_PREAMBLE_BYTES, isDataBlock, isRecordBlock, LIVE_SUFFIX } from './format.js';
+import { filePreamble } from './frame.js';
 import { GapCause, unknownGap } from './gap.js';
 import { FILTER_MAX_BYTES, type IndexEntry, writeAddressFilter } from './index-block.js';
 import { ByteInput, FileFeed } from './input.js';
@@ -75,6 +76,7 @@ export async function recoverFiles(
   for (const path of livePaths) {
     const own = ownFile(path, recorder);
     if (own !== undefined) live.push(own);
+    else removeUnbegun(fs, path, emit);
   }
   if (live.length === 0) return earlier;
   const named = namedPredecessors(live, closed, recorder);
@@ -95,6 +97,25 @@ export async function recoverFiles(
     }
   }
   return earlier;
+}
+
+/** A recorder that died before it had written who it is leaves a name and nothing in the file. Without a lock nobody goes on with it. */
+function removeUnbegun(fs: LogFileSystem, path: string, emit: Emit): void {
+  try {
+    const file = fs.open(path);
+    try {
+      const start = new Uint8Array(FILE_PREAMBLE_BYTES + 1);
+      const size = readSync(file.fd, start, 0, start.length, 0);
+      const isUnbegun = Buffer.from(filePreamble()).subarray(0, size).equals(start.subarray(0, size));
+      if (!isUnbegun || !fs.lock(file)) return;
+      fs.remove(path);
+      emit({ type: 'log', level: 'warn', message: `${path}: was left behind empty; removed` });
+    } finally {
+      fs.close(file);
+    }
+  } catch (error) {
+    if (!(error instanceof SystemFailure)) throw error; // somebody else's, or gone: left as it is
+  }
 }
 
 /** Undefined when somebody else has the file locked. `named` is what a later file says about this one. */

@@ -1,8 +1,6 @@
 /** `kill -9` at random moments under load, again and again in one folder: what the files hold afterwards, event by event. */
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
-import path from 'node:path';
 import { RecordKind } from '../../src/conntrack/batch.js';
 import { Injector } from '../lab/inject.js';
 import { ctrecorder } from '../lab/listing.js';
@@ -60,7 +58,6 @@ export function killAgainAndAgain(kills: number): Promise<KillAccounts> {
         );
       const last = await ObservedProcess.recorder(namespace, OPTIONS, { cwd: folder });
       await last.says(/recording to/);
-      removeHeaderless(folder);
       const files = (await stopWell(last, folder)).filter((file) => !file.endsWith('.torn'));
       ctrecorder(['-T', ...files]);
       const recording = rounds.filter(({ ready }) => ready).length;
@@ -69,14 +66,6 @@ export function killAgainAndAgain(kills: number): Promise<KillAccounts> {
     });
     return accounts!;
   });
-}
-
-/** Whoever dies between making a file and writing its header leaves an empty one, which says of nobody that it is theirs: it stays. */
-function removeHeaderless(folder: string): void {
-  for (const name of readdirSync(folder)) {
-    const file = path.join(folder, name);
-    if (name.endsWith('.part') && statSync(file).size === 0) rmSync(file);
-  }
 }
 
 async function killOnce(

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { END_TAIL_BYTES, type EndRecord, parseEndTail } from '../../src/log/end-block.js';
 import { type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
 import { BLOCK_HEADER_BYTES, BLOCK_MARKER, BlockField, BlockType } from '../../src/log/format.js';
+import { filePreamble } from '../../src/log/frame.js';
 import { decodeIndex } from '../../src/log/index-block.js';
 import { recoverFiles } from '../../src/log/recover.js';
 import { LogWriter } from '../../src/log/writer.js';
@@ -195,7 +196,6 @@ test('locked files, files of other recorders and files that are no logs are left
     const udp = join(directory, '2117.part');
     copyFileSync(leaveBehind(template, 1, 1, START_US + 180e6), udp);
     writeFileSync(udp, Buffer.from(readFileSync(udp)).fill(0, 0, 8));
-    writeFileSync(join(directory, '2119.part'), '');
     const before = namesIn(directory).filter((name) => name !== '2118.part');
     const contents = before.map((name) => readFileSync(join(directory, name)));
     const events = new Events();
@@ -203,13 +203,31 @@ test('locked files, files of other recorders and files that are no logs are left
     assert.deepEqual(events.all, [], 'other protocols, another recorder');
     await recover(template, events);
     assert.equal(events.logged(/./).length, 1);
-    assert.deepEqual(namesIn(directory), [...before.slice(0, 3), '2118', '2119.part']);
+    assert.deepEqual(namesIn(directory), [...before, '2118']);
     assert.deepEqual(
       before.map((name) => readFileSync(join(directory, name))),
       contents,
     );
     running.close();
     assert.deepEqual(await complaints(join(directory, '2115')), []);
+  }));
+
+test('a file that was made and not begun is removed, unless somebody has it locked or it is something else', () =>
+  inDirectory(async (directory) => {
+    const template = join(directory, 'log-%M');
+    const preamble = filePreamble();
+    writeFileSync(join(directory, 'log-01.part'), '');
+    writeFileSync(join(directory, 'log-02.part'), preamble);
+    writeFileSync(join(directory, 'log-03.part'), 'not ours');
+    writeFileSync(join(directory, 'log-04.part'), Buffer.concat([preamble, Buffer.of(1)]));
+    writeFileSync(join(directory, 'other.part'), '');
+    const locked = realFileSystem.create(join(directory, 'log-05.part'));
+    assert.ok(realFileSystem.lock(locked));
+    const events = new Events();
+    await recover(template, events);
+    realFileSystem.close(locked);
+    assert.deepEqual(namesIn(directory), ['log-03.part', 'log-04.part', 'log-05.part', 'other.part']);
+    assert.equal(events.logged(/: was left behind empty; removed$/).length, 2);
   }));
 
 test('what lies behind the offset that a later file names is not recovered as records', () =>
