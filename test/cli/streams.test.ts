@@ -153,7 +153,10 @@ test('a pipe that nobody writes to is waited for, and a signal ends that', async
       assert.equal(ended, signal);
     } finally {
       child.kill('SIGKILL');
-      writer.stdin.end();
+      // The next reader must not meet this writer's end of the pipe.
+      const gone = once(writer, 'close');
+      writer.kill('SIGKILL');
+      await gone;
     }
   }
 });
