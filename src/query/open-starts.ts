@@ -98,14 +98,28 @@ export class OpenStarts {
     });
   }
 
-  /** All entries by start time; equal times in the order they were added, nearly. */
+  /**
+   * All entries by start time, those of the same microsecond in no order; of a million over more than two hours, of the same few.
+   * Time and entry in one double: a typed array without a comparator sorts natively, in a third of the time.
+   */
   sorted(): Uint32Array {
-    const entries = new Uint32Array(this.count);
-    let count = 0;
     const { timeUs } = this;
-    for (let entry = 0; entry < this.#top; entry++)
-      if (!Number.isNaN(timeUs[entry])) entries[count++] = entry;
-    return entries.sort((a, b) => timeUs[a] - timeUs[b]);
+    const packed = new Float64Array(this.count);
+    let count = 0;
+    let minUs = Number.POSITIVE_INFINITY;
+    let maxUs = Number.NEGATIVE_INFINITY;
+    this.forEach((entry) => {
+      packed[count++] = entry;
+      minUs = Math.min(minUs, timeUs[entry]);
+      maxUs = Math.max(maxUs, timeUs[entry]);
+    });
+    const scale = 2 ** (32 - Math.clz32(this.#top));
+    const stepUs = Math.max(1, Math.ceil(((maxUs - minUs) * scale) / Number.MAX_SAFE_INTEGER));
+    for (let i = 0; i < count; i++) packed[i] += Math.floor((timeUs[packed[i]] - minUs) / stepUs) * scale;
+    packed.sort();
+    const entries = new Uint32Array(count);
+    for (let i = 0; i < count; i++) entries[i] = packed[i] % scale;
+    return entries;
   }
 
   #match(entry: number, hash: number): number {
