@@ -41,6 +41,17 @@ export async function run(argv: readonly string[]): Promise<void> {
   } catch (error) {
     fail(error);
   }
+  // Not left to the end of the event loop: there Node 20 waits for V8's background tasks, and now and then for ever.
+  await Promise.all([written(process.stdout), written(process.stderr)]);
+  process.exit();
+}
+
+/** Resolves when everything given to the stream so far is through, or nobody reads it any more. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed) resolve();
+    else stream.write('', () => resolve());
+  });
 }
 
 async function dispatch({ mode, args, help }: Translated): Promise<number> {
