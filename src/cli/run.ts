@@ -3,6 +3,7 @@ import type { CommandClass } from 'clipanion';
 import { UsageError } from '../errors.js';
 import { ExitCode, exitCodeOf, report } from './failure.js';
 import { type Translated, translate } from './getopt.js';
+import { leave, leaveNow } from './leave.js';
 import { quoted } from './quoted.js';
 
 const commands: Readonly<Record<string, () => Promise<CommandClass>>> = {
@@ -28,43 +29,38 @@ export async function run(argv: readonly string[]): Promise<void> {
   };
   process.on('uncaughtException', (error) => {
     fail(error);
-    process.exit();
+    leaveNow(true);
   });
   // A reader that went away is no error, neither `| head` nor a closed terminal.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') fail(error);
   });
   process.stderr.on('error', () => {});
+  let worked = false;
   try {
-    const code = await dispatch(translate(argv));
+    const translated = translate(argv);
+    worked = !(await printed(translated));
+    const code = worked ? await execute(translated) : ExitCode.done;
     if (!failed) process.exitCode = code;
   } catch (error) {
     fail(error);
   }
-  // Not left to the end of the event loop: there Node 20 waits for V8's background tasks, and now and then for ever.
-  await Promise.all([written(process.stdout), written(process.stderr)]);
-  process.exit();
+  await leave(worked);
 }
 
-/** Resolves when everything given to the stream so far is through, or nobody reads it any more. */
-function written(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    if (stream.destroyed) resolve();
-    else stream.write('', () => resolve());
-  });
-}
-
-async function dispatch({ mode, args, help }: Translated): Promise<number> {
+/** Whether it was a text that was asked for: printed, then. */
+async function printed({ mode, help }: Translated): Promise<boolean> {
   if (mode.word === 'version') {
     const { versionText } = await import('./commands/version.js');
     process.stdout.write(versionText());
-    return ExitCode.done;
-  }
-  if (mode.word === 'help' || help) {
+  } else if (mode.word === 'help' || help) {
     const { fullHelp, modeHelp } = await import('./help.js');
     process.stdout.write(mode.word === 'help' ? fullHelp() : modeHelp(mode));
-    return ExitCode.done;
-  }
+  } else return false;
+  return true;
+}
+
+async function execute({ mode, args }: Translated): Promise<number> {
   const [{ Cli }, command] = await Promise.all([import('clipanion'), commands[mode.word]()]);
   return compile(Cli.from([command], { binaryName: 'ctrecorder' }), mode.word, args).validateAndExecute();
 }

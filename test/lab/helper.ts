@@ -21,7 +21,7 @@ export class Helper<Request, Answer> {
     argument: unknown = null,
   ): Promise<Helper<Request, Answer>> {
     const file = fileURLToPath(new URL(`${script}.js`, import.meta.url));
-    const child = namespace.spawn(process.execPath, [file, JSON.stringify(argument)], {
+    const child = namespace.spawn(process.execPath, [...process.execArgv, file, JSON.stringify(argument)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     const helper = new Helper<Request, Answer>(script, child);

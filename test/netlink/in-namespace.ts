@@ -29,7 +29,13 @@ export function inNamespace(fileUrl: string, tests: () => void, entries = 0): vo
     const env: NodeJS.ProcessEnv = { ...process.env, [INSIDE]: '1' };
     delete env.NODE_TEST_CONTEXT; // else the inner run reports to nobody
     const release = raiseConntrackLimits(entries);
-    const args = ['--net', process.execPath, '--test-reporter=spec', fileURLToPath(fileUrl)];
+    const args = [
+      '--net',
+      process.execPath,
+      ...process.execArgv,
+      '--test-reporter=spec',
+      fileURLToPath(fileUrl),
+    ];
     try {
       await promisify(execFile)('unshare', args, { env, timeout: 120_000 });
     } catch (error) {

@@ -29,7 +29,10 @@ async function fuzz(): Promise<string> {
   const files = FUZZED.map((name) => fileURLToPath(new URL(`../${name}.test.js`, import.meta.url)));
   const env = { ...process.env, [RUNS_FACTOR_VARIABLE]: String(FUZZ_FACTOR) };
   const flags = ['--test', '--test-concurrency=1', '--test-reporter=spec'];
-  const { status } = spawnSync(process.execPath, [...flags, ...files], { env, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [...process.execArgv, ...flags, ...files], {
+    env,
+    stdio: 'inherit',
+  });
   if (status !== 0) throw new Error(`a property does not hold, see above (${status})`);
   return `${FUZZED.length} files of properties, each ${FUZZ_FACTOR} times as often as in make test`;
 }

@@ -57,12 +57,7 @@ export class CaptureCommand extends Command {
   async execute(): Promise<number> {
     const options = this.#options();
     const { start } = await import('../../daemon/start.js');
-    try {
-      return await start(options);
-    } finally {
-      // Behind the report of an error and the exit code: whatever a worker may still hold open.
-      setImmediate(() => process.exit());
-    }
+    return start(options);
   }
 
   #options(): StartOptions {
