@@ -151,7 +151,7 @@ describe('200,000 injected connections', { skip }, () => {
           await injector.create({ first: made, count: 5000 }, 50_000);
       };
       const stop = async () => {
-        await recorder.until(() => recorder.progress.includes('\n'), 'progress');
+        await recorder.until(() => recorder.durableEvents() > 0, 'durable events');
         await stopWell(recorder);
         ended = true;
       };
