@@ -7,7 +7,6 @@ import { decodeBlock } from '../log/decode.js';
 import type { FileMeta } from '../log/file-meta.js';
 import { BlockType, isRecordBlock } from '../log/format.js';
 import { blockName, follows } from '../log/frame.js';
-import { printable } from '../log/header-lines.js';
 import { decodeIndex } from '../log/index-block.js';
 import type { ByteInput } from '../log/input.js';
 import { parseClockStep, parseEnd, parseGap, parseJson } from '../log/json-blocks.js';
@@ -17,6 +16,7 @@ import { notClosed } from '../log/reader.js';
 import type { RemovedFile, RetentionNote } from '../log/retention.js';
 import { type ScannedBlock, scanBlocks } from '../log/scan.js';
 import type { Damage } from '../log/source.js';
+import { printable } from '../printable.js';
 import { ChainLinks } from './chain-links.js';
 import { GapSum } from './gaps.js';
 
