@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { program } from '../cli/command-line.js';
+import { temporaryDirectory } from '../lab/folder.js';
 import { Gateway } from '../lab/gateway.js';
 import { labObstacle } from '../lab/namespace.js';
 import { ObservedProcess } from '../lab/process.js';
@@ -19,7 +20,6 @@ import {
   pcap,
   pcapng,
   type TestPacket,
-  temporaryDirectory,
 } from '../replay/captures.js';
 import { installWithoutOptional } from '../replay/installed.js';
 import {

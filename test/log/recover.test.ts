@@ -21,6 +21,7 @@ import { decodeIndex, INDEX_EVERY_BLOCKS } from '../../src/log/index-block.js';
 import { recoverFiles } from '../../src/log/recover.js';
 import { LogWriter } from '../../src/log/writer.js';
 import { createStats } from '../../src/record/stats.js';
+import { endWithUs } from '../lab/cleanup.js';
 import {
   complaints,
   Events,
@@ -368,6 +369,7 @@ test('killed at any moment: everything that was said to be durable is there, onc
       const child: ChildProcess = spawn(process.execPath, [script, template], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
+      endWithUs(child);
       let said = '';
       child.stdout!.setEncoding('utf8').on('data', (text: string) => {
         said += text;

@@ -18,8 +18,9 @@ import { LogFileWriter } from '../../src/log/file-writer.js';
 import { BlockType } from '../../src/log/format.js';
 import { openLog } from '../../src/log/open.js';
 import { squeeze } from '../../src/query/squeeze.js';
+import { temporaryDirectory } from '../lab/folder.js';
 import { complaints, fillBatch, meta, START_US } from '../log/writer-helper.js';
-import { fixture, listText, temporaryDirectory, useZone } from './helpers.js';
+import { fixture, listText, useZone } from './helpers.js';
 
 const EVENTS = fixture('legacy-tcp.ct');
 const isOneLine = (error: unknown) =>

@@ -9,8 +9,8 @@ import { ByteSink } from '../../src/log/bytes.js';
 import { BLOCK_HEADER_BYTES, BlockField, MAX_PAYLOAD_BYTES } from '../../src/log/format.js';
 import { SectionCodec } from '../../src/log/sections.js';
 import { program } from '../cli/command-line.js';
+import { temporaryDirectory } from '../lab/folder.js';
 import { forged, type Piece, piecesOf, writeSound } from '../log/damage-helper.js';
-import { temporaryDirectory } from '../query/helpers.js';
 
 /** Beyond what the same command takes for a sound file: the largest payload packed and unpacked, and what V8 lets lie about. */
 const EXTRA_BYTES_MAX = 192 * 1024 * 1024;
