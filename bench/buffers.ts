@@ -5,6 +5,7 @@
  * `node dist/bench/buffers.js [--quick] [--keep]`
  */
 import { parseArgs } from 'node:util';
+import { makeFolder } from '../test/lab/folder.js';
 import { Injector } from '../test/lab/inject.js';
 import { raiseConntrackLimits } from '../test/lab/limits.js';
 import { Namespace } from '../test/lab/namespace.js';
@@ -13,7 +14,7 @@ import { StallingDisk } from './measure/disk.js';
 import { type BufferMatrix, reportBuffers } from './report/buffers.js';
 import { describeMachine } from './report/machine.js';
 import { ResultFolder } from './report/results.js';
-import { needLab, temporaryFolder } from './run.js';
+import { needLab } from './run.js';
 
 const { values: flags } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false } },
@@ -32,7 +33,7 @@ const RCVBUF_KIB = flags.quick ? [256, 8192] : [256, 1024, 2048, 8192, 32_768];
 const RING_SLOTS = flags.quick ? [1024, 16_384] : [1024, 4096, 16_384, 65_536];
 
 needLab('bench-buffers');
-const disk = StallingDisk.make(temporaryFolder());
+const disk = StallingDisk.make(makeFolder('bench'));
 raiseConntrackLimits(Math.max(...LOADS.map(({ events }) => events)) + 20_000);
 const namespace = new Namespace('buffers');
 namespace.conntrackSysctls({ acct: 1, timestamp: 1 });

@@ -5,13 +5,12 @@
  *
  * `node dist/bench/demo.js --save-capture FILE` makes that capture.
  */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { onExit } from '../test/lab/cleanup.js';
 import type { Connection } from '../test/lab/connection.js';
+import { makeFolder } from '../test/lab/folder.js';
 import { addresses, Gateway } from '../test/lab/gateway.js';
 import { ctrecorder as run, Tally } from '../test/lab/listing.js';
 import { labObstacle } from '../test/lab/namespace.js';
@@ -25,9 +24,8 @@ const { clients, public: publicAddress } = addresses[4];
 const person = clients[1];
 
 const { values: flags } = parseArgs({ options: { 'save-capture': { type: 'string' } } });
-const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-demo-'));
+const folder = makeFolder('demo');
 process.on('uncaughtException', (error) => check(false, error.message.trimEnd()));
-onExit(() => rmSync(folder, { recursive: true, force: true }));
 
 const obstacle = labObstacle();
 say(`ctrecorder stands for: node ${path.relative('.', recorderEntry)}`);

@@ -9,11 +9,12 @@ import { availableParallelism, release } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { MAX_FLOOD_INDEX } from '../test/lab/flood.js';
+import { makeFolder } from '../test/lab/folder.js';
 import { Injector } from '../test/lab/inject.js';
 import { raiseConntrackLimits } from '../test/lab/limits.js';
 import { withNamespaces } from '../test/lab/namespace.js';
 import { ObservedProcess } from '../test/lab/process.js';
-import { countOption, needLab, temporaryFolder } from './run.js';
+import { countOption, needLab } from './run.js';
 
 const { values: flags, positionals } = parseArgs({
   options: { connections: { type: 'string', default: '500000' }, json: { type: 'boolean', default: false } },
@@ -22,7 +23,7 @@ const { values: flags, positionals } = parseArgs({
 const connections = countOption('connections', flags.connections, MAX_FLOOD_INDEX);
 
 needLab('bench-flood');
-const folder = temporaryFolder();
+const folder = makeFolder('bench');
 raiseConntrackLimits(connections + 20_000);
 
 const result = await withNamespaces(['bench'], async (namespace) => {

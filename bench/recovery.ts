@@ -5,8 +5,7 @@
  * `node dist/bench/recovery.js [--mib 1024] [--events 16384]`: size of the file, events in a block (few: a quiet gateway with a
  * block a second)
  */
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { AF_INET, EventBatch } from '../src/conntrack/batch.js';
@@ -19,7 +18,7 @@ import { recoverFiles } from '../src/log/recover.js';
 import { LogWriter } from '../src/log/writer.js';
 import { WriterStat } from '../src/log/writer-stats.js';
 import { createStats } from '../src/record/stats.js';
-import { onExit } from '../test/lab/cleanup.js';
+import { makeFolder } from '../test/lab/folder.js';
 import { generateTrace } from './generate/trace.js';
 
 /** Different blocks, repeated until the file is large enough. */
@@ -38,8 +37,7 @@ interface Block {
   readonly filter: Uint8Array;
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'ctrecorder-recovery-'));
-onExit(() => rmSync(folder, { recursive: true, force: true }));
+const folder = makeFolder('recovery');
 const template = join(folder, 'log');
 writeLiveFile(blocksOfTrace());
 const { size } = statSync(`${template}.part`);

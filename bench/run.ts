@@ -1,8 +1,4 @@
 /** What every benchmark program does at its start. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { onExit } from '../test/lab/cleanup.js';
 import { labObstacle } from '../test/lab/namespace.js';
 
 /** End the process with one line when there can be no namespaces, and turn later errors into one line, too. */
@@ -15,13 +11,6 @@ export function needLab(program: string): void {
 function fail(program: string, message: string): never {
   console.error(`${program}: ${message}`);
   process.exit(1);
-}
-
-/** A folder that is gone when the process is. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-bench-'));
-  onExit(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 /** A whole number from 1 on, as an option has it; ends the process with one line when it is none. */

@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { MAX_FLOOD_INDEX } from '../test/lab/flood.js';
+import { makeFolder } from '../test/lab/folder.js';
 import { raiseConntrackLimits } from '../test/lab/limits.js';
 import type { Flood } from './generate/flood.js';
 import { FloodGateway } from './generate/flood-gateway.js';
@@ -22,7 +23,7 @@ import { Ulogd } from './programs/ulogd.js';
 import { describeMachine } from './report/machine.js';
 import { ResultFolder } from './report/results.js';
 import { reportSideBySide, type SideBySide } from './report/side-by-side.js';
-import { countOption, listOption, needLab, temporaryFolder } from './run.js';
+import { countOption, listOption, needLab } from './run.js';
 
 const USAGE = `usage: side-by-side.js [options]
   --connections N   of the ctnetlink flood (500000)
@@ -74,7 +75,7 @@ if (unknown !== undefined) {
 const rates = flags.rates === 'none' ? [] : listOption(flags.rates).map((rate) => countOption('rates', rate));
 
 needLab('bench');
-const folder = temporaryFolder();
+const folder = makeFolder('bench');
 /** The others of ulogd2's outputs are for the table of the first flood only: they receive as LOGEMU does. */
 const moreOutputs = ['GPRINT', 'JSON', 'XML'].map((output) => new Ulogd(output as 'GPRINT'));
 const everyProgram: readonly Program[] = [

@@ -4,11 +4,8 @@
  *
  * `node dist/bench/table-live.js [--entries 500000] [--json] [-- RECORDER OPTIONS]`
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { onExit } from '../test/lab/cleanup.js';
+import { makeFolder, removeFolder } from '../test/lab/folder.js';
 import { Injector } from '../test/lab/inject.js';
 import { raiseConntrackLimits } from '../test/lab/limits.js';
 import { labObstacle, withNamespaces } from '../test/lab/namespace.js';
@@ -35,8 +32,7 @@ if (flags.json) console.log(JSON.stringify(results, null, 2));
 else for (const result of results) console.log(result);
 
 async function measure(...more: string[]): Promise<Record<string, string | number>> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-bench-'));
-  const forget = onExit(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeFolder('bench');
   try {
     return await withNamespaces(['bench'], async (namespace) => {
       namespace.conntrackSysctls({ acct: 1, timestamp: 1, events: 1 });
@@ -80,7 +76,6 @@ async function measure(...more: string[]): Promise<Record<string, string | numbe
       };
     });
   } finally {
-    forget();
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
   }
 }

@@ -3,8 +3,6 @@
  *
  * `node dist/bench/table.js [--events 5000000] [--rate 5000] [--json]`
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { AF_INET, Column, EventBatch, RecordKind, TimeSource } from '../src/conntrack/batch.js';
@@ -19,7 +17,7 @@ import { createRing } from '../src/ring/layout.js';
 import { RingProducer } from '../src/ring/producer.js';
 import { TableKeeper } from '../src/table/keeper.js';
 import { TableRows } from '../src/table/rows.js';
-import { onExit } from '../test/lab/cleanup.js';
+import { makeFolder } from '../test/lab/folder.js';
 import { generateTrace, type TraceEvent, traceDefaults } from './generate/trace.js';
 
 const { values: flags } = parseArgs({
@@ -38,8 +36,7 @@ const RUN_ID = 1n;
 const SNAPSHOT_SLOTS = 64;
 const NO_FILTER = new Uint8Array(0);
 
-const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-bench-'));
-onExit(() => rmSync(folder, { recursive: true, force: true }));
+const folder = makeFolder('bench');
 
 const ring = createRing({ slots: SNAPSHOT_SLOTS, slotBytes: BLOCK_SLOT_BYTES, extraBytes: 0 });
 let entries = 0;

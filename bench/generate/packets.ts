@@ -29,20 +29,8 @@ interface Kind<A extends Addressing> {
 
 const through = 'through the masquerading gateway';
 const kinds = {
-  udp: kind({
-    summary: `UDP datagrams by trafgen ${through}, unanswered`,
-    proto: IPPROTO_UDP,
-    addressing: new Cycles(CLIENT_NET, SILENT_NET, DNS_PORT),
-    program: 'trafgen',
-    send: (gateway, connections, cycles) => sendByTrafgen(gateway, connections, cycles, 'udp'),
-  }),
-  syn: kind({
-    summary: `TCP SYN by trafgen ${through}, unanswered`,
-    proto: IPPROTO_TCP,
-    addressing: new Cycles(CLIENT_NET + 0x1000, SILENT_NET, HTTP_PORT),
-    program: 'trafgen',
-    send: (gateway, connections, cycles) => sendByTrafgen(gateway, connections, cycles, 'syn'),
-  }),
+  udp: byTrafgen('udp', 'UDP datagrams', IPPROTO_UDP, new Cycles(CLIENT_NET, SILENT_NET, DNS_PORT)),
+  syn: byTrafgen('syn', 'TCP SYN', IPPROTO_TCP, new Cycles(CLIENT_NET + 0x1000, SILENT_NET, HTTP_PORT)),
   hping: kind({
     summary: `TCP SYN by hping3 ${through}, unanswered`,
     proto: IPPROTO_TCP,
@@ -63,6 +51,16 @@ const kinds = {
     send: (gateway, connections, rows) => sendBySockets(gateway, connections, rows, 'http'),
   }),
 };
+
+function byTrafgen(packet: 'udp' | 'syn', what: string, proto: number, addressing: Cycles) {
+  return kind({
+    summary: `${what} by trafgen ${through}, unanswered`,
+    proto,
+    addressing,
+    program: 'trafgen',
+    send: (gateway, connections, cycles) => sendByTrafgen(gateway, connections, cycles, packet),
+  });
+}
 
 export type PacketFloodName = keyof typeof kinds;
 

@@ -165,7 +165,9 @@ export const modes: readonly ModeSpec[] = [
       {
         name: 'progress-fd',
         value: 'N',
-        help: 'write a JSON line to descriptor N whenever events became durable (default: none)',
+        help:
+          'write a JSON line to descriptor N whenever events became durable; when nobody reads, later lines take the place of ' +
+          'earlier ones (default: none)',
       },
       {
         name: 'replay',

@@ -1,7 +1,7 @@
 /** One recording in this process: pid file, signals, summary, exit code. */
 import type { Logger } from 'pino';
 import { oneLine } from '../cli/failure.js';
-import { lossText } from '../record/loss-log.js';
+import { lossText, partialText } from '../record/loss-log.js';
 import type { RecorderOptions } from '../record/options.js';
 import type { ReadyInfo, Recorder, RecordSummary } from '../record/recorder.js';
 import type { PidFile } from './pidfile.js';
@@ -59,7 +59,7 @@ function wireSignals(recorder: Recorder, log: Logger): void {
 function report(summary: RecordSummary, log: Logger): number {
   const { received, recorded, bytesWritten, files, unsaved } = summary;
   const counts =
-    `${received} messages received, ${recorded} events recorded, ${lossText(summary)}, ` +
+    `${received} messages received, ${recorded} events recorded, ${lossText(summary)}${partialText(summary.partial)}, ` +
     `${bytesWritten} bytes in ${files} ${files === 1 ? 'file' : 'files'}`;
   if (unsaved === '') {
     log.info(summary, `done: ${counts}`);

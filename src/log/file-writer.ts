@@ -1,6 +1,6 @@
 /** A whole log file written in one go, by one caller: what squeeze and repair use. Nothing is durable until `close`. */
 import { BATCH_CAPACITY, type EventBatch, RecordKind } from '../conntrack/batch.js';
-import { writeJsonBlock, writeRecordBlock } from './block.js';
+import { jsonBlock, writeRecordBlock } from './block.js';
 import { WORST_BYTES_PER_ROW } from './columns.js';
 import type { FileMeta } from './file-meta.js';
 import { type LogFile, type LogFileSystem, realFileSystem } from './file-system.js';
@@ -66,8 +66,13 @@ export class LogFileWriter {
   }
 
   appendGap(gap: GapRecord): void {
-    writeJsonBlock(gap, BlockType.gap, this.#identity(), gap.fromUs, gap.toUs, this.#buffer, 0);
-    this.#segment.appendFrame(this.#buffer, 0, NO_FILTER);
+    this.appendJson(gap, BlockType.gap, gap.fromUs, gap.toUs);
+  }
+
+  /** A data block that holds JSON. */
+  appendJson(value: unknown, type: BlockType, minTimeUs: number, maxTimeUs: number): void {
+    const block = jsonBlock(value, type, this.#identity(), minTimeUs, maxTimeUs);
+    this.#segment.appendFrame(block, 0, NO_FILTER);
   }
 
   /** Index, end block, durable. Answers the last hash and the length of the file. */

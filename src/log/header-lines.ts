@@ -7,8 +7,6 @@ import type { Preamble } from './beginning.js';
 import type { FileMeta } from './file-meta.js';
 import { FILE_MAGIC } from './format.js';
 
-export { printable };
-
 export function headerLines(preamble: Preamble, meta: Partial<FileMeta>): string[] {
   const times = new TimeWriter(localZone());
   const openedUs = meta.openedUs ?? 0;

@@ -62,38 +62,56 @@ export class ByteInput {
   }
 }
 
-/** A file from an offset on; a named pipe or device, which knows no offsets, as it comes. */
-export class FileFeed implements ByteFeed {
-  readonly #fd: number;
+/** An open file from an offset on; a named pipe or device, which knows no offsets, as it comes. Whoever opened it closes it. */
+export class DescriptorFeed implements ByteFeed {
   #position: number | null;
-  #closed = false;
 
   constructor(
+    readonly fd: number,
     readonly path: string,
     position = 0,
     /** As if the file ended there. */
     readonly end = Number.POSITIVE_INFINITY,
   ) {
-    this.#fd = systemCall('open', path, () => openSync(path, 'r'));
-    this.#position = fstatSync(this.#fd).isFile() ? position : null;
+    this.#position = fstatSync(fd).isFile() ? position : null;
+  }
+
+  get isSeekable(): boolean {
+    return this.#position !== null;
   }
 
   read(into: Uint8Array, at: number, length: number): number {
     const wanted = this.#position === null ? length : Math.min(length, this.end - this.#position);
-    const read = systemCall('read', this.path, () => readSync(this.#fd, into, at, wanted, this.#position));
+    const read = systemCall('read', this.path, () => readSync(this.fd, into, at, wanted, this.#position));
     if (this.#position !== null) this.#position += read;
     return read;
   }
 
+  close(): void {}
+}
+
+/** The same by its path, closed with the feed. */
+export class FileFeed extends DescriptorFeed {
+  #closed = false;
+
+  constructor(path: string, position?: number, end?: number) {
+    super(
+      systemCall('open', path, () => openSync(path, 'r')),
+      path,
+      position,
+      end,
+    );
+  }
+
   /** Once is enough: a second time the number may be another file's. */
-  close(): void {
+  override close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    closeSync(this.#fd);
+    closeSync(this.fd);
   }
 
   again(position: number): FileFeed | undefined {
-    return this.#position === null ? undefined : new FileFeed(this.path, position, this.end);
+    return this.isSeekable ? new FileFeed(this.path, position, this.end) : undefined;
   }
 }
 

@@ -2,11 +2,11 @@
  * The JSON payloads of header, gap, clock step, checkpoint and end blocks, for bytes that nobody vouches for: every field has the
  * type it should, every time can be printed, and no text can steer a terminal. Failures are DamageErrors 'bad-payload'.
  */
+import { printable } from '../printable.js';
 import { badPayload } from './bytes.js';
 import type { EndRecord } from './end-block.js';
 import type { FileMeta } from './file-meta.js';
 import { BlockCodec, CHAIN_BYTES, MAX_JSON_BYTES } from './format.js';
-import { printable } from './header-lines.js';
 import type { ScannedBlock } from './scan.js';
 import type { GapRecord } from './source.js';
 

@@ -8,7 +8,7 @@ import { BlockType, isRecordBlock } from './format.js';
 import { follows, type ParsedFrame } from './frame.js';
 import { headerLines } from './header-lines.js';
 import type { ByteInput } from './input.js';
-import { parseClockStep, parseGap } from './json-blocks.js';
+import { parseClockStep, parseGap, parseJson } from './json-blocks.js';
 import { type ScannedBlock, type ScannedDamage, scanBlocks } from './scan.js';
 import type { Damage, LogHeader, LogItem, LogSource, Selection } from './source.js';
 
@@ -108,6 +108,13 @@ export class LogReader implements LogSource {
       if (isRecordBlock(frame.type)) return { type: 'records', batch: decodeBlock(block, this.#batch) };
       if (frame.type === BlockType.gap) return { type: 'gap', gap: parseGap(block) };
       if (frame.type === BlockType.clockStep) return { type: 'clock-step', ...parseClockStep(block) };
+      if (frame.type === BlockType.checkpoint)
+        return {
+          type: 'checkpoint',
+          value: parseJson(block),
+          fromUs: frame.minTimeUs,
+          toUs: frame.maxTimeUs,
+        };
       return undefined;
     } catch (error) {
       if (error instanceof DamageError) return unreadable(block, error.message);

@@ -21,8 +21,8 @@ import {
 import { BlockType, FILE_PREAMBLE_BYTES, isDataBlock, isRecordBlock, LIVE_SUFFIX } from './format.js';
 import { filePreamble } from './frame.js';
 import { GapCause, unknownGap } from './gap.js';
-import { FILTER_MAX_BYTES, type IndexEntry, writeAddressFilter } from './index-block.js';
-import { ByteInput, FileFeed } from './input.js';
+import { FILTER_MAX_BYTES, INDEX_EVERY_BLOCKS, type IndexEntry, writeAddressFilter } from './index-block.js';
+import { ByteInput, DescriptorFeed } from './input.js';
 import { readMeta, readPreamble } from './reader.js';
 import {
   endOf,
@@ -49,6 +49,11 @@ const COPY_BYTES = 1024 * 1024;
 const NO_FILTER = new Uint8Array(0);
 /** Of a block that cannot be decoded: a search must look into it. */
 const MATCHES_ALL = new Uint8Array(8).fill(0xff);
+/**
+ * A recorder's file has no more blocks in a row that no index block lists, unless as many index blocks in a row are damaged. What
+ * has more was made to take memory. So many entries fit into one index block (MAX_PAYLOAD_BYTES).
+ */
+const UNINDEXED_MAX = 8 * INDEX_EVERY_BLOCKS;
 
 /** The recording that a new one continues. */
 export interface EarlierRecording {
@@ -130,7 +135,7 @@ async function recoverFile(
     // Another recorder's recovery may have been faster: then the name leads nowhere any more.
     if (!fs.lock(file) || !fs.exists(path)) return undefined;
     const { size } = fstatSync(file.fd);
-    const { state, closed, openedUs } = await survey(path, Math.min(size, named?.acknowledgedBytes ?? size));
+    const { state, closed, openedUs } = await survey(file, Math.min(size, named?.acknowledgedBytes ?? size));
     const seenUntilUs = Math.max(openedUs, state.lastTimeUs);
     const finalPath = path.slice(0, -LIVE_SUFFIX.length);
     const tornBytes = size - state.bytes;
@@ -152,10 +157,11 @@ async function recoverFile(
 
 /** Read every block up to `limitBytes`; answers what is known of the file up to its last whole block. */
 async function survey(
-  path: string,
+  file: LogFile,
   limitBytes: number,
 ): Promise<{ state: SegmentState; closed: boolean; openedUs: number }> {
-  const input = new ByteInput(new FileFeed(path));
+  const { fd, path } = file;
+  const input = new ByteInput(new DescriptorFeed(fd, path));
   try {
     const preamble = await readPreamble(input, path);
     const { meta, block } = await readMeta(input, path);
@@ -173,8 +179,15 @@ async function survey(
       if (isDataBlock(frame.type)) noteDataBlock(state, frame, NO_FILTER);
       else if (frame.type === BlockType.index) noteIndexBlock(state, frame.chain, bytes.length);
       else noteOtherBlock(state, frame.chain, bytes.length);
+      if (state.entries.length > UNINDEXED_MAX)
+        throw new DamageError(
+          'bad-payload',
+          path,
+          offsetBytes,
+          `more than ${UNINDEXED_MAX} blocks in a row without an index; "ctrecorder repair" copies what is intact`,
+        );
     }
-    if (!closed) state.entries = await withFilters(path, state.entries);
+    if (!closed) state.entries = await withFilters(file, state.entries);
     return { state, closed, openedUs: meta.openedUs ?? 0 };
   } finally {
     await input.close();
@@ -238,12 +251,12 @@ function createNumbered(fs: LogFileSystem, wanted: string): LogFile {
 }
 
 /** The address filters of the blocks that no index block has yet; the writer had them from the parser. */
-async function withFilters(path: string, entries: readonly IndexEntry[]): Promise<IndexEntry[]> {
+async function withFilters({ fd, path }: LogFile, entries: readonly IndexEntry[]): Promise<IndexEntry[]> {
   if (entries.length === 0) return [];
   const found: IndexEntry[] = [];
   const batch = new EventBatch();
   const [{ offsetBytes }] = entries;
-  const input = new ByteInput(new FileFeed(path, offsetBytes));
+  const input = new ByteInput(new DescriptorFeed(fd, path, offsetBytes));
   input.offset = offsetBytes;
   try {
     for await (const item of scanBlocks(input)) {

@@ -256,7 +256,8 @@ export function noteDataBlock(state: SegmentState, frame: ParsedFrame, filter: U
 /** Note that the file goes on with an index block of all entries so far. */
 export function noteIndexBlock(state: SegmentState, chain: Uint8Array, lengthBytes: number): void {
   state.entries = [];
-  state.indexOffsets.push(state.bytes);
+  // One more than the end block lists says that there are too many.
+  if (state.indexOffsets.length <= INDEX_OFFSETS_MAX) state.indexOffsets.push(state.bytes);
   state.chain = chain;
   state.bytes += lengthBytes;
 }

@@ -2,13 +2,13 @@
  * The writer's loop: takes finished blocks from the ring, makes them durable in groups, and releases them only then. Runs on the
  * writer worker's thread and blocks it; messages that it posts go out all the same.
  */
-import { writeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { errnoCode, InvariantError, SystemFailure } from '../errors.js';
 import { BlockMessage } from '../record/blocks.js';
 import type { RingConsumer } from '../ring/consumer.js';
 import { RingState, STATE_WORD } from '../ring/layout.js';
 import { BLOCK_HEADER_BYTES, BlockField } from './format.js';
+import { Progress } from './progress.js';
 import { recoverFiles } from './recover.js';
 import { Retention } from './retention.js';
 import type { LogWriter } from './writer.js';
@@ -27,7 +27,7 @@ const FULL = new Set(['ENOSPC', 'EDQUOT']);
 export class WriterLoop {
   readonly #sleeping = new Int32Array(new SharedArrayBuffer(4));
   readonly #retention: Retention | undefined;
-  #progressFd: number | undefined;
+  readonly #progress: Progress | undefined;
 
   constructor(
     readonly consumer: RingConsumer,
@@ -38,7 +38,8 @@ export class WriterLoop {
     /** Blocks from the table keeper, taken beside the parser's. */
     readonly snapshots?: RingConsumer,
   ) {
-    this.#progressFd = options.progressFd;
+    if (options.progressFd !== undefined)
+      this.#progress = new Progress(options.progressFd, options.runId, stats, emit);
     if (options.retention !== undefined)
       this.#retention = new Retention(writer, options.retention, options.protocols, stats, emit);
   }
@@ -65,6 +66,7 @@ export class WriterLoop {
         return;
       }
       if (hasSnapshots()) this.#record(this.snapshots!, 1);
+      this.#progress?.flush();
       await this.#retain();
     }
   }
@@ -72,7 +74,7 @@ export class WriterLoop {
   #record(consumer: RingConsumer, blocks: number): void {
     this.#writeDurably(consumer, blocks);
     consumer.release(blocks);
-    this.#reportProgress();
+    this.#progress?.report();
   }
 
   /** What is to be removed, a step at a time. */
@@ -169,22 +171,6 @@ export class WriterLoop {
         offset + ring.lengthOf(slot),
       );
       this.writer.append(ring.bytes, offset, filter);
-    }
-  }
-
-  #reportProgress(): void {
-    if (this.#progressFd === undefined) return;
-    const { stats, options } = this;
-    const run = options.runId.toString(16).padStart(16, '0');
-    const [sequence, events] = [stats[WriterStat.durableSequence], stats[WriterStat.durableEvents]];
-    try {
-      writeSync(this.#progressFd, `${JSON.stringify({ run, sequence, events })}\n`);
-    } catch (error) {
-      // Nobody reads, or too slowly: a recorder does not wait for its spectators.
-      if (errnoCode(error) === 'EAGAIN') return;
-      const message = `--progress-fd ${this.#progressFd}: ${errnoCode(error)}, no more progress is written`;
-      this.emit({ type: 'log', level: 'warn', message });
-      this.#progressFd = undefined;
     }
   }
 

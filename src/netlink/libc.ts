@@ -45,6 +45,7 @@ const PROTOTYPES = {
   usleep: 'int usleep(uint32 us)',
   clock_gettime: 'int clock_gettime(int clock, void *time)',
   gettid: 'int gettid()',
+  poll: 'int poll(void *descriptors, ulong count, int timeoutMs)',
   fcntl: 'int fcntl(int fd, int command, int argument)',
   _exit: 'void _exit(int status)',
   execv: 'int execv(const char *path, const char **argv)',
@@ -301,6 +302,22 @@ export function isOnlyOpener(fd: number): boolean {
   if (libc('fcntl')(fd, F_SETLEASE, F_WRLCK) !== 0) return false;
   libc('fcntl')(fd, F_SETLEASE, F_UNLCK);
   return true;
+}
+
+// include/uapi/asm-generic/poll.h
+const POLLOUT = 4;
+/** struct pollfd { int fd; short events; short revents } */
+const pollfd = new Int32Array(2);
+
+/**
+ * Whether a short write (up to PIPE_BUF) to a pipe, socket or terminal returns at once, if only with an error; true also where that
+ * cannot be asked. Files have always room.
+ */
+export function hasRoom(fd: number): boolean {
+  if (!captureSupport().available) return true;
+  pollfd[0] = fd;
+  pollfd[1] = POLLOUT;
+  return libc('poll')(pollfd, 1, 0) !== 0;
 }
 
 const AT_FDCWD = -100;

@@ -3,8 +3,8 @@
  * report whose link is missing waits until one explains it, or until the end.
  */
 import type { PreviousFile } from '../log/file-meta.js';
-import { printable } from '../log/header-lines.js';
 import type { RemovedFile } from '../log/retention.js';
+import { printable } from '../printable.js';
 import type { CheckedFile, CheckReport } from './check.js';
 
 interface Waiting {

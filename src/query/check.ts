@@ -7,7 +7,6 @@ import { decodeBlock } from '../log/decode.js';
 import type { FileMeta } from '../log/file-meta.js';
 import { BlockType, isRecordBlock } from '../log/format.js';
 import { blockName, follows } from '../log/frame.js';
-import { printable } from '../log/header-lines.js';
 import { decodeIndex } from '../log/index-block.js';
 import type { ByteInput } from '../log/input.js';
 import { parseClockStep, parseEnd, parseGap, parseJson } from '../log/json-blocks.js';
@@ -17,11 +16,19 @@ import { notClosed } from '../log/reader.js';
 import type { RemovedFile, RetentionNote } from '../log/retention.js';
 import { type ScannedBlock, scanBlocks } from '../log/scan.js';
 import type { Damage } from '../log/source.js';
+import { printable } from '../printable.js';
 import { ChainLinks } from './chain-links.js';
 import { GapSum } from './gaps.js';
 
 /** Damage printed one by one; more is only counted. */
 const MAX_DAMAGE_LINES = 100;
+/**
+ * Hashes kept for the next file, which names the last one, or, after a write error, the one before a group that was given up: a few
+ * blocks back (BLOCK_SLOTS). A file has a block for each second, and may be written for months.
+ */
+const CHAINS_KEPT = 1024;
+/** Blocks since the last index block, by which that is checked; a recorder's file has INDEX_EVERY_BLOCKS at the most. */
+const OFFSETS_KEPT = 65_536;
 
 export interface CheckReport {
   readonly file: string;
@@ -74,7 +81,7 @@ export interface CheckedFile {
   /** Starts and ends that no event told. */
   derived: number;
   readonly gaps: GapSum;
-  /** Hash after the block that ends at an offset: the next file names one of them, the last unless writing this one failed. */
+  /** Hash after the block that ends at an offset, of the last blocks: the next file names one of them. */
   readonly chains: Map<number, Uint8Array>;
   /** What it tells of files that retention removed. */
   readonly removed: RemovedFile[];
@@ -85,7 +92,8 @@ export interface CheckedFile {
 class FileCheck {
   readonly #result: CheckedFile;
   readonly #batch = new EventBatch();
-  readonly #offsets = new Set<number>();
+  /** Where blocks start since the last index block; undefined when there are too many. */
+  #offsets: Set<number> | undefined = new Set();
   #chain: Uint8Array = new Uint8Array(0);
   #chainBroken = false;
   readonly #order = new BlockOrder();
@@ -148,8 +156,16 @@ class FileCheck {
     if (result.closed) this.#damageAt(block, 'bad-sequence', 'a block stands after the end block');
     this.#checkChain(block);
     this.#checkContent(block);
-    result.chains.set(block.offsetBytes + block.bytes.length, block.frame.chain);
-    this.#offsets.add(block.offsetBytes);
+    this.#keepPlace(block);
+  }
+
+  #keepPlace({ offsetBytes, bytes, frame }: ScannedBlock): void {
+    const { chains } = this.#result;
+    chains.set(offsetBytes + bytes.length, frame.chain);
+    if (chains.size > CHAINS_KEPT) chains.delete(chains.keys().next().value!);
+    if (frame.type === BlockType.index) this.#offsets = new Set();
+    else if (this.#offsets?.size === OFFSETS_KEPT) this.#offsets = undefined;
+    this.#offsets?.add(offsetBytes);
   }
 
   #checkChain(block: ScannedBlock): void {
@@ -215,8 +231,12 @@ class FileCheck {
   #checkIndex(block: ScannedBlock): void {
     const entries = decodeIndex(block.payload);
     if (entries === undefined) this.#damageAt(block, 'bad-payload', 'an index block does not parse');
-    else if (this.#result.damageCount === 0 && entries.some((entry) => !this.#offsets.has(entry.offsetBytes)))
+    else if (this.#result.damageCount === 0 && entries.some(({ offsetBytes }) => !this.#isPlace(offsetBytes)))
       this.#damageAt(block, 'bad-payload', 'the index names a place where no block starts');
+  }
+
+  #isPlace(offsetBytes: number): boolean {
+    return this.#offsets === undefined || this.#offsets.has(offsetBytes);
   }
 
   /** What `read` finds in the block; undefined, and the damage noted, when it cannot be what the block says. */

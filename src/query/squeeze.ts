@@ -18,8 +18,9 @@ import { RecordFlag } from '../conntrack/batch.js';
 import { errnoCode, InvariantError, SystemFailure, UsageError } from '../errors.js';
 import type { LogFile } from '../log/file-system.js';
 import { LogFileWriter } from '../log/file-writer.js';
+import { BlockType } from '../log/format.js';
 import { locate, openBytes, openLog, openSource } from '../log/open.js';
-import type { LogSource } from '../log/source.js';
+import type { LogItem, LogSource } from '../log/source.js';
 import { DAMAGED_FILE } from './gaps.js';
 import { asFailure, checkPlaces, putInPlace, syncPath, temporaryName } from './new-file.js';
 import type { SqueezeOptions, SqueezeResult } from './options.js';
@@ -129,28 +130,48 @@ class Squeeze {
     const pairer = header.squeezed ? undefined : new Pairer(header.startUs);
     let allRows = new Uint32Array(0);
     for await (const item of this.source.items({ openFirst: pairer !== undefined })) {
-      if (item.type === 'records') {
-        const { batch } = item;
-        if (batch.count > 0) this.#lastUs = batch.timeUs[batch.count - 1];
-        if (allRows.length < batch.capacity)
-          allRows = Uint32Array.from({ length: batch.capacity }, (_, i) => i);
-        if (pairer === undefined) this.#append(writer, [batch]);
-        else this.#append(writer, pairer.add(batch, allRows, batch.count));
-      } else if (item.type === 'gap' || item.type === 'damage') {
-        if (pairer !== undefined) this.#append(writer, pairer.flush());
-        pairer?.noteGap();
-        if (item.type === 'gap') writer.appendGap(item.gap);
-        else {
-          const { offsetBytes, lengthBytes, what } = item.damage;
-          this.#damage.push(`${header.file}: offset ${offsetBytes}, ${lengthBytes} bytes: ${what}`);
-          const at = this.#lastUs;
-          writer.appendGap({ fromUs: at, toUs: at, lost: 0, certainty: 'unknown', cause: DAMAGED_FILE });
-        }
+      if (item.type !== 'records') {
+        // What stands between the events stands between their connections.
+        if (pairer !== undefined && item.type !== 'checkpoint') this.#append(writer, pairer.flush());
+        if (item.type === 'gap' || item.type === 'damage') pairer?.noteGap();
+        this.#keep(item, writer);
+        continue;
       }
+      const { batch } = item;
+      if (batch.count > 0) this.#lastUs = batch.timeUs[batch.count - 1];
+      if (allRows.length < batch.capacity)
+        allRows = Uint32Array.from({ length: batch.capacity }, (_, i) => i);
+      if (pairer === undefined) this.#append(writer, [batch]);
+      else this.#append(writer, pairer.add(batch, allRows, batch.count));
     }
     if (pairer !== undefined) this.#append(writer, pairer.finish());
     writer.close();
     this.#written = writer.file;
+  }
+
+  /** All that is no row; a gap where something is damaged. */
+  #keep(item: Exclude<LogItem, { type: 'records' }>, writer: LogFileWriter): void {
+    switch (item.type) {
+      case 'gap':
+        writer.appendGap(item.gap);
+        break;
+      case 'clock-step': {
+        const { atUs, stepUs } = item;
+        writer.appendJson({ atUs, stepUs }, BlockType.clockStep, Math.min(atUs, atUs - stepUs), atUs);
+        break;
+      }
+      case 'checkpoint':
+        // The rows that it counts are connections now, like all others.
+        if (!('snapshot' in item.value))
+          writer.appendJson(item.value, BlockType.checkpoint, item.fromUs, item.toUs);
+        break;
+      case 'damage': {
+        const { offsetBytes, lengthBytes, what } = item.damage;
+        this.#damage.push(`${this.source.header.file}: offset ${offsetBytes}, ${lengthBytes} bytes: ${what}`);
+        const at = this.#lastUs;
+        writer.appendGap({ fromUs: at, toUs: at, lost: 0, certainty: 'unknown', cause: DAMAGED_FILE });
+      }
+    }
   }
 
   #append(writer: LogFileWriter, batches: Iterable<EventBatch>): void {

@@ -19,6 +19,11 @@ export function lossText({ lost, deliveryFailures }: Omit<SourceCounts, 'receive
   return `at most ${lost} lost by the kernel (delivery_failures ${deliveryFailures})`;
 }
 
+/** As in ", 3 read in part only"; empty when everything was readable. */
+export function partialText(partial: number): string {
+  return partial === 0 ? '' : `, ${partial} read in part only`;
+}
+
 export class LossLog {
   readonly #log: Logger;
   #saidAtMs = Number.NEGATIVE_INFINITY;

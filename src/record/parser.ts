@@ -336,6 +336,7 @@ export class Parser {
     stats[ParserStat.updates] = counters.updates;
     stats[ParserStat.malformed] = counters.malformed;
     stats[ParserStat.truncated] = counters.truncated;
+    stats[ParserStat.partial] = counters.partial;
     stats[ParserStat.unknownAttributes] = counters.unknownAttributes;
   }
 }

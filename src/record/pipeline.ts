@@ -24,7 +24,7 @@ import { recorderName } from '../version.js';
 import { createBlockRing } from './blocks.js';
 import { Control } from './control.js';
 import { KernelSource } from './kernel-source.js';
-import { lossText } from './loss-log.js';
+import { lossText, partialText } from './loss-log.js';
 import { RECEIVE_BATCH_MESSAGES, type RecorderOptions, RING_SLOT_BYTES } from './options.js';
 import type { ParserTask } from './parser-task.js';
 import type { ReadyInfo, RecordSummary } from './recorder.js';
@@ -341,7 +341,7 @@ export class Pipeline {
     const stalls = Object.entries(stalled).map(([stage, text]) => `, ${stage} stalled (${text})`);
     this.#log.info(
       { receiver: source.statistics(), parser, writer, stalled },
-      `statistics: ${counts.received} received, ${lossText(counts)}, ${writer.durableEvents} durable${stalls.join('')}${diskState(this.#writerStats)}`,
+      `statistics: ${counts.received} received, ${lossText(counts)}${partialText(parser.partial)}, ${writer.durableEvents} durable${stalls.join('')}${diskState(this.#writerStats)}`,
     );
   }
 
@@ -350,6 +350,7 @@ export class Pipeline {
       ...this.#source!.counts(),
       recorded: this.#writerStats[WriterStat.durableEvents],
       repeats: this.#parserStats[ParserStat.repeats],
+      partial: this.#parserStats[ParserStat.partial],
       bytesWritten: this.#writerStats[WriterStat.bytesWritten],
       files: this.#writerStats[WriterStat.files],
       unsaved,

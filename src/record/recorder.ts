@@ -26,6 +26,8 @@ export interface RecordSummary {
   readonly deliveryFailures: number;
   /** Events that the kernel sent again, not recorded again. */
   readonly repeats: number;
+  /** Messages that could be read in part only. */
+  readonly partial: number;
   readonly bytesWritten: number;
   readonly files: number;
   /** What was not saved when the stop took too long; empty when all is well. */

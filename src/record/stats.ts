@@ -21,6 +21,8 @@ export const ParserStat = {
   waitingForWriter: 11,
   /** Events that the kernel sent again: recorded once */
   repeats: 12,
+  /** Messages that could be read in part only: recorded with what was readable */
+  partial: 13,
 } as const;
 
 const STATS_WORDS = 32;

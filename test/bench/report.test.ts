@@ -1,7 +1,6 @@
 /** What a reader of the results sees: tables, charts, JSON. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { expectedLoss, HELD_BY_BLOCKS, heldBySocket } from '../../bench/measure/buffers.js';
@@ -12,6 +11,7 @@ import { describeMachine } from '../../bench/report/machine.js';
 import { ResultFolder } from '../../bench/report/results.js';
 import { reportSideBySide, summarise } from '../../bench/report/side-by-side.js';
 import { cellText, formatTable, percent } from '../../bench/report/table.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 
 describe('a table', () => {
   it('has columns as wide as they must be, numbers to the right', () => {
@@ -159,7 +159,7 @@ describe('a bar chart', () => {
 
 describe('results', () => {
   it('are written as local unless they are to be kept, and read again', () => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-results-'));
+    const folder = makeFolder('results');
     try {
       const results = { machine: describeMachine(), numbers: [1, 2] };
       new ResultFolder(false, folder).writeJson('x.json', results);
@@ -172,7 +172,7 @@ describe('results', () => {
         /x\.json: no results to read .*; run it first$/,
       );
     } finally {
-      rmSync(folder, { recursive: true });
+      removeFolder(folder);
     }
   });
 
@@ -223,7 +223,7 @@ describe('the summary of rounds', () => {
 
 describe('the report of the side-by-side', () => {
   it('has a row for every program, also for one that took no part or died, and writes JSON and charts', () => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-report-'));
+    const folder = makeFolder('report');
     try {
       const text = reportSideBySide(
         {
@@ -267,7 +267,7 @@ describe('the report of the side-by-side', () => {
         'side-by-side.json',
       ]);
     } finally {
-      rmSync(folder, { recursive: true });
+      removeFolder(folder);
     }
   });
 });

@@ -1,8 +1,7 @@
 /** The synthetic trace is a yardstick: the same seed must give the same events everywhere, and they must make sense. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { generateTrace, type TraceEvent } from '../../bench/generate/trace.js';
@@ -10,6 +9,7 @@ import { CaptureWriter } from '../../bench/generate/writers.js';
 import { RecordKind } from '../../src/conntrack/batch.js';
 import { ByteInput, FileFeed } from '../../src/log/input.js';
 import { PacketReader } from '../../src/replay/reader.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 
 const EVENTS = 20_000;
 /** Of seed 1 as a capture. Bytes per event are measured on this trace: whoever changes it changes those numbers. */
@@ -22,13 +22,13 @@ function events(seed: number): TraceEvent[] {
 }
 
 function capture(seed: number): { bytes: Buffer; packets: Promise<number> } {
-  const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-trace-'));
+  const folder = makeFolder('trace');
   const file = path.join(folder, 'trace.pcap');
   const writer = new CaptureWriter(file);
   generateTrace({ events: EVENTS, seed, rate: 500 }, (event) => writer.write(event));
   writer.close();
   const bytes = readFileSync(file);
-  return { bytes, packets: countPackets(file).finally(() => rmSync(folder, { recursive: true })) };
+  return { bytes, packets: countPackets(file).finally(() => removeFolder(folder)) };
 }
 
 async function countPackets(file: string): Promise<number> {

@@ -1,8 +1,6 @@
 /** The benchmark on the real kernel, small: floods against the kernel's table, trials against what is known. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +17,7 @@ import { Ctrecorder } from '../../bench/programs/ctrecorder.js';
 import { Floor } from '../../bench/programs/floor.js';
 import type { Program } from '../../bench/programs/program.js';
 import { parseLine } from '../../bench/programs/text.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { labObstacle } from '../lab/namespace.js';
 import { ObservedProcess } from '../lab/process.js';
 
@@ -29,11 +28,11 @@ describe('the benchmark', { skip }, () => {
   let folder: string;
   before(async () => {
     gateway = await FloodGateway.start();
-    folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-trial-'));
+    folder = makeFolder('trial');
   });
   after(() => {
     gateway?.remove();
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
   });
 
   const injected = (connections: number) =>

@@ -1,7 +1,6 @@
 /** Counting what a program recorded: its lines must be understood to the last field, and only what was sent may count. */
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -14,6 +13,7 @@ import { natlogFormat } from '../../bench/programs/natlog.js';
 import { type LineFormat, parseLine, readEvents } from '../../bench/programs/text.js';
 import { ulogdOutputs } from '../../bench/programs/ulogd.js';
 import { floodConnection } from '../lab/flood.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import type { Injector } from '../lab/inject.js';
 import type { Namespace } from '../lab/namespace.js';
 
@@ -83,7 +83,7 @@ describe('lines of the others', () => {
   });
 
   it('count once each; a torn one does not, and a file that was never made has none', async () => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-lines-'));
+    const folder = makeFolder('lines');
     const count = new TruthCount(flood(10));
     const take = (isStart: boolean, flow: Flow) => count.take(isStart, flow);
     try {
@@ -93,7 +93,7 @@ describe('lines of the others', () => {
       appendFileSync(file, NATLOG_LINE.slice(0, -20));
       await readEvents(file, natlogFormat, take);
     } finally {
-      rmSync(folder, { recursive: true });
+      removeFolder(folder);
     }
     assert.deepEqual(
       { ...count, flood: undefined },

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { ctrecorderAsync, type Finished } from './command-line.js';
 
-const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-bad-input-'));
-after(() => rmSync(directory, { recursive: true }));
+const directory = makeFolder('bad-input');
+after(() => removeFolder(directory));
 const log = 'test/fixtures/legacy/legacy-tcp.ct';
 const empty = join(directory, 'empty.ct');
 const foreign = join(directory, 'foreign.ct');

@@ -1,9 +1,9 @@
 /** A sample of the damage matrix (test/log/damage.test.ts, test/query/repair.test.ts) as a user meets it. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import {
   assembled,
   DATA_BLOCKS,
@@ -15,8 +15,8 @@ import {
 } from '../log/damage-helper.js';
 import { ctrecorder } from './command-line.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'ctrecorder-cli-damage-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = makeFolder('cli-damage');
+after(() => removeFolder(folder));
 const soundFile = join(folder, 'sound.ct');
 const pieces = piecesOf(writeSound(soundFile));
 const size = readFileSync(soundFile).length;

@@ -2,17 +2,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { ctrecorder, type Finished, program } from './command-line.js';
 
 const NOBODY = 65534;
 
-const folder = mkdtempSync(join(tmpdir(), 'ctrecorder-streams-'));
-after(() => rmSync(folder, { recursive: true }));
+const folder = makeFolder('streams');
+after(() => removeFolder(folder));
 /** A file of each format, and how the first line on standard output of each reader begins. */
 const logs = [
   { name: 'format 2', file: 'test/fixtures/legacy/legacy-tcp.ct', connections: 8 },

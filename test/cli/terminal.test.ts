@@ -1,12 +1,12 @@
 /** Nothing that stands in a file, nor its name, steers the terminal of who reads it. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Column } from '../../src/conntrack/batch.js';
 import { LogFileWriter } from '../../src/log/file-writer.js';
 import { printable } from '../../src/printable.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { batchOf } from '../query/helpers.js';
 import { ctrecorder } from './command-line.js';
 
@@ -14,8 +14,8 @@ const TIME = 1_795_409_443_000_000;
 /** Clear the screen, ring, set the title, by escape sequences of 7 and 8 bits; an override of the writing direction; a line end. */
 const HOSTILE = '\u001b[2J\u0007\u001b]0;title\u0007\u009b31m\u202e\u2028\u007f\nend';
 
-const folder = mkdtempSync(join(tmpdir(), 'ctrecorder-terminal-'));
-after(() => rmSync(folder, { recursive: true }));
+const folder = makeFolder('terminal');
+after(() => removeFolder(folder));
 const name = `${HOSTILE.replaceAll('/', '')}.ct`;
 
 test('printable', () => {

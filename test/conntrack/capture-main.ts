@@ -5,12 +5,13 @@
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { COOKED_HEADER_BYTES } from '../../src/replay/cooked.js';
 import { toolLines } from '../lab/conntrack-tool.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { addresses, Gateway } from '../lab/gateway.js';
 import type { ConntrackSysctls } from '../lab/namespace.js';
 import { ObservedProcess } from '../lab/process.js';
@@ -159,7 +160,7 @@ function saidOf(message: Buffer, lines: readonly string[]): string {
   throw new Error(`capture: conntrack did not say ${event} of ${id}: ${lines}`);
 }
 
-const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-capture-'));
+const folder = makeFolder('capture');
 const lab = await Gateway.start(EVERYTHING);
 try {
   const version = /v[\d.]+/.exec(execFileSync('conntrack', ['-V'], { encoding: 'utf8' }))![0];
@@ -176,6 +177,6 @@ try {
   writeFileSync(process.argv[2], text);
 } finally {
   lab.remove();
-  rmSync(folder, { recursive: true });
+  removeFolder(folder);
 }
 process.exit();

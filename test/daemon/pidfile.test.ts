@@ -1,25 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { PidFile } from '../../src/daemon/pidfile.js';
 import { SystemFailure } from '../../src/errors.js';
+import { endWithUs } from '../lab/cleanup.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 
 const skip = process.platform === 'linux' ? false : 'needs Linux';
-const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-pidfile-'));
-after(() => rmSync(directory, { recursive: true }));
+const directory = makeFolder('pidfile');
+after(() => removeFolder(directory));
 const path = join(directory, 'pid');
 
 function assertTaken(): void {
@@ -59,6 +51,7 @@ test('is stale when empty, when its process is gone or is something else', { ski
 
 test('is live when its process is a ctrecorder that does not lock (the ancestor)', { skip }, async () => {
   const child = spawn('sleep', ['600'], { argv0: 'ctrecorder' });
+  endWithUs(child);
   try {
     await once(child, 'spawn');
     writeFileSync(path, `${child.pid}\n`);

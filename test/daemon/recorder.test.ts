@@ -1,11 +1,12 @@
 /** The built program in the background, with the real recorder, in a network namespace of its own. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { program } from '../cli/command-line.js';
+import { onExit } from '../lab/cleanup.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { signal, skipWithoutRoot, until } from './stub-program.js';
 import { assertReduced } from './threads.js';
 
@@ -22,8 +23,10 @@ function capture(directory: string, ...args: string[]) {
 test('ctrecorder -C: answers, goes to the background with reduced rights, stops', {
   skip: skipWithoutRoot,
 }, async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-real-'));
+  const directory = makeFolder('real');
   let pid = 0;
+  const end = () => pid > 0 && signal(pid, 'SIGKILL');
+  const forget = onExit(end);
   try {
     chownSync(directory, NOBODY, NOBODY);
     chmodSync(directory, 0o755);
@@ -57,15 +60,16 @@ test('ctrecorder -C: answers, goes to the background with reduced rights, stops'
     assert.ok(existsSync(join(directory, 'nat.ct')));
     assert.ok(!existsSync(join(directory, 'pid')));
   } finally {
-    if (pid > 0) signal(pid, 'SIGKILL');
-    rmSync(directory, { recursive: true });
+    forget();
+    end();
+    removeFolder(directory);
   }
 });
 
 test('ctrecorder -C: what keeps it from recording is one line and exit code 1', {
   skip: skipWithoutRoot,
 }, () => {
-  const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-real-'));
+  const directory = makeFolder('real');
   try {
     for (const mode of ['-F', '-P']) {
       const args = mode === '-P' ? ['-P', 'pid'] : ['-F'];
@@ -78,6 +82,6 @@ test('ctrecorder -C: what keeps it from recording is one line and exit code 1', 
       assert.ok(!existsSync(join(directory, 'pid')));
     }
   } finally {
-    rmSync(directory, { recursive: true });
+    removeFolder(directory);
   }
 });

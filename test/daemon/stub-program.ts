@@ -1,11 +1,12 @@
 /** Starts and watches the program of stub-recorder.ts. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { onExit } from '../lab/cleanup.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import type { StubSettings } from './stub-recorder.js';
 
 const entry = fileURLToPath(new URL('stub-recorder.js', import.meta.url));
@@ -24,8 +25,9 @@ export interface Finished {
 
 /** A directory of its own and every process that was started in it; both gone after `close`. */
 export class StubProgram {
-  readonly directory = mkdtempSync(join(tmpdir(), 'ctrecorder-daemon-'));
+  readonly directory = makeFolder('daemon');
   readonly #pids = new Set<number>();
+  readonly #forget = onExit(() => this.#end());
 
   path(name: string): string {
     return join(this.directory, name);
@@ -63,8 +65,13 @@ export class StubProgram {
   }
 
   close(): void {
+    this.#forget();
+    this.#end();
+    removeFolder(this.directory);
+  }
+
+  #end(): void {
     for (const pid of this.#pids) signal(pid, 'SIGKILL');
-    rmSync(this.directory, { recursive: true });
   }
 }
 

@@ -49,6 +49,7 @@ function startStub(options: RecorderOptions): Recorder {
         lost: 0,
         deliveryFailures: 0,
         repeats: 0,
+        partial: 0,
         bytesWritten: 100,
         files: 1,
         unsaved,

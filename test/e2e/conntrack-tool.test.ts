@@ -1,10 +1,9 @@
 /** The listing against `conntrack -E`, recorded beside it: two programs that saw the same events say the same. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { readdirSync } from 'node:fs';
 import { it } from 'node:test';
 import { toolEvents } from '../lab/conntrack-tool.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { Gateway } from '../lab/gateway.js';
 import { ctrecorder, listedEvents } from '../lab/listing.js';
 import { labObstacle } from '../lab/namespace.js';
@@ -13,7 +12,7 @@ import { ObservedProcess } from '../lab/process.js';
 const skip = process.env.CI === 'true' ? false : (labObstacle() ?? false);
 
 it('the listing has the events that conntrack -E has, start before end', { skip }, async () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-e2e-'));
+  const folder = makeFolder('e2e');
   const lab = await Gateway.start();
   try {
     const recorder = await ObservedProcess.recorder(lab.gateway, ['-C', '-F', '-p', 'all', '-f', 'log.ct'], {
@@ -47,6 +46,6 @@ it('the listing has the events that conntrack -E has, start before end', { skip 
     }
   } finally {
     lab.remove();
-    rmSync(folder, { recursive: true });
+    removeFolder(folder);
   }
 });

@@ -1,12 +1,11 @@
 /** The recorder's main promise: every connection is in the log, its start once, its end once, with the right NAT addresses. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { Connection } from '../lab/connection.js';
 import type { FloodPlan } from '../lab/flood.js';
 import { countOf, FloodTally } from '../lab/flood-tally.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { Gateway } from '../lab/gateway.js';
 import { Injector } from '../lab/inject.js';
 import { raiseConntrackLimits } from '../lab/limits.js';
@@ -19,9 +18,9 @@ const TEMPLATE = 'log-%H%M%S.ct';
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-e2e-'));
+  folder = makeFolder('e2e');
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => removeFolder(folder));
 
 /** Holds 105,000 events: what is tested is that nothing goes missing on its way, not how busy the machine is. */
 const BUFFER = ['-b', '65536'];

@@ -1,9 +1,7 @@
 /** Overload is ordinary: memory stays bounded, the recorder catches up by itself, and its accounts are exact to the event. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { raiseConntrackLimits } from '../lab/limits.js';
 import { LoopDisk } from '../lab/loop-disk.js';
 import { labObstacle, withNamespaces } from '../lab/namespace.js';
@@ -20,11 +18,11 @@ let release: () => void;
 let folder: string;
 beforeEach(() => {
   release = raiseConntrackLimits(2 * FLOOD);
-  folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-overload-'));
+  folder = makeFolder('overload');
 });
 afterEach(() => {
   release();
-  rmSync(folder, { recursive: true });
+  removeFolder(folder);
 });
 
 /** A recorder under `load`, and its accounts, which are exact and hold a loss. */

@@ -1,7 +1,5 @@
 /** `--reliable`, and what it does to everybody who listens: no end is missing, and none is recorded twice. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { RecordKind } from '../../src/conntrack/batch.js';
@@ -14,6 +12,7 @@ import { scanBlocks } from '../../src/log/scan.js';
 import { wallClockUs } from '../../src/netlink/libc.js';
 import type { FloodPlan } from '../lab/flood.js';
 import { countOf, FloodTally } from '../lab/flood-tally.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { Gateway } from '../lab/gateway.js';
 import { Injector } from '../lab/inject.js';
 import { raiseConntrackLimits } from '../lab/limits.js';
@@ -27,9 +26,9 @@ const COUNT = 20_000;
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-reliable-'));
+  folder = makeFolder('reliable');
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => removeFolder(folder));
 
 /** A recorder that is ready; its only file is NAME.ct in `folder`. */
 async function record(namespace: Namespace, name: string, ...options: string[]): Promise<ObservedProcess> {

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { temporaryDirectory } from '../lab/folder.js';
 import { labObstacle, withNamespaces } from '../lab/namespace.js';
 import { ObservedProcess } from '../lab/process.js';
 import { capturedEvents } from '../replay/capture-listing.js';
-import { captureFile, messages, packetsOf, pcap, temporaryDirectory } from '../replay/captures.js';
+import { captureFile, messages, packetsOf, pcap } from '../replay/captures.js';
 import { assertEndedWell, demo, linesIn, logged, record, WARN } from '../replay/program.js';
 import { smallDisk } from '../replay/small-disk.js';
 

@@ -1,10 +1,10 @@
 /** A worker thread dies, in the real program under load: never a half-dead recorder, and nothing that was durable is lost. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { countOf, FloodTally } from '../lab/flood-tally.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { Injector } from '../lab/inject.js';
 import { ctrecorder } from '../lab/listing.js';
 import { labObstacle, type Namespace, withNamespaces } from '../lab/namespace.js';
@@ -18,9 +18,9 @@ const BATCH = 500;
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-death-'));
+  folder = makeFolder('death');
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => removeFolder(folder));
 
 async function record(namespace: Namespace, death?: string): Promise<ObservedProcess> {
   const args = ['-C', '-F', '-f', 'nat.ct', '-p', 'all', '--flush-interval', '50ms', '--progress-fd', '3'];

@@ -3,6 +3,7 @@
  * and undone when the process ends, however it ends: normally, by an uncaught error, by a signal. Only SIGKILL escapes; then
  * the next run recognises the leftovers by the dead owner in their names (see `owner`).
  */
+import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 type Undo = () => void;
@@ -18,6 +19,13 @@ export function onExit(undo: Undo): () => void {
     undos.delete(undo);
     if (undos.size === 0) unwatch();
   };
+}
+
+/** Have a child killed when this process ends before it. */
+export function endWithUs(child: ChildProcess): void {
+  const forget = onExit(() => child.kill('SIGKILL'));
+  child.once('exit', forget);
+  child.once('error', forget);
 }
 
 function undoAll(): void {

@@ -1,16 +1,16 @@
 /** A small disk of its own: an ext4 image, mounted through a loop device. Needs root, e2fsprogs and util-linux. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { onExit } from './cleanup.js';
+import { makeFolder, removeFolder } from './folder.js';
 
 const DISK_BYTES = 64 << 20;
 
 export class LoopDisk {
   /** Where it is mounted. */
   readonly folder: string;
-  readonly #home = mkdtempSync(path.join(tmpdir(), 'ctlab-disk-'));
+  readonly #home = makeFolder('disk');
   readonly #forget: () => void;
   #frozen = false;
   #mounted = false;
@@ -54,7 +54,7 @@ export class LoopDisk {
     if (this.#frozen) this.thaw();
     // Lazily: a process that hung in a write to it may take a moment to die.
     if (this.#mounted) run('umount', '--lazy', this.folder);
-    rmSync(this.#home, { recursive: true });
+    removeFolder(this.#home);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Network namespaces that remove themselves: made with unique names, gone when the process is. Needs root and iproute2. */
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { isAlive, onExit, owner } from './cleanup.js';
+import { endWithUs, isAlive, onExit, owner } from './cleanup.js';
 
 const NAME_PREFIX = 'ctlab-';
 let made = 0;
@@ -71,9 +71,7 @@ export class Namespace {
   /** Start a program. `ip netns exec` replaces itself, so the child's pid is the program's, and signals reach it. */
   spawn(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
     const child = spawn('ip', ['netns', 'exec', this.name, command, ...args], options);
-    const forget = onExit(() => child.kill('SIGKILL'));
-    child.once('exit', forget);
-    child.once('error', forget);
+    endWithUs(child);
     return child;
   }
 

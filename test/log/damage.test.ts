@@ -1,7 +1,6 @@
 /** The damage matrix: whatever happens to a file, `-T` finds it and names it, and the reader gives every block that is whole. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
@@ -9,6 +8,7 @@ import { BLOCK_HEADER_BYTES, FILE_PREAMBLE_BYTES } from '../../src/log/format.js
 import { ByteInput, FileFeed } from '../../src/log/input.js';
 import { scanBlocks } from '../../src/log/scan.js';
 import { type CheckReport, testFiles } from '../../src/query/check.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { runs } from '../soak/runs.js';
 import {
   assembled,
@@ -33,13 +33,13 @@ let sound: Uint8Array;
 let pieces: Piece[];
 
 before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'ctrecorder-damage-'));
+  folder = makeFolder('damage');
   sound = writeSound(join(folder, 'sound.ct'));
   path = join(folder, 'a.ct');
   pieces = piecesOf(sound);
 });
 
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => removeFolder(folder));
 
 async function check(...files: string[]): Promise<CheckReport[]> {
   const reports: CheckReport[] = [];

@@ -1,10 +1,10 @@
 /** File systems that tests make: mounted on a folder of their own, unmounted and removed also when the test fails or is killed. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onExit } from '../lab/cleanup.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 
 /** In CI it must work, elsewhere it needs root. */
 export const mayMount =
@@ -33,7 +33,7 @@ const EXT4_BYTES = 64 * 2 ** 20;
 
 /** A folder, and what is mounted in it. */
 export class Mounts {
-  readonly folder = mkdtempSync(join(tmpdir(), 'ctrecorder-mounts-'));
+  readonly folder = makeFolder('mounts');
   readonly #mounted: string[] = [];
   readonly #frozen = new Set<string>();
   readonly #forget = onExit(() => this.#remove());
@@ -98,7 +98,7 @@ export class Mounts {
     for (const at of this.#frozen) attempt(() => run('fsfreeze', '--unfreeze', at));
     // Not "busy" when a test left something open.
     for (const at of this.#mounted.reverse()) attempt(() => run('umount', '--lazy', at));
-    attempt(() => rmSync(this.folder, { recursive: true, force: true }));
+    attempt(() => removeFolder(this.folder));
   }
 }
 

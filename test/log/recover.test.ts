@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -9,10 +17,11 @@ import { END_TAIL_BYTES, type EndRecord, parseEndTail } from '../../src/log/end-
 import { type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
 import { BLOCK_HEADER_BYTES, BLOCK_MARKER, BlockField, BlockType } from '../../src/log/format.js';
 import { filePreamble } from '../../src/log/frame.js';
-import { decodeIndex } from '../../src/log/index-block.js';
+import { decodeIndex, INDEX_EVERY_BLOCKS } from '../../src/log/index-block.js';
 import { recoverFiles } from '../../src/log/recover.js';
 import { LogWriter } from '../../src/log/writer.js';
 import { createStats } from '../../src/record/stats.js';
+import { endWithUs } from '../lab/cleanup.js';
 import {
   complaints,
   Events,
@@ -21,6 +30,7 @@ import {
   faultyFileSystem,
   gapsOf,
   inDirectory,
+  intactRowsOf,
   killable,
   metaOf,
   namesIn,
@@ -30,6 +40,7 @@ import {
 } from './writer-helper.js';
 
 process.env.TZ = 'UTC';
+const skip = process.platform === 'win32' ? 'no pipes among files there' : false;
 
 function recover(template: string, events = new Events(), protocols: readonly number[] = [6]) {
   return recoverFiles(template, protocols, realFileSystem, events.emit);
@@ -307,6 +318,48 @@ test('a recovery that fails leaves the file as it is and does not keep anybody f
     assert.deepEqual(await complaints(join(directory, 'log')), []);
   }));
 
+test('a file that is made of blocks without an index takes no memory: it is said, left as it is, and recording starts', () =>
+  inDirectory(async (directory) => {
+    const template = join(directory, '%H%M');
+    const live = leaveBehind(template, 1, 1);
+    const bytes = readFileSync(live);
+    const block = bytes.subarray(bytes.lastIndexOf(BLOCK_MARKER));
+    writeFileSync(live, Buffer.concat([bytes, ...new Array<Buffer>(8 * INDEX_EVERY_BLOCKS).fill(block)]));
+    const before = readFileSync(live);
+    const events = new Events();
+    assert.equal(await recover(template, events), undefined);
+    assert.equal(events.all.length, 1);
+    assert.equal(
+      events.logged(/not recovered: more than 2048 blocks in a row without an index; "ctrecorder repair"/)
+        .length,
+      1,
+    );
+    assert.deepEqual(namesIn(directory), ['2115.part']);
+    assert.deepEqual(readFileSync(live), before);
+    // One fewer is as many as a recorder's own file can have, whatever is damaged in it.
+    truncateSync(live, before.length - block.length);
+    await recover(template);
+    assert.deepEqual(namesIn(directory), ['2115']);
+    assert.deepEqual(await intactRowsOf([join(directory, '2115')]), expectedRows(1, 1));
+  }));
+
+test('what is read is what was locked, whatever has its name by then', { skip }, () =>
+  inDirectory(async (directory) => {
+    const template = join(directory, 'log');
+    const live = leaveBehind(template, 1, 2);
+    const moved = join(directory, 'moved');
+    const lock: LogFileSystem['lock'] = (file) => {
+      const isLocked = realFileSystem.lock(file);
+      renameSync(live, moved);
+      execFileSync('mkfifo', [live]); // whoever opened it would wait for ever
+      return isLocked;
+    };
+    await recoverFiles(template, [6], { ...realFileSystem, lock });
+    assert.deepEqual(await rowsOf(moved), expectedRows(1, 2));
+    assert.deepEqual(await complaints(moved), []);
+  }),
+);
+
 test('killed at any moment: everything that was said to be durable is there, once, and the chain holds', () =>
   inDirectory(async (directory) => {
     for (let run = 0; run < 3; run++) {
@@ -316,6 +369,7 @@ test('killed at any moment: everything that was said to be durable is there, onc
       const child: ChildProcess = spawn(process.execPath, [script, template], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
+      endWithUs(child);
       let said = '';
       child.stdout!.setEncoding('utf8').on('data', (text: string) => {
         said += text;

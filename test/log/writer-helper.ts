@@ -1,5 +1,5 @@
 /** What the tests of the writer share: blocks to write, a file system that fails on demand, and files read back. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AF_INET, EventBatch, RecordKind } from '../../src/conntrack/batch.js';
@@ -16,6 +16,7 @@ import type { WriterEvent, WriterOptions } from '../../src/log/writer-task.js';
 import { testFiles } from '../../src/query/check.js';
 import { BlockMessage } from '../../src/record/blocks.js';
 import type { RingProducer } from '../../src/ring/producer.js';
+import { withFolder } from '../lab/folder.js';
 
 export const RUN_ID = 0x0123456789abcdefn;
 /** 12 March 2026, 21:15:00 UTC */
@@ -158,13 +159,8 @@ export class Events {
 export const fastFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 /** Run with a directory that is gone afterwards. */
-export async function inDirectory(run: (directory: string) => unknown, parent = tmpdir()): Promise<void> {
-  const directory = mkdtempSync(join(parent, 'ctrecorder-writer-'));
-  try {
-    await run(directory);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+export async function inDirectory(run: (directory: string) => unknown, parent?: string): Promise<void> {
+  await withFolder('writer', run, parent);
 }
 
 /** All names below a directory, sorted. */

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { kernelFindings } from '../../src/netlink/kernel.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 
 /** Findings for a directory of sysctls, as "level code". */
 function findingsFor(sysctls: Record<string, number>): string[] {
-  const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-kernel-'));
+  const directory = makeFolder('kernel');
   try {
     for (const [name, value] of Object.entries(sysctls))
       writeFileSync(join(directory, `nf_conntrack_${name}`), `${value}\n`);
@@ -15,7 +16,7 @@ function findingsFor(sysctls: Record<string, number>): string[] {
     for (const { message } of findings) assert.doesNotMatch(message, /\n/);
     return findings.map(({ level, code }) => `${level} ${code}`);
   } finally {
-    rmSync(directory, { recursive: true });
+    removeFolder(directory);
   }
 }
 
@@ -45,7 +46,7 @@ test('a kernel without events, and one without conntrack', () => {
 });
 
 test('messages name what to change', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-kernel-'));
+  const directory = makeFolder('kernel');
   try {
     for (const name of ['count', 'events', 'timestamp', 'acct'])
       writeFileSync(join(directory, `nf_conntrack_${name}`), '0\n');
@@ -56,6 +57,6 @@ test('messages name what to change', () => {
     assert.match(text, /nf_conntrack_timestamp/);
     assert.match(text, /nf_conntrack_acct/);
   } finally {
-    rmSync(directory, { recursive: true });
+    removeFolder(directory);
   }
 });

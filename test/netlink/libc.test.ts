@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SystemFailure } from '../../src/errors.js';
 import * as libc from '../../src/netlink/libc.js';
 import { createRing } from '../../src/ring/layout.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 
 const skip = libc.captureSupport().available || process.env.CI === 'true' ? false : 'no capture support here';
 
@@ -21,11 +21,11 @@ function systemFailure(code: string, text: RegExp): (error: unknown) => boolean 
 }
 
 function inTemporaryFolder(use: (folder: string) => void): void {
-  const folder = mkdtempSync(join(tmpdir(), 'ctrecorder-libc-'));
+  const folder = makeFolder('libc');
   try {
     use(folder);
   } finally {
-    rmSync(folder, { recursive: true });
+    removeFolder(folder);
   }
 }
 

@@ -1,6 +1,5 @@
 /** What the query tests share: temporary directories, captured output, and rows written as objects. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { TestContext } from 'node:test';
@@ -10,13 +9,6 @@ import { list } from '../../src/query/list.js';
 import { defaultListOptions, type ListOptions, type ListResult } from '../../src/query/options.js';
 
 export const fixture = (name: string) => join(import.meta.dirname, '../../../test/fixtures/legacy', name);
-
-/** A directory that is gone after the test, also when it fails. */
-export function temporaryDirectory(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-test-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 /** Set TZ for one test. */
 export function useZone(t: TestContext, tz: string): void {

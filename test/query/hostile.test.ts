@@ -10,9 +10,10 @@ import { testFiles } from '../../src/query/check.js';
 import { repair } from '../../src/query/repair.js';
 import { fileStats } from '../../src/query/stats.js';
 import { statsJson } from '../../src/query/stats-text.js';
+import { temporaryDirectory } from '../lab/folder.js';
 import { forged, type Piece, piecesOf, writeSound } from '../log/damage-helper.js';
 import { runs } from '../soak/runs.js';
-import { listText, temporaryDirectory, useZone } from './helpers.js';
+import { listText, useZone } from './helpers.js';
 
 const RUNS = runs(100);
 /** Anything but text, line ends, and what a terminal would obey. */

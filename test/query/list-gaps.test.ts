@@ -4,7 +4,8 @@ import { type TestContext, test } from 'node:test';
 import { RecordKind } from '../../src/conntrack/batch.js';
 import { LogFileWriter } from '../../src/log/file-writer.js';
 import { squeeze } from '../../src/query/squeeze.js';
-import { batchOf, listText, temporaryDirectory, useZone } from './helpers.js';
+import { temporaryDirectory } from '../lab/folder.js';
+import { batchOf, listText, useZone } from './helpers.js';
 
 const TIME = 1_795_409_443_000_000;
 const TCP = 'src=10.0.0.1:1000 dst=192.0.2.1:80 src=192.0.2.1:80 dst=203.0.113.1:1000';

@@ -7,7 +7,8 @@ import { gzipSync } from 'node:zlib';
 import { DamageError, SystemFailure, UsageError } from '../../src/errors.js';
 import { list } from '../../src/query/list.js';
 import { defaultListOptions } from '../../src/query/options.js';
-import { fixture, listText, temporaryDirectory, useZone } from './helpers.js';
+import { temporaryDirectory } from '../lab/folder.js';
+import { fixture, listText, useZone } from './helpers.js';
 
 const EVENTS = fixture('legacy-tcp.ct');
 const SQUEEZED = fixture('legacy-tcp-squeezed.ct');

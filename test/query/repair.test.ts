@@ -15,6 +15,7 @@ import { testFiles } from '../../src/query/check.js';
 import type { RepairResult } from '../../src/query/options.js';
 import { repair } from '../../src/query/repair.js';
 import { squeeze } from '../../src/query/squeeze.js';
+import { temporaryDirectory } from '../lab/folder.js';
 import {
   assembled,
   DATA_BLOCKS,
@@ -31,7 +32,7 @@ import {
 } from '../log/damage-helper.js';
 import { meta, metaOf, START_US } from '../log/writer-helper.js';
 import { runs } from '../soak/runs.js';
-import { fixture, listText, temporaryDirectory, useZone } from './helpers.js';
+import { fixture, listText, useZone } from './helpers.js';
 
 interface Bench {
   readonly file: string;

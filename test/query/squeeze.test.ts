@@ -12,9 +12,15 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { EventBatch, RecordKind } from '../../src/conntrack/batch.js';
 import { SystemFailure, UsageError } from '../../src/errors.js';
+import { LogFileWriter } from '../../src/log/file-writer.js';
+import { BlockType } from '../../src/log/format.js';
+import { openLog } from '../../src/log/open.js';
 import { squeeze } from '../../src/query/squeeze.js';
-import { fixture, listText, temporaryDirectory, useZone } from './helpers.js';
+import { temporaryDirectory } from '../lab/folder.js';
+import { complaints, fillBatch, meta, START_US } from '../log/writer-helper.js';
+import { fixture, listText, useZone } from './helpers.js';
 
 const EVENTS = fixture('legacy-tcp.ct');
 const isOneLine = (error: unknown) =>
@@ -150,6 +156,64 @@ test('a damaged file is not replaced; with -o what is intact is written', async 
   assert.equal((await listText(output)).result.gaps, 1);
   assert.deepEqual(readdirSync(directory).sort(), ['a.ct', 'out.ct']);
 });
+
+test('what is no event is kept at its place: gaps, clock steps, checkpoints; rows of the table become connections', async (t) => {
+  const directory = temporaryDirectory(t);
+  const [file, output] = [join(directory, 'a.ct'), join(directory, 'b.ct')];
+  const writer = LogFileWriter.create(file, meta);
+  const batch = new EventBatch(3);
+  fillBatch(batch, 0, 3).kind.fill(RecordKind.snapshot);
+  batch.timeUs.fill(START_US);
+  writer.append(batch);
+  const notes = [
+    { snapshot: { entries: 3, atUs: START_US } },
+    { reliable: true, atUs: START_US + 1, entries: 3, entriesMax: 100 },
+    { retention: { atUs: START_US + 2, removed: [] } },
+    { 'of a later version': 1 },
+  ];
+  for (const [i, note] of notes.entries())
+    writer.appendJson(note, BlockType.checkpoint, START_US, START_US + i);
+  writer.append(fillBatch(batch, 1, 3));
+  const step = { atUs: START_US + 2e6, stepUs: 3e6 };
+  writer.appendJson(step, BlockType.clockStep, step.atUs - step.stepUs, step.atUs);
+  fillBatch(batch, 1, 3).kind.fill(RecordKind.end);
+  writer.append(batch);
+  const gap = {
+    fromUs: START_US + 3e6,
+    toUs: START_US + 4e6,
+    lost: 7,
+    certainty: 'exact',
+    cause: 'x',
+  } as const;
+  writer.appendGap(gap);
+  writer.close();
+
+  const kept = [
+    ...notes
+      .slice(1)
+      .map((value, i) => ({ type: 'checkpoint', value, fromUs: START_US, toUs: START_US + i + 1 })),
+    { type: 'clock-step', ...step },
+    '3 connections',
+    { type: 'gap', gap },
+    '3 connections',
+  ];
+  await squeeze({ file, output });
+  assert.deepEqual(await itemsOf(output), kept);
+  // And once more, of the squeezed one.
+  const again = join(directory, 'c.ct');
+  await squeeze({ file: output, output: again });
+  assert.deepEqual(await itemsOf(again), kept);
+  assert.deepEqual([...(await complaints(output)), ...(await complaints(again))], []);
+});
+
+async function itemsOf(file: string): Promise<unknown[]> {
+  const items: unknown[] = [];
+  const source = await openLog(file);
+  for await (const item of source.items())
+    items.push(item.type === 'records' ? `${item.batch.count} connections` : item);
+  await source.close();
+  return items;
+}
 
 test('a symbolic link stays one: the file behind it is replaced', async (t) => {
   const directory = temporaryDirectory(t);

@@ -9,9 +9,10 @@ import { squeeze } from '../../src/query/squeeze.js';
 import { type FileStats, fileStats, LogStats } from '../../src/query/stats.js';
 import { statsJson, statsText } from '../../src/query/stats-text.js';
 import { TimeWriter, utcZone } from '../../src/query/time.js';
+import { temporaryDirectory } from '../lab/folder.js';
 import { DATA_BLOCKS, piecesOf, writeSound } from '../log/damage-helper.js';
 import { meta } from '../log/writer-helper.js';
-import { batchOf, documented, fixture, listText, temporaryDirectory } from './helpers.js';
+import { batchOf, documented, fixture, listText } from './helpers.js';
 
 const TIME = 1_795_409_443_000_000;
 const GOLDEN = join(import.meta.dirname, '../../../test/fixtures/log/golden-3.0.ct');

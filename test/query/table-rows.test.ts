@@ -11,8 +11,9 @@ import { BLOCK_MARKER, BlockType } from '../../src/log/format.js';
 import { LogWriter } from '../../src/log/writer.js';
 import { Pairer } from '../../src/query/pair.js';
 import { createStats } from '../../src/record/stats.js';
+import { temporaryDirectory } from '../lab/folder.js';
 import { meta, options, RUN_ID, START_US } from '../log/writer-helper.js';
-import { batchOf, listText, type TestRow, temporaryDirectory, useZone } from './helpers.js';
+import { batchOf, listText, type TestRow, useZone } from './helpers.js';
 
 const { start, end, snapshot } = RecordKind;
 const derived = RecordFlag.derived;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { TableGuard } from '../../src/record/table-guard.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 
-const directory = mkdtempSync(join(tmpdir(), 'ctrecorder-guard-'));
-after(() => rmSync(directory, { recursive: true }));
+const directory = makeFolder('guard');
+after(() => removeFolder(directory));
 
 /** What the guard switches to as the table fills and empties; a dot where it leaves things as they are. */
 function switches(entriesMax: number, fillings: readonly number[]): string {

@@ -1,6 +1,5 @@
 /** Builds captures of every shape that a reader may meet, and throw-away places to put them. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { writeMessage } from '../../bench/generate/message.js';
@@ -10,6 +9,7 @@ import { NETLINK_NETFILTER } from '../../src/netlink/constants.js';
 import { PacketType } from '../../src/replay/cooked.js';
 import { LINKTYPE_NETLINK } from '../../src/replay/packet.js';
 import { PacketReader } from '../../src/replay/reader.js';
+import { temporaryDirectory } from '../lab/folder.js';
 
 export interface TestPacket {
   readonly timeUs: number;
@@ -208,13 +208,6 @@ export class MemoryFeed implements ByteFeed {
   }
 
   close(): void {}
-}
-
-/** A directory that goes when the test is over. */
-export function temporaryDirectory(context: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'ctrecorder-replay-'));
-  context.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
 }
 
 export function captureFile(context: TestContext, bytes: Uint8Array): string {

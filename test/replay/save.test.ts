@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { SystemFailure } from '../../src/errors.js';
 import { MessageSaver, SaveFile } from '../../src/replay/save.js';
-import { cooked, messages, readAll, type TestPacket, temporaryDirectory } from './captures.js';
+import { temporaryDirectory } from '../lab/folder.js';
+import { cooked, messages, readAll, type TestPacket } from './captures.js';
 import { asTaken, replay } from './replay.js';
 import { smallDisk } from './small-disk.js';
 

@@ -1,10 +1,8 @@
 /** A file system that is soon full. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { onExit } from '../lab/cleanup.js';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 
 const mayMount = process.platform === 'linux' && process.getuid?.() === 0;
 
@@ -14,11 +12,11 @@ export const smallDisk = {
 
   /** Mount a tmpfs of `size` (as in 64k), which goes when the test is over; answers its path. */
   mount(context: TestContext, size: string): string {
-    const path = mkdtempSync(join(tmpdir(), 'ctrecorder-disk-'));
+    const path = makeFolder('disk');
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', path]);
     const remove = () => {
       execFileSync('umount', [path]);
-      rmdirSync(path);
+      removeFolder(path);
     };
     const forget = onExit(remove);
     context.after(() => {

@@ -25,6 +25,7 @@ import { ReplaySource } from '../../src/replay/source.js';
 import { RingConsumer } from '../../src/ring/consumer.js';
 import { createRing } from '../../src/ring/layout.js';
 import { RingProducer } from '../../src/ring/producer.js';
+import { temporaryDirectory } from '../lab/folder.js';
 import {
   captureFile,
   cooked,
@@ -34,7 +35,6 @@ import {
   pcap,
   pcapng,
   type TestPacket,
-  temporaryDirectory,
   withHeader,
 } from './captures.js';
 import { asTaken, Replay, type ReplaySettings, replay } from './replay.js';

@@ -5,7 +5,7 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFile
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ctrecorder } from '../cli/command-line.js';
-import { temporaryDirectory } from '../query/helpers.js';
+import { temporaryDirectory } from '../lab/folder.js';
 
 const skip = process.platform === 'win32' ? 'no links and pipes to leave there' : false;
 const capture = 'test/fixtures/captures/demo.pcap';

@@ -11,9 +11,9 @@ import { BLOCK_HEADER_BYTES, BlockField } from '../../src/log/format.js';
 import { recoverFiles } from '../../src/log/recover.js';
 import { LogWriter } from '../../src/log/writer.js';
 import { createStats } from '../../src/record/stats.js';
+import { temporaryDirectory } from '../lab/folder.js';
 import { forged, type Piece, piecesOf, writeSound } from '../log/damage-helper.js';
 import { Events, meta, options, START_US } from '../log/writer-helper.js';
-import { temporaryDirectory } from '../query/helpers.js';
 
 const RUNS = 150;
 const skip = process.platform === 'win32' ? 'no pipes among files there' : false;

@@ -1,19 +1,24 @@
 /** Sizes that a file claims: whoever reads it takes no more memory than for what is really there. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { ByteSink } from '../../src/log/bytes.js';
+import { LogFileWriter } from '../../src/log/file-writer.js';
 import { BLOCK_HEADER_BYTES, BlockField, MAX_PAYLOAD_BYTES } from '../../src/log/format.js';
 import { SectionCodec } from '../../src/log/sections.js';
 import { program } from '../cli/command-line.js';
+import { temporaryDirectory } from '../lab/folder.js';
 import { forged, type Piece, piecesOf, writeSound } from '../log/damage-helper.js';
-import { temporaryDirectory } from '../query/helpers.js';
+import { meta, START_US } from '../log/writer-helper.js';
 
 /** Beyond what the same command takes for a sound file: the largest payload packed and unpacked, and what V8 lets lie about. */
 const EXTRA_BYTES_MAX = 192 * 1024 * 1024;
+/** Enough for a small file; 150 bytes a block would not fit. */
+const SMALL_HEAP = '--max-old-space-size=16';
+const MANY_BLOCKS = 60_000;
 const REPORT_PEAK = `data:text/javascript,process.on('exit',()=>process.stderr.write('peak '+process.resourceUsage().maxRSS))`;
 
 /** Largest resident memory of a command, bytes; it must end by itself with one of the usual codes. */
@@ -96,4 +101,22 @@ test('JSON, and gzip that unpacks to far more than it is', (t) => {
     'JSON of 20 MiB': joined(sound.with(gap, forged(sound[gap], Buffer.from(`[${'1,'.repeat(1e7)}1]`)))),
     'gzip of zeros': gzipSync(Buffer.concat([joined(sound), Buffer.alloc(256 * 1024 * 1024)])),
   });
+});
+
+test('a file of very many blocks, as one that is written for months', (t) => {
+  const directory = temporaryDirectory(t);
+  const file = join(directory, 'a.ct');
+  const writer = LogFileWriter.create(file, meta);
+  const gap = { lost: 1, certainty: 'exact', cause: 'x' } as const;
+  for (let i = 0; i < MANY_BLOCKS; i++)
+    writer.appendGap({ fromUs: START_US + i, toUs: START_US + i, ...gap });
+  writer.close();
+  const output = ['-o', join(directory, 'b.ct')];
+  for (const args of [['-LHf'], ['-Tf'], ['stats', '-f'], ['repair'], ['-Sf']]) {
+    const isWriting = args[0] === 'repair' || args[0] === '-Sf';
+    const words = [SMALL_HEAP, program, ...args, file, ...(isWriting ? output : [])];
+    const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8', timeout: 60_000 });
+    assert.equal(status, 0, `${args.join(' ')}: ${stderr}`);
+    if (isWriting) rmSync(output[1]);
+  }
 });

@@ -1,10 +1,8 @@
 /** Netlink messages that do not come from the kernel, sent to a running recorder's port. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { makeFolder, removeFolder } from '../lab/folder.js';
 import { Injector } from '../lab/inject.js';
 import { ctrecorder, listedEvents } from '../lab/listing.js';
 import { labObstacle, type Namespace, withNamespaces } from '../lab/namespace.js';
@@ -26,7 +24,7 @@ function recorderPort(namespace: Namespace): string {
 
 test('events that another process sends are counted, and none is recorded', { skip }, () =>
   withNamespaces(['stranger'], async (namespace) => {
-    const folder = mkdtempSync(join(tmpdir(), 'ctrecorder-stranger-'));
+    const folder = makeFolder('stranger');
     try {
       const args = ['-C', '-F', '-f', 'nat.ct', '-p', 'all'];
       const recorder = await ObservedProcess.recorder(namespace, args, { cwd: folder });
@@ -49,7 +47,7 @@ test('events that another process sends are counted, and none is recorded', { sk
         Array(REAL).fill('S'),
       );
     } finally {
-      rmSync(folder, { recursive: true });
+      removeFolder(folder);
     }
   }),
 );

@@ -85,12 +85,20 @@ class Recording {
   }
 }
 
+/** A recording whose first file the follower knows. */
+function recorded(use: (recording: Recording) => Promise<void>): Promise<void> {
+  return inDirectory(async (directory) => {
+    const recording = new Recording(directory);
+    recording.tell();
+    await use(recording);
+    recording.close();
+  });
+}
+
 const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
 
 test('each block is taken once, as far as it is asked for, also from a file that goes on growing', () =>
-  inDirectory(async (directory) => {
-    const recording = new Recording(directory);
-    recording.tell();
+  recorded(async (recording) => {
     recording.write(1, 3);
     await recording.follower.advance(2);
     assert.deepEqual(recording.taken, [1, 2]);
@@ -98,13 +106,10 @@ test('each block is taken once, as far as it is asked for, also from a file that
     for (let again = 0; again < 2; again++) await recording.follower.advance(4);
     assert.deepEqual(recording.taken, upTo(4));
     assert.deepEqual(recording.entered, [], 'the first file is where it begins');
-    recording.close();
   }));
 
 test('across rotations; only the newest file is entered, and exactly what stands before it has been taken then', () =>
-  inDirectory(async (directory) => {
-    const recording = new Recording(directory);
-    recording.tell();
+  recorded(async (recording) => {
     recording.write(1, 2);
     recording.rotate(1);
     recording.write(3);
@@ -123,13 +128,10 @@ test('across rotations; only the newest file is entered, and exactly what stands
     assert.equal(recording.entered.length, 2, 'once');
     await recording.follower.advance(5);
     assert.deepEqual(recording.taken, upTo(5));
-    recording.close();
   }));
 
 test('a mark in the next file leads there, and enters it on the way', () =>
-  inDirectory(async (directory) => {
-    const recording = new Recording(directory);
-    recording.tell();
+  recorded(async (recording) => {
     recording.write(1, 2);
     recording.rotate(1);
     recording.write(3, 4);
@@ -139,13 +141,10 @@ test('a mark in the next file leads there, and enters it on the way', () =>
     await recording.follower.advance(3);
     assert.deepEqual(recording.entered, [upTo(2)]);
     assert.deepEqual(recording.taken, upTo(3));
-    recording.close();
   }));
 
 test('what is durable in a file that it has not heard of yet is left for later, and is no damage', () =>
-  inDirectory(async (directory) => {
-    const recording = new Recording(directory);
-    recording.tell();
+  recorded(async (recording) => {
     recording.write(1, 2);
     recording.rotate(1);
     recording.write(3);
@@ -160,7 +159,6 @@ test('what is durable in a file that it has not heard of yet is left for later, 
     recording.tell();
     await recording.follower.follow(recording.durable);
     assert.deepEqual(recording.taken, upTo(4));
-    recording.close();
   }));
 
 test('a follower that comes late begins where its file begins', () =>
@@ -229,12 +227,9 @@ for (const [what, offsetInBlock] of Object.entries({ 'a damaged payload': 100, '
     }));
 
 test('a block that is in no file is missing', () =>
-  inDirectory(async (directory) => {
-    const recording = new Recording(directory);
-    recording.tell();
+  recorded(async (recording) => {
     recording.write(1);
     await assert.rejects(recording.follower.advance(2), DamageError);
-    recording.close();
   }));
 
 test('a file that is gone under both names is an error', () =>

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, chownSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { assertReduced } from '../daemon/threads.js';
 import type { FloodPlan } from '../lab/flood.js';
 import { Injector } from '../lab/inject.js';
@@ -49,6 +50,8 @@ async function timed(work: () => Promise<unknown>): Promise<{ fromUs: number; to
   return { fromUs, toUs: (Date.now() + 1) * 1000 };
 }
 
+/** So long nothing must have been lost before table and log are compared (src/record/table-stage.ts). */
+const QUIET_MS = 5000;
 const AUDITED = /"table: [^"]*"/;
 const indexes = (rows: readonly { readonly index: number }[]) =>
   rows.map(({ index }) => index).sort((a, b) => a - b);
@@ -278,6 +281,34 @@ describe('after an overrun', { skip }, () => {
         const ended = connections.map((line) => JSON.parse(line)).filter((row) => 'endBefore' in row);
         assert.equal(ended.length, derivedEnds.length);
       }));
+});
+
+describe('after two overruns', { skip }, () => {
+  it('the second postpones the comparison, and one serves both', () =>
+    inScene({ events: 1 }, async ({ namespace, folder, injector }) => {
+      const recorder = await record(namespace, folder, '-b', '64');
+      await saysTimes(recorder, AUDITED, 1);
+      const overrun = async (first: number) => {
+        recorder.signal('SIGSTOP');
+        await injector.create({ count: 1000, first });
+        const overMs = Date.now();
+        recorder.signal('SIGCONT');
+        await flushed(recorder);
+        return { overMs, lost: Number([...recorder.stderr.matchAll(/received, (\d+) lost/g)].at(-1)![1]) };
+      };
+      const { lost } = await overrun(0);
+      assert.ok(lost > 0);
+      await sleep(QUIET_MS / 2);
+      const second = await overrun(10_000);
+      assert.ok(second.lost > lost);
+      await recorder.says(/no event told/);
+      const audits = recorder.stderr.split('\n').filter((line) => AUDITED.test(line));
+      assert.equal(audits.length, 2, 'at the start, and after both');
+      const atMs = (JSON.parse(audits[1]) as { time: number }).time;
+      assert.ok(atMs >= second.overMs + QUIET_MS, `${atMs - second.overMs} ms after the second`);
+      assert.match(audits[1], new RegExp(`, ${second.lost} starts and 0 ends that no event told`));
+      await stopWell(recorder, folder);
+    }));
 });
 
 describe('the table worker', { skip }, () => {

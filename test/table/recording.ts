@@ -1,11 +1,11 @@
 /** Recordings of known entries by the real program, and what their files say, read back by index of the plan (test/lab/flood.ts). */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type EventBatch, RecordFlag, RecordKind } from '../../src/conntrack/batch.js';
 import { openLog } from '../../src/log/open.js';
 import { floodIndex } from '../lab/flood.js';
+import { withFolder as withNewFolder } from '../lab/folder.js';
 import { ctrecorder } from '../lab/listing.js';
 import type { Namespace } from '../lab/namespace.js';
 import { ObservedProcess } from '../lab/process.js';
@@ -13,13 +13,8 @@ import { ObservedProcess } from '../lab/process.js';
 const TEMPLATE = 'log-%Y%m%d-%H%M%S.ct';
 
 /** A folder for the files of one recording, removed afterwards, also on failure. */
-export async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'ctrecorder-table-'));
-  try {
-    await use(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+export function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  return withNewFolder('table', use);
 }
 
 /** A recorder that records into `folder`. */
