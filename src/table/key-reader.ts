@@ -12,8 +12,8 @@ import { KeyedRows } from './keyed-rows.js';
 
 export class KeyReader {
   readonly #tables = new BlockTables();
-  readonly #clients = new Resolved();
-  readonly #services = new Resolved();
+  readonly #clients = new ResolvedTable();
+  readonly #services = new ResolvedTable();
   readonly #addresses4 = new AddressTable4();
   readonly #addresses6 = new AddressTable6();
   readonly #rows4 = new KeyedRows(KEY4_WORDS);
@@ -40,9 +40,7 @@ export class KeyReader {
     rows.count = 0;
   }
 
-  /**
-   * What rows refer to, as they need it: addresses of IPv4, of IPv6 their indexes; `family` says which, and that they all are of it.
-   */
+  /** What rows refer to, as they need it. */
   #resolve(): void {
     const { clientSource, clientNat, destination, serviceNat, servicePort, serviceNatPort } = this.#tables;
     const clients = this.#clients.reset(clientSource.length);
@@ -51,25 +49,26 @@ export class KeyReader {
     const services = this.#services.reset(destination.length);
     for (let i = 0; i < services.count; i++) {
       this.#resolveOne(services, i, destination[i], serviceNat[i] === 0 ? destination[i] : serviceNat[i] - 1);
-      services.port[i] = servicePort[i];
-      services.replyPort[i] = servicePort[i] + serviceNatPort[i];
+      const replyPort = (servicePort[i] + serviceNatPort[i]) & 0xffff;
+      services.words[i * RESOLVED_WORDS + Resolved.ports] = (servicePort[i] << 16) | replyPort;
     }
   }
 
   /** References count IPv6 behind IPv4. */
-  #resolveOne(to: Resolved, i: number, own: number, other: number): void {
+  #resolveOne({ words }: ResolvedTable, i: number, own: number, other: number): void {
     const { values, count } = this.#addresses4;
+    const count6 = this.#addresses6.count;
+    const at = i * RESOLVED_WORDS;
     if (own < count && other < count) {
-      to.family[i] = Family.ipv4;
-      to.own[i] = values[own];
-      to.other[i] = values[other];
-    } else {
-      const count6 = this.#addresses6.count;
-      const isIpv6 = own >= count && other >= count && own - count < count6 && other - count < count6;
-      to.family[i] = isIpv6 ? Family.ipv6 : Family.none;
-      to.own[i] = own - count;
-      to.other[i] = other - count;
+      words[at + Resolved.family] = Family.ipv4;
+      words[at + Resolved.own] = values[own];
+      words[at + Resolved.other] = values[other];
+      return;
     }
+    const isIpv6 = own >= count && other >= count && own - count < count6 && other - count < count6;
+    words[at + Resolved.family] = isIpv6 ? Family.ipv6 : Family.none;
+    words[at + Resolved.own] = own - count;
+    words[at + Resolved.other] = other - count;
   }
 
   #readRows(sections: SectionReader, count: number, minTimeUs: number): void {
@@ -85,18 +84,20 @@ export class KeyReader {
     const natPortHigh = plane(sections, Section.rowNatPortHigh, count, false);
     const times = sections.source(Section.rowTime);
     const { classes } = this.#tables;
-    const clients = this.#clients;
-    const services = this.#services;
+    const { words: clients, count: clientCount } = this.#clients;
+    const { words: services, count: serviceCount } = this.#services;
     let timeUs = minTimeUs;
     for (let i = 0; i < count; i++) {
       const rowClass = (classLow[i] | (classHigh[i] << 8)) * CLASS_FIELDS;
       const client = clientLow[i] | (clientHigh[i] << 8);
       const service = serviceLow[i] | (serviceHigh[i] << 8);
-      if (rowClass >= classes.length || client >= clients.count || service >= services.count)
+      if (rowClass >= classes.length || client >= clientCount || service >= serviceCount)
         throw badPayload('refers outside its tables');
       const word = classes[rowClass];
       const family = (word >>> ClassShift.ipv6) & 1;
-      if (clients.family[client] !== family || services.family[service] !== family)
+      const clientAt = client * RESOLVED_WORDS;
+      const serviceAt = service * RESOLVED_WORDS;
+      if (clients[clientAt] !== family || services[serviceAt] !== family)
         throw badPayload('refers to an address it does not hold');
       const rows = family === Family.ipv4 ? this.#rows4 : this.#rows6;
       if (rows.count === rows.capacity) this.#flush(rows);
@@ -104,23 +105,24 @@ export class KeyReader {
       const { keys } = rows;
       let at = row * rows.keyWords;
       if (family === Family.ipv4) {
-        keys[at] = clients.own[client];
-        keys[at + 1] = services.own[service];
-        keys[at + 2] = services.other[service];
-        keys[at + 3] = clients.other[client];
+        keys[at] = clients[clientAt + Resolved.own];
+        keys[at + 1] = services[serviceAt + Resolved.own];
+        keys[at + 2] = services[serviceAt + Resolved.other];
+        keys[at + 3] = clients[clientAt + Resolved.other];
         at += 4;
       } else {
-        this.#setAddress6(keys, at, clients.own[client]);
-        this.#setAddress6(keys, at + 4, services.own[service]);
-        this.#setAddress6(keys, at + 8, services.other[service]);
-        this.#setAddress6(keys, at + 12, clients.other[client]);
+        this.#setAddress6(keys, at, clients[clientAt + Resolved.own]);
+        this.#setAddress6(keys, at + 4, services[serviceAt + Resolved.own]);
+        this.#setAddress6(keys, at + 8, services[serviceAt + Resolved.other]);
+        this.#setAddress6(keys, at + 12, clients[clientAt + Resolved.other]);
         at += 16;
       }
       const proto = (word >>> ClassShift.proto) & 0xff;
       const port = portLow[i] | (portHigh[i] << 8);
       const mirroredSource = (port + (natPortLow[i] | (natPortHigh[i] << 8))) & 0xffff;
-      const mirroredDestination = services.replyPort[service];
-      keys[at] = (port << 16) | services.port[service];
+      const ports = services[serviceAt + Resolved.ports];
+      const mirroredDestination = ports & 0xffff;
+      keys[at] = (port << 16) | (ports >>> 16);
       keys[at + 1] = tradesReplyPorts(proto)
         ? (mirroredSource << 16) | mirroredDestination
         : (mirroredDestination << 16) | mirroredSource;
@@ -147,24 +149,19 @@ export class KeyReader {
 /** As the class of a row says it. */
 const Family = { ipv4: 0, ipv6: 1, none: 2 } as const;
 
-/** A table of clients or services. */
-class Resolved {
+/**
+ * Words of a client or service, together because rows name them in no order: the family that both addresses are of, the address and
+ * what it becomes on the other side (of IPv6 the indexes), and the port and what that becomes.
+ */
+const Resolved = { family: 0, own: 1, other: 2, ports: 3 } as const;
+const RESOLVED_WORDS = 4;
+
+class ResolvedTable {
   count = 0;
-  family = new Uint8Array(0);
-  own = new Uint32Array(0);
-  /** What the address becomes on the other side. */
-  other = new Uint32Array(0);
-  port = new Uint16Array(0);
-  replyPort = new Uint16Array(0);
+  words = new Uint32Array(0);
 
   reset(count: number): this {
-    if (count > this.family.length) {
-      this.family = new Uint8Array(count);
-      this.own = new Uint32Array(count);
-      this.other = new Uint32Array(count);
-      this.port = new Uint16Array(count);
-      this.replyPort = new Uint16Array(count);
-    }
+    if (count * RESOLVED_WORDS > this.words.length) this.words = new Uint32Array(count * RESOLVED_WORDS);
     this.count = count;
     return this;
   }
