@@ -27,6 +27,7 @@ import { OpenTable } from './open-table.js';
 import type { TableRows } from './rows.js';
 
 const NONE = -1;
+const NO_ENTRIES = new Uint32Array(0);
 /** An entry is in the table a moment before its NEW is sent; whoever adds it may lose the CPU in between. */
 const EVENT_LAG_MS = 100;
 /** include/uapi/linux/netfilter/nf_conntrack_common.h: its DESTROY has been sent, or is about to be. */
@@ -104,12 +105,14 @@ export class TableKeeper {
     try {
       const entries = this.#dump(beganUs);
       const endedUs = wallClockUs();
-      await sleep(EVENT_LAG_MS);
+      const lag = sleep(EVENT_LAG_MS);
+      const candidates = this.#sortUndecided();
+      await lag;
       await this.#catchUp();
       const gone = this.#lookForGone();
       if (gone.length > 0) await this.#catchUp();
       const derivedEnds = this.#removeGone(gone);
-      const appeared = this.#addAppeared(endedUs);
+      const appeared = this.#addAppeared(candidates, endedUs);
       const result = { entries, ...appeared, derivedEnds, dumpMs: Math.round((endedUs - beganUs) / 1000) };
       this.rows.note({ audit: { ...result, fromUs: beganUs, toUs: endedUs } }, beganUs, endedUs);
       this.#auditedUs = beganUs;
@@ -133,11 +136,11 @@ export class TableKeeper {
     let entries = 0;
     // By start: what is alike stands together, which makes a fifth of the bytes less.
     for (const open of this.#tables)
-      for (const entry of open.sorted()) {
-        if (open.isFromTable(entry)) continue;
+      open.visit(open.sorted(), (entry) => {
+        if (open.isFromTable(entry)) return;
         this.rows.addSnapshot(open, entry, openedUs);
         entries++;
-      }
+      });
     this.rows.note({ snapshot: { entries, atUs: openedUs } }, openedUs, openedUs);
     this.options.onSnapshot(entries, performance.now() - startMs);
   }
@@ -220,19 +223,24 @@ export class TableKeeper {
     return gone;
   }
 
-  /** What the table has and the log did not tell up to now. */
-  #addAppeared(endedUs: number): { found: number; derivedStarts: number } {
+  /** Of each table all that has not been decided, by start, and others, if anything is undecided. */
+  #sortUndecided(): Uint32Array[] {
+    return this.#tables.map((open) => (this.#undecided > 0 ? open.sorted() : NO_ENTRIES));
+  }
+
+  /** What the table has and the log did not tell up to now, among `candidates` by table. */
+  #addAppeared(candidates: Uint32Array[], endedUs: number): { found: number; derivedStarts: number } {
     const isFirst = this.#auditedUs === 0;
     let count = 0;
-    for (const open of this.#tables)
-      for (const entry of this.#undecided > 0 ? open.sorted() : []) {
-        if (!open.isFromTable(entry)) continue;
+    for (const [i, open] of this.#tables.entries())
+      open.visit(candidates[i], (entry) => {
+        if (!open.isFromTable(entry)) return; // the log has told of it meanwhile, or it is another one by now
         open.setFromTable(entry, false);
         this.#undecided--;
         if (isFirst) this.rows.addSnapshot(open, entry, endedUs);
         else this.rows.addStart(open, entry, this.#auditedUs, endedUs);
         count++;
-      }
+      });
     return isFirst ? { found: count, derivedStarts: 0 } : { found: 0, derivedStarts: count };
   }
 
