@@ -22,9 +22,11 @@ export class KeyReader {
   /** `take` gets the rows of each family in their order, borrowed until it returns. */
   constructor(readonly take: (rows: KeyedRows) => void) {}
 
-  /** The `count` rows of a payload. `minTimeUs` is the block header's. */
+  /** The `count` rows of a payload. `minTimeUs` is the block header's. When it throws, some of the rows may have been given. */
   read(payload: Uint8Array, count: number, minTimeUs: number): void {
     const sections = new SectionReader(payload);
+    this.#rows4.count = 0;
+    this.#rows6.count = 0;
     this.#addresses4.clear();
     this.#addresses6.clear();
     readAddresses(sections, this.#addresses4, this.#addresses6);
