@@ -471,14 +471,16 @@ function be32(at: number): number {
   return swap32(words[at >>> 2]);
 }
 
-/** u64 nanoseconds to microseconds, floored; 0 when no double holds them. 2^32 = 4294967 x 1000 + 296, so every step is exact. */
+/** u64 nanoseconds at `at`; 0 when no double holds them. */
 function microseconds(at: number): number {
   const high = be32(at);
-  if (high >= INEXACT_TIME_HIGH) {
-    partial = true;
-    return 0;
-  }
-  return high * 4294967 + Math.floor((high * 296 + be32(at + 4)) / 1000);
+  if (high >= INEXACT_TIME_HIGH) partial = true;
+  return toMicroseconds(high, be32(at + 4));
+}
+
+/** u64 nanoseconds to microseconds, floored; 0 when no double holds them. 2^32 = 4294967 x 1000 + 296, so every step is exact. */
+export function toMicroseconds(high: number, low: number): number {
+  return high >= INEXACT_TIME_HIGH ? 0 : high * 4294967 + Math.floor((high * 296 + low) / 1000);
 }
 
 function intern4(at: number, batch: EventBatch, row: number): number {

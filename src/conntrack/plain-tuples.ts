@@ -26,30 +26,34 @@ const SRC_PORT = (2 << 16) | 6;
 const DST_PORT = (3 << 16) | 6;
 
 /**
- * Read both tuples from word `at` of `words` into `row` when they have the plain shape. The caller has made sure that the words
- * are inside the message, and that this CPU is little-endian. Protocol numbers of both must agree.
+ * Whether both tuples stand at word `at` in the plain shape. The caller has made sure that the words are inside the message, and that
+ * this CPU is little-endian. Protocol numbers of both must agree.
  */
+export function arePlainTuples(words: Uint32Array, at: number): boolean {
+  return (
+    words[at] === TUPLE_ORIG &&
+    words[at + 1] === TUPLE_IP &&
+    words[at + 2] === V4_SRC &&
+    words[at + 4] === V4_DST &&
+    words[at + 6] === TUPLE_PROTO &&
+    words[at + 7] === PROTO_NUM &&
+    words[at + 9] === SRC_PORT &&
+    words[at + 11] === DST_PORT &&
+    words[at + 13] === TUPLE_REPLY &&
+    words[at + 14] === TUPLE_IP &&
+    words[at + 15] === V4_SRC &&
+    words[at + 17] === V4_DST &&
+    words[at + 19] === TUPLE_PROTO &&
+    words[at + 20] === PROTO_NUM &&
+    ((words[at + 21] ^ words[at + 8]) & 0xff) === 0 &&
+    words[at + 22] === SRC_PORT &&
+    words[at + 24] === DST_PORT
+  );
+}
+
+/** Read both tuples from word `at` of `words` into `row` when they have the plain shape. */
 export function readPlainTuples(words: Uint32Array, at: number, batch: EventBatch, row: number): boolean {
-  if (
-    words[at] !== TUPLE_ORIG ||
-    words[at + 1] !== TUPLE_IP ||
-    words[at + 2] !== V4_SRC ||
-    words[at + 4] !== V4_DST ||
-    words[at + 6] !== TUPLE_PROTO ||
-    words[at + 7] !== PROTO_NUM ||
-    words[at + 9] !== SRC_PORT ||
-    words[at + 11] !== DST_PORT ||
-    words[at + 13] !== TUPLE_REPLY ||
-    words[at + 14] !== TUPLE_IP ||
-    words[at + 15] !== V4_SRC ||
-    words[at + 17] !== V4_DST ||
-    words[at + 19] !== TUPLE_PROTO ||
-    words[at + 20] !== PROTO_NUM ||
-    ((words[at + 21] ^ words[at + 8]) & 0xff) !== 0 ||
-    words[at + 22] !== SRC_PORT ||
-    words[at + 24] !== DST_PORT
-  )
-    return false;
+  if (!arePlainTuples(words, at)) return false;
   const { addresses4 } = batch;
   const origSrc = words[at + 3];
   const origDst = words[at + 5];
@@ -75,6 +79,7 @@ export function swap32(word: number): number {
   return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 }
 
-function swap16(word: number): number {
+/** A big-endian port in a little-endian word. */
+export function swap16(word: number): number {
   return ((word & 0xff) << 8) | ((word >>> 8) & 0xff);
 }

@@ -1,6 +1,8 @@
 /** Bytes out and in, with varints (LEB128: seven bits a byte, low bits first, the top bit says "more"). */
 import { DamageError } from '../errors.js';
 
+const INT32_MAX = 0x7fffffff;
+
 /** Appends to a buffer of fixed size that its owner reuses block after block. The owner guarantees room. */
 export class ByteSink {
   length = 0;
@@ -52,6 +54,33 @@ export class ByteSource {
   }
 
   varint(): number {
+    const { at, bytes } = this;
+    if (at + 2 >= this.end) return this.#varint();
+    // Nearly all are short, and then these are whole numbers of 32 bits, not doubles.
+    const first = bytes[at];
+    if (first < 0x80) {
+      this.at = at + 1;
+      return first;
+    }
+    const second = bytes[at + 1];
+    if (second < 0x80) {
+      this.at = at + 2;
+      return (first & 0x7f) | (second << 7);
+    }
+    const third = bytes[at + 2];
+    if (third >= 0x80) return this.#varint();
+    this.at = at + 3;
+    return (first & 0x7f) | ((second & 0x7f) << 7) | (third << 14);
+  }
+
+  zigzag(): number {
+    const value = this.varint();
+    if (value <= INT32_MAX) return (value >>> 1) ^ -(value & 1);
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  /** Of any length. */
+  #varint(): number {
     const { bytes, end } = this;
     let at = this.at;
     let value = 0;
@@ -66,11 +95,6 @@ export class ByteSource {
     }
     this.at = at;
     return value;
-  }
-
-  zigzag(): number {
-    const value = this.varint();
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
   /** A 64-bit number into two u32 (low, high) at `index` of `out`. */

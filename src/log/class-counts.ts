@@ -1,7 +1,8 @@
 /** How many rows of a record block are of which class. Statistics need no more, and it costs a tenth of decoding the rows. */
+
+import { plane, readClassWords } from './block-tables.js';
 import { badPayload } from './bytes.js';
 import { CLASS_FIELDS, ClassShift, Section } from './columns.js';
-import { plane, readClassWords } from './decode.js';
 import { BlockCodec } from './format.js';
 import type { ScannedBlock } from './scan.js';
 import { SectionReader } from './sections.js';

@@ -1,83 +1,48 @@
 /** Payload to EventBatch: the inverse of encode.ts for bytes that nobody vouches for. Every failure is a DamageError 'bad-payload'. */
-import {
-  AF_INET,
-  AF_INET6,
-  BATCH_CAPACITY,
-  Column,
-  type EventBatch,
-  RecordKind,
-} from '../conntrack/batch.js';
-import type { DamageError } from '../errors.js';
+import { AF_INET, AF_INET6, Column, type EventBatch } from '../conntrack/batch.js';
+import { BlockTables, plane, readAddresses, tooLarge } from './block-tables.js';
 import { type ByteSource, badPayload } from './bytes.js';
 import { ALL_COLUMNS, CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './columns.js';
 import { BlockCodec } from './format.js';
 import type { ScannedBlock } from './scan.js';
 import { SectionReader } from './sections.js';
 
-/** Rows refer to tables with 16 bits, helpers with 8, and name four addresses each: nothing larger is read into memory. */
-const MAX_TABLE_ENTRIES = 65536;
+/** Classes refer to helpers with 8 bits. */
 const MAX_HELPERS = 256;
-const MAX_ADDRESSES = 4 * BATCH_CAPACITY;
 
-/** Tables of the block being read; reused from block to block. */
 class RecordDecoder {
-  #classes: Uint32Array = new Uint32Array(0);
-  #clientSource: Uint32Array = new Uint32Array(0);
-  #clientNat: Uint32Array = new Uint32Array(0);
-  #destination: Uint32Array = new Uint32Array(0);
-  #servicePort: Uint16Array = new Uint16Array(0);
-  #serviceNat: Uint32Array = new Uint32Array(0);
-  #serviceNatPort: Uint16Array = new Uint16Array(0);
+  readonly #tables = new BlockTables();
 
   decode(payload: Uint8Array, count: number, minTimeUs: number, batch: EventBatch, columns: number): void {
     if (count > batch.capacity) throw badPayload(`says ${count} rows, more than a block holds`);
     batch.clear();
     const sections = new SectionReader(payload);
-    readAddresses(sections, batch);
-    this.#readClasses(sections, batch);
-    this.#readClients(sections);
-    this.#readServices(sections);
+    readAddresses(sections, batch.addresses4, batch.addresses6);
+    this.#tables.read(sections);
+    this.#readHelpers(sections, batch);
     this.#readRows(sections, count, batch);
     readTimes(sections.source(Section.rowTime), count, minTimeUs, batch.timeUs);
     batch.count = count;
     this.#readOptional(sections, count, batch, columns);
   }
 
-  #readClasses(sections: SectionReader, batch: EventBatch): void {
-    const words = readClassWords(sections);
-    this.#classes = words;
+  /** Names, and which columns the classes hold. */
+  #readHelpers(sections: SectionReader, batch: EventBatch): void {
+    const { classes } = this.#tables;
     const names = sections.source(Section.helpers);
     while (names.at < names.end) {
       let name = '';
       for (let length = names.u8(); length > 0; length--) name += String.fromCharCode(names.u8());
       if (batch.helpers.push(name) > MAX_HELPERS) throw tooLarge();
     }
-    for (let i = 0; i < words.length; i += CLASS_FIELDS) {
-      if (this.#classes[i + 3] >>> 16 >= batch.helpers.length)
-        throw badPayload('names a helper it does not hold');
-      if (this.#classes[i + 1] !== 0) batch.present |= Column.status;
-      if (this.#classes[i + 2] !== 0) batch.present |= Column.mark;
-      if ((this.#classes[i + 3] & 0xffff) !== 0) batch.present |= Column.zone;
-      if (this.#classes[i + 3] >>> 16 !== 0) batch.present |= Column.helper;
-      if (((words[i] >>> ClassShift.tcpState) & 15) !== 0) batch.present |= Column.tcpState;
+    for (let i = 0; i < classes.length; i += CLASS_FIELDS) {
+      if (classes[i + 3] >>> 16 >= batch.helpers.length) throw badPayload('names a helper it does not hold');
+      if (classes[i + 1] !== 0) batch.present |= Column.status;
+      if (classes[i + 2] !== 0) batch.present |= Column.mark;
+      if ((classes[i + 3] & 0xffff) !== 0) batch.present |= Column.zone;
+      if (classes[i + 3] >>> 16 !== 0) batch.present |= Column.helper;
+      if (((classes[i] >>> ClassShift.tcpState) & 15) !== 0) batch.present |= Column.tcpState;
     }
-  }
-
-  #readClients(sections: SectionReader): void {
-    this.#clientSource = readDifferences(sections.source(Section.clientSource));
-    this.#clientNat = readVarints(sections.source(Section.clientNat), this.#clientSource.length);
-  }
-
-  #readServices(sections: SectionReader): void {
-    this.#destination = readDifferences(sections.source(Section.serviceDestination));
-    const count = this.#destination.length;
-    this.#servicePort = readPorts(sections.bytes(Section.servicePort), count);
-    this.#serviceNat = sections.has(Section.serviceNat)
-      ? readVarints(sections.source(Section.serviceNat), count)
-      : new Uint32Array(count);
-    this.#serviceNatPort = sections.has(Section.serviceNatPort)
-      ? readPorts(sections.bytes(Section.serviceNatPort), count)
-      : new Uint16Array(count);
   }
 
   #readRows(sections: SectionReader, count: number, batch: EventBatch): void {
@@ -91,9 +56,10 @@ class RecordDecoder {
     const portHigh = plane(sections, Section.rowPortHigh, count, false);
     const natPortLow = plane(sections, Section.rowNatPortLow, count, false);
     const natPortHigh = plane(sections, Section.rowNatPortHigh, count, false);
-    const classes = this.#classes;
-    const clients = this.#clientSource.length;
-    const services = this.#destination.length;
+    const { classes, clientSource, clientNat, destination: destinations } = this.#tables;
+    const { servicePort, serviceNat, serviceNatPort } = this.#tables;
+    const clients = clientSource.length;
+    const services = destinations.length;
     const count4 = batch.addresses4.count;
     const count6 = batch.addresses6.count;
     for (let i = 0; i < count; i++) {
@@ -107,10 +73,10 @@ class RecordDecoder {
       const proto = (word >>> ClassShift.proto) & 0xff;
       const base = ipv6 === 1 ? count4 : 0;
       const limit = ipv6 === 1 ? count6 : count4;
-      const source = this.#clientSource[client] - base;
-      const destination = this.#destination[service] - base;
-      const nat = this.#clientNat[client];
-      const natService = this.#serviceNat[service];
+      const source = clientSource[client] - base;
+      const destination = destinations[service] - base;
+      const nat = clientNat[client];
+      const natService = serviceNat[service];
       const leavesAs = nat === 0 ? source : nat - 1 - base;
       const becomes = natService === 0 ? destination : natService - 1 - base;
       // >>> 0: a reference below the family's first address is negative here, and then far too large
@@ -123,7 +89,7 @@ class RecordDecoder {
         throw badPayload('refers to an address it does not hold');
       const port = portLow[i] | (portHigh[i] << 8);
       const mirroredSource = port + (natPortLow[i] | (natPortHigh[i] << 8));
-      const mirroredDestination = this.#servicePort[service] + this.#serviceNatPort[service];
+      const mirroredDestination = servicePort[service] + serviceNatPort[service];
       const trades = tradesReplyPorts(proto);
       batch.kind[i] = word & 7;
       batch.flags[i] = word >>> ClassShift.flags;
@@ -141,7 +107,7 @@ class RecordDecoder {
       batch.replySrc[i] = becomes;
       batch.replyDst[i] = leavesAs;
       batch.origSrcPort[i] = port;
-      batch.origDstPort[i] = this.#servicePort[service];
+      batch.origDstPort[i] = servicePort[service];
       batch.replySrcPort[i] = trades ? mirroredSource : mirroredDestination;
       batch.replyDstPort[i] = trades ? mirroredDestination : mirroredSource;
     }
@@ -152,7 +118,8 @@ class RecordDecoder {
   #words = new Uint32Array(0);
   #rowWords(low: Uint8Array, high: Uint8Array, count: number): void {
     if (this.#words.length < count) this.#words = new Uint32Array(count);
-    for (let i = 0; i < count; i++) this.#words[i] = this.#classes[(low[i] | (high[i] << 8)) * CLASS_FIELDS];
+    const { classes } = this.#tables;
+    for (let i = 0; i < count; i++) this.#words[i] = classes[(low[i] | (high[i] << 8)) * CLASS_FIELDS];
   }
 
   #readOptional(sections: SectionReader, count: number, batch: EventBatch, columns: number): void {
@@ -191,64 +158,12 @@ class RecordDecoder {
   }
 }
 
-/** The table of classes, CLASS_FIELDS words each. */
-export function readClassWords(sections: SectionReader): Uint32Array {
-  const source = sections.source(Section.classes);
-  const words: number[] = [];
-  while (source.at < source.end) {
-    if (words.push(source.varint()) > MAX_TABLE_ENTRIES * CLASS_FIELDS) throw tooLarge();
-  }
-  if (words.length % CLASS_FIELDS !== 0) throw badPayload('has half a class');
-  for (const word of words) if (word > 0xffffffff) throw badPayload('has a class out of range');
-  for (let i = 0; i < words.length; i += CLASS_FIELDS)
-    if ((words[i] & 7) > RecordKind.connection) throw badPayload('has a record of unknown kind');
-  return Uint32Array.from(words);
-}
-
-function readAddresses(sections: SectionReader, batch: EventBatch): void {
-  const source = sections.source(Section.addresses4);
-  let value = 0;
-  while (source.at < source.end) {
-    value += source.zigzag();
-    if (value < 0 || value > 0xffffffff) throw badPayload('has an address out of range');
-    if (batch.addresses4.append(value) > MAX_ADDRESSES) throw tooLarge();
-  }
-  const bytes = sections.bytes(Section.addresses6);
-  if (bytes.length % 16 !== 0) throw badPayload('has half an address');
-  if (bytes.length / 16 > MAX_ADDRESSES) throw tooLarge();
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at < bytes.length; at += 16)
-    batch.addresses6.append(
-      view.getUint32(at),
-      view.getUint32(at + 4),
-      view.getUint32(at + 8),
-      view.getUint32(at + 12),
-    );
-}
-
 function readTimes(source: ByteSource, count: number, minTimeUs: number, timeUs: Float64Array): void {
   let time = minTimeUs;
   for (let i = 0; i < count; i++) {
     time += source.zigzag();
     timeUs[i] = time;
   }
-}
-
-function readDifferences(source: ByteSource): Uint32Array {
-  const values: number[] = [];
-  let value = 0;
-  while (source.at < source.end) {
-    value += source.zigzag();
-    if (value < 0 || value > 0xffffffff) throw badPayload('has a reference out of range');
-    if (values.push(value) > MAX_TABLE_ENTRIES) throw tooLarge();
-  }
-  return Uint32Array.from(values);
-}
-
-function readVarints(source: ByteSource, count: number): Uint32Array {
-  const values = new Uint32Array(count);
-  for (let i = 0; i < count; i++) values[i] = source.varint();
-  return values;
 }
 
 /** A column that has a value in every row, when the block has it. */
@@ -263,25 +178,6 @@ function readWhole(
   batch.present |= column;
   const source = sections.source(id);
   for (let i = 0; i < batch.count; i++) values[i] = source.varint();
-}
-
-function tooLarge(): DamageError {
-  return badPayload('has a table larger than its rows can use');
-}
-
-function readPorts(bytes: Uint8Array, count: number): Uint16Array {
-  if (bytes.length !== count * 2) throw badPayload('has ports of another length than its services');
-  const ports = new Uint16Array(count);
-  for (let i = 0; i < count; i++) ports[i] = bytes[i] | (bytes[count + i] << 8);
-  return ports;
-}
-
-/** A byte of each row; zeros when the section is absent and need not be there. */
-export function plane(sections: SectionReader, id: number, count: number, required: boolean): Uint8Array {
-  if (!sections.has(id) && !required) return new Uint8Array(count);
-  const bytes = sections.bytes(id);
-  if (bytes.length !== count) throw badPayload('has a column of another length than its rows');
-  return bytes;
 }
 
 let decoder: RecordDecoder | undefined;

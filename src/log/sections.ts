@@ -24,6 +24,10 @@ export type Effort = 'fast' | 'strong';
 /** Sections shorter than this are stored: no codec wins anything on them. */
 const COMPRESS_FROM_BYTES = 24;
 const DIRECTORY_ENTRY_MAX_BYTES = 12;
+/** The output of zlib comes in chunks: with room for all and a little more there is one, and nothing is copied. */
+const CHUNK_SPARE_BYTES = 64;
+/** What a file says of itself is not trusted with more memory than this ahead of its bytes. */
+const CHUNK_BYTES_MAX = 512 * 1024;
 
 /** Squeezed files are written once and read often. */
 const STRONG_QUALITY = 6;
@@ -141,7 +145,8 @@ export class SectionReader {
 }
 
 function unpack(stored: Uint8Array, codec: number, rawBytes: number): Uint8Array {
-  const limits = { maxOutputLength: Math.max(1, rawBytes) };
+  const chunkSize = Math.min(rawBytes + CHUNK_SPARE_BYTES, CHUNK_BYTES_MAX);
+  const limits = { maxOutputLength: Math.max(1, rawBytes), chunkSize };
   try {
     if (codec === SectionCodec.stored) return stored;
     if (codec === SectionCodec.brotli) return brotliDecompressSync(stored, limits);

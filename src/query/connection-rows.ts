@@ -14,13 +14,19 @@ import type { OpenStarts } from './open-starts.js';
 
 export { KEY4_WORDS, KEY6_WORDS };
 
+/** A key as conntrack/key.ts lays it out. */
+export interface LoadedKey {
+  readonly key: Uint32Array;
+  readonly keyWords: number;
+}
+
 /** Put the key of a row into the store of its family. */
-export function loadRowKey(store: OpenStarts, batch: EventBatch, row: number): void {
+export function loadRowKey(store: LoadedKey, batch: EventBatch, row: number): void {
   loadKey(store.key, batch, row);
 }
 
 /** The original tuple and zone of a loaded key, IPv4 or IPv6. */
-export function origTupleOf(store: OpenStarts): OrigTuple {
+export function origTupleOf(store: LoadedKey): OrigTuple {
   const { key, keyWords } = store;
   const words = keyWords === KEY4_WORDS ? 1 : 4;
   const ports = key[keyWords - 3];
@@ -37,7 +43,7 @@ export function origTupleOf(store: OpenStarts): OrigTuple {
 }
 
 /** Append an empty connection row with the endpoints, zone and protocol of `store.key`; answers its row. */
-export function appendKeyRow(out: EventBatch, store: OpenStarts): number {
+export function appendKeyRow(out: EventBatch, store: LoadedKey): number {
   const row = out.count++;
   const { key } = store;
   const isV4 = store.keyWords === KEY4_WORDS;

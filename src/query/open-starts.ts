@@ -1,6 +1,6 @@
 /**
  * The starts whose end has not come yet, by key: a pool of typed arrays with hash chains, newest start first. Memory grows with
- * the connections open at once, never with the length of the log. Used for pairing and by the table keeper.
+ * the connections open at once, never with the length of the log. For pairing.
  */
 const INITIAL_CAPACITY = 4096;
 const NONE = -1;
@@ -11,17 +11,17 @@ export class OpenStarts {
   /** Start of each entry, and the kernel's start time of it (0 = none), in microseconds. */
   timeUs = new Float64Array(INITIAL_CAPACITY);
   kernelStartUs = new Float64Array(INITIAL_CAPACITY);
-  /** Latest possible end when a newer start of the same key was seen, or the keeper found it gone; 0 = none. */
+  /** Latest possible end when a newer start of the same key was seen; 0 = none. */
   endedBeforeUs = new Float64Array(INITIAL_CAPACITY);
   /** RecordFlag bits, TimeSource, and 1 for what only the kernel's table has told so far. */
   flags = new Uint8Array(INITIAL_CAPACITY);
   timeSource = new Uint8Array(INITIAL_CAPACITY);
   fromTable = new Uint8Array(INITIAL_CAPACITY);
-  /** Number of gaps seen before it; the keeper counts its audits here. */
+  /** Number of gaps seen before it. */
   epoch = new Uint32Array(INITIAL_CAPACITY);
   status = new Uint32Array(INITIAL_CAPACITY);
   mark = new Uint32Array(INITIAL_CAPACITY);
-  /** When the entry was last known to be open; for the table keeper. */
+  /** Of an end without a start: where it stands in the output (pair.ts). */
   lastSeenUs = new Float64Array(INITIAL_CAPACITY);
   /** Entries in use. */
   count = 0;

@@ -3,12 +3,12 @@
  * and across a file that was given up after a write error (what it held beyond its last durable block the next one has again).
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { EventBatch } from '../conntrack/batch.js';
 import { DamageError } from '../errors.js';
-import { decodeRecords } from '../log/decode.js';
 import { BlockType, FILE_PREAMBLE_BYTES, isDataBlock, LIVE_SUFFIX } from '../log/format.js';
 import { type ByteFeed, ByteInput } from '../log/input.js';
 import { scanBlocks } from '../log/scan.js';
+import { KeyReader } from './key-reader.js';
+import type { KeyedRows } from './keyed-rows.js';
 
 /** A file of the recording. */
 export interface RecordedFile {
@@ -20,12 +20,9 @@ export interface RecordedFile {
   readonly afterSequence: number;
 }
 
-/** Who, when, start or end: the others cost time to unpack. */
-const NO_COLUMNS = 0;
-
 export interface FollowerHooks {
-  /** Rows of an events block without its optional columns but status, mark and zone; borrowed until it returns. */
-  readonly take: (batch: EventBatch) => void;
+  /** Rows of an events block, in the order of their family; borrowed until it returns. */
+  readonly take: (rows: KeyedRows) => void;
   /** Everything before this file, the newest, has been taken, and nothing of it. Not called for the first. */
   readonly enter: (file: RecordedFile) => void;
 }
@@ -33,11 +30,13 @@ export interface FollowerHooks {
 export class LogFollower {
   /** Files to read, the current one first; each is open. */
   readonly #files: GrowingFile[] = [];
-  readonly #batch = new EventBatch();
+  readonly #reader: KeyReader;
   /** Number of the last data block taken; 0 = none. */
   sequence = 0;
 
-  constructor(readonly hooks: FollowerHooks) {}
+  constructor(readonly hooks: FollowerHooks) {
+    this.#reader = new KeyReader(hooks.take);
+  }
 
   /** The recording goes on in this file. Throws a Node error when it cannot be opened. */
   addFile(file: RecordedFile): void {
@@ -90,10 +89,7 @@ export class LogFollower {
       if (frame.sequence !== this.sequence + 1)
         throw missing(growing.file.path, item.offsetBytes, this.sequence + 1);
       this.sequence = frame.sequence;
-      if (frame.type === BlockType.events) {
-        decodeRecords(payload, frame.count, frame.minTimeUs, this.#batch, NO_COLUMNS);
-        this.hooks.take(this.#batch);
-      }
+      if (frame.type === BlockType.events) this.#reader.read(payload, frame.count, frame.minTimeUs);
       if (this.sequence >= untilSequence) return true;
     }
     return false;

@@ -1,7 +1,7 @@
 /**
  * Knows which connections are open, from the log itself, and compares that with the kernel's table. Table worker's thread, beside
  * the recording: it reads finished blocks back from the file, so that the way of an event knows nothing of it. Memory: the
- * connections open at once, about 100 bytes each.
+ * connections open at once, about 80 bytes each.
  *
  *   rotation   the log so far ──▶ open connections ──▶ snapshot records, so that the new file answers on its own
  *   audit      mark ── dump ── mark: what the log says before, the table, what the log says after
@@ -14,21 +14,22 @@
  * of the table: what is found gone before a mark has its end in the log up to that mark, or the end was lost.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AF_INET, EventBatch, RecordFlag, RecordKind, TimeSource } from '../conntrack/batch.js';
-import { createDecodeCounters } from '../conntrack/decode.js';
+import { RecordFlag, RecordKind, TimeSource } from '../conntrack/batch.js';
+import { loadKey } from '../conntrack/key.js';
 import { wallClockUs } from '../netlink/libc.js';
-import { KEY4_WORDS, KEY6_WORDS, loadRowKey, origTupleOf } from '../query/connection-rows.js';
-import { OpenStarts } from '../query/open-starts.js';
+import { KEY4_WORDS, KEY6_WORDS, origTupleOf } from '../query/connection-rows.js';
 import { START_TOLERANCE_US } from '../query/pair.js';
 import { dumpTable } from './dump.js';
 import { LogFollower, type RecordedFile } from './follow.js';
+import type { KeyedRows } from './keyed-rows.js';
 import { EntryLookup } from './lookup.js';
+import { OpenTable } from './open-table.js';
 import type { TableRows } from './rows.js';
 
 const NONE = -1;
+const NO_ENTRIES = new Uint32Array(0);
 /** An entry is in the table a moment before its NEW is sent; whoever adds it may lose the CPU in between. */
 const EVENT_LAG_MS = 100;
-const DUMP_BATCH_ROWS = 4096;
 /** include/uapi/linux/netfilter/nf_conntrack_common.h: its DESTROY has been sent, or is about to be. */
 const IPS_DYING = 0x200;
 
@@ -51,15 +52,15 @@ export interface AuditResult {
 }
 
 export class TableKeeper {
-  /** By family. `fromTable` marks what the audit under way found and the log did not tell. */
-  readonly #stores: readonly OpenStarts[] = [new OpenStarts(KEY4_WORDS), new OpenStarts(KEY6_WORDS)];
+  readonly #open4 = new OpenTable(KEY4_WORDS);
+  readonly #open6 = new OpenTable(KEY6_WORDS);
+  readonly #tables: readonly OpenTable[] = [this.#open4, this.#open6];
   readonly #follower = new LogFollower({
-    take: (batch) => this.#takeEvents(batch),
+    take: (rows) => this.#takeEvents(rows),
     enter: (file) => this.#writeSnapshot(file),
   });
   readonly #allowed: Uint8Array | undefined;
-  readonly #dumped = new EventBatch(DUMP_BATCH_ROWS);
-  /** Audits begun; the `epoch` of an entry is the last one that showed it, or that was the last when its start came. */
+  /** Audits begun. An entry is of the last one that showed it, or that was the last when its start came. */
   #audits = 0;
   /** Entries that the audit under way found and the log did not tell. */
   #undecided = 0;
@@ -104,17 +105,21 @@ export class TableKeeper {
     try {
       const entries = this.#dump(beganUs);
       const endedUs = wallClockUs();
-      await sleep(EVENT_LAG_MS);
+      const lag = sleep(EVENT_LAG_MS);
+      const candidates = this.#sortUndecided();
+      await lag;
       await this.#catchUp();
-      if (this.#lookForGone() > 0) await this.#catchUp();
-      const derivedEnds = this.#removeGone();
-      const appeared = this.#addAppeared(endedUs);
+      const gone = this.#lookForGone();
+      if (gone.length > 0) await this.#catchUp();
+      const derivedEnds = this.#removeGone(gone);
+      const appeared = this.#addAppeared(candidates, endedUs);
       const result = { entries, ...appeared, derivedEnds, dumpMs: Math.round((endedUs - beganUs) / 1000) };
       this.rows.note({ audit: { ...result, fromUs: beganUs, toUs: endedUs } }, beganUs, endedUs);
       this.#auditedUs = beganUs;
       return result;
-    } finally {
-      this.#forgetDump();
+    } catch (error) {
+      this.#forgetAudit();
+      throw error;
     }
   }
 
@@ -130,99 +135,87 @@ export class TableKeeper {
     const startMs = performance.now();
     let entries = 0;
     // By start: what is alike stands together, which makes a fifth of the bytes less.
-    for (const open of this.#stores)
-      for (const entry of open.sorted()) {
-        if (open.fromTable[entry] === 1) continue;
+    for (const open of this.#tables)
+      open.visit(open.sorted(), (entry) => {
+        if (open.isFromTable(entry)) return;
         this.rows.addSnapshot(open, entry, openedUs);
         entries++;
-      }
+      });
     this.rows.note({ snapshot: { entries, atUs: openedUs } }, openedUs, openedUs);
     this.options.onSnapshot(entries, performance.now() - startMs);
   }
 
-  #takeEvents(batch: EventBatch): void {
-    for (let row = 0; row < batch.count; row++) {
-      const open = this.#storeOf(batch, row);
-      loadRowKey(open, batch, row);
-      let entry = open.newest();
-      if (this.#undecided > 0 && entry !== NONE && open.fromTable[entry] === 1) {
+  #takeEvents(rows: KeyedRows): void {
+    const open = this.#tableOf(rows);
+    open.approach(rows);
+    for (let row = 0; row < rows.count; row++) {
+      let entry = open.find(rows, row);
+      if (this.#undecided > 0 && entry !== NONE && open.isFromTable(entry)) {
         this.#drop(open, entry);
-        entry = open.newest();
+        entry = open.find(rows, row);
       }
-      if (batch.kind[row] === RecordKind.start) {
-        if (entry === NONE) entry = open.add();
-        this.#fill(open, entry, batch, row);
-        open.timeUs[entry] = open.lastSeenUs[entry] = batch.timeUs[row];
+      if (rows.kind[row] === RecordKind.start) {
+        if (entry === NONE) entry = open.add(rows, row);
+        open.fill(entry, rows, row, rows.flags[row] & RecordFlag.replied, this.#audits);
+        open.setTimeUs(entry, rows.timeUs[row]);
+        open.setLastSeenUs(entry, rows.timeUs[row]);
       } else if (entry !== NONE) open.remove(entry);
     }
   }
 
-  /** All but its times. */
-  #fill(open: OpenStarts, entry: number, batch: EventBatch, row: number): void {
-    open.endedBeforeUs[entry] = 0;
-    open.flags[entry] = batch.flags[row] & RecordFlag.replied;
-    open.timeSource[entry] = batch.timeSource[row];
-    open.fromTable[entry] = 0;
-    open.epoch[entry] = this.#audits;
-    open.status[entry] = batch.status[row];
-    open.mark[entry] = batch.mark[row];
-  }
-
   #dump(beganUs: number): number {
     let entries = 0;
-    dumpTable(this.#dumped, createDecodeCounters(), beganUs, (batch) => {
-      for (let row = 0; row < batch.count; row++) {
-        if (this.#allowed !== undefined && this.#allowed[batch.proto[row]] === 0) continue;
-        if (batch.status[row] & IPS_DYING) continue;
+    dumpTable(beganUs, (rows) => {
+      const open = this.#tableOf(rows);
+      open.approach(rows);
+      for (let row = 0; row < rows.count; row++) {
+        if (this.#allowed !== undefined && this.#allowed[rows.protoOf(row)] === 0) continue;
+        if (rows.status[row] & IPS_DYING) continue;
         entries++;
-        this.#match(batch, row, beganUs);
+        this.#match(open, rows, row);
       }
     });
     return entries;
   }
 
-  #match(batch: EventBatch, row: number, beganUs: number): void {
-    const open = this.#storeOf(batch, row);
-    loadRowKey(open, batch, row);
-    const startUs = batch.startUs[row];
-    let entry = open.newest();
-    if (entry !== NONE && isNoLater(startUs, open, entry)) {
-      open.flags[entry] |= batch.flags[row] & RecordFlag.replied;
-      open.status[entry] = batch.status[row];
-      open.mark[entry] = batch.mark[row];
-      open.epoch[entry] = this.#audits;
-    } else {
-      entry = open.add();
-      this.#fill(open, entry, batch, row);
-      open.fromTable[entry] = 1;
+  #match(open: OpenTable, rows: KeyedRows, row: number): void {
+    const startUs = rows.startUs[row];
+    let entry = open.find(rows, row);
+    if (entry !== NONE && isNoLater(startUs, open, entry))
+      open.show(entry, rows, row, rows.flags[row] & RecordFlag.replied, this.#audits);
+    else {
+      entry = open.add(rows, row);
       this.#undecided++;
-      open.flags[entry] |= RecordFlag.startUnseen;
-      open.timeUs[entry] = beganUs;
+      const flags = (rows.flags[row] & RecordFlag.replied) | RecordFlag.startUnseen;
+      open.fill(entry, rows, row, flags, this.#audits);
+      open.setFromTable(entry, true);
+      open.setTimeUs(entry, rows.timeUs[row]);
     }
-    open.lastSeenUs[entry] = beganUs;
-    if (startUs === 0 || open.timeSource[entry] !== TimeSource.receive) return;
+    open.setLastSeenUs(entry, rows.timeUs[row]);
     // The kernel's word is better than when we heard of it.
-    open.timeUs[entry] = startUs;
-    open.timeSource[entry] = TimeSource.entry;
-    open.flags[entry] &= ~RecordFlag.startUnseen;
+    if (startUs !== 0 && open.timeSource(entry) === TimeSource.receive)
+      open.setStart(entry, startUs, TimeSource.entry, RecordFlag.startUnseen);
   }
 
-  /** Ask for what the log has and the dump did not show. Answers how many are gone; they have the time in `endedBeforeUs`. */
-  #lookForGone(): number {
+  /** Ask for what the log has and the dump did not show; answers what is gone. */
+  #lookForGone(): GoneEntry[] {
     const lookup = new EntryLookup();
-    let gone = 0;
+    const gone: GoneEntry[] = [];
     try {
-      for (const open of this.#stores)
+      for (const open of this.#tables)
         open.forEach((entry) => {
-          if (open.epoch[entry] === this.#audits) return;
+          if (open.isOfAudit(entry, this.#audits)) return;
           open.loadKey(entry);
-          const newest = open.newest();
+          const newest = open.findKey();
           const askedUs = wallClockUs();
+          let beforeUs = 0;
           if (newest !== entry)
-            open.endedBeforeUs[entry] = open.timeUs[newest]; // another one of the same name is there
-          else if (isThere(lookup, open, entry)) open.lastSeenUs[entry] = askedUs;
-          else open.endedBeforeUs[entry] = wallClockUs();
-          if (open.endedBeforeUs[entry] !== 0) gone++;
+            beforeUs = open.timeUs(newest); // another one of the same name is there
+          else if (isThere(lookup, open, entry)) open.setLastSeenUs(entry, askedUs);
+          else beforeUs = wallClockUs();
+          if (beforeUs === 0) return;
+          open.setGone(entry, true);
+          gone.push({ open, entry, beforeUs });
         });
     } finally {
       lookup.close();
@@ -230,62 +223,74 @@ export class TableKeeper {
     return gone;
   }
 
-  /** What the table has and the log did not tell up to now. */
-  #addAppeared(endedUs: number): { found: number; derivedStarts: number } {
+  /** Of each table all that has not been decided, by start, and others, if anything is undecided. */
+  #sortUndecided(): Uint32Array[] {
+    return this.#tables.map((open) => (this.#undecided > 0 ? open.sorted() : NO_ENTRIES));
+  }
+
+  /** What the table has and the log did not tell up to now, among `candidates` by table. */
+  #addAppeared(candidates: Uint32Array[], endedUs: number): { found: number; derivedStarts: number } {
     const isFirst = this.#auditedUs === 0;
     let count = 0;
-    for (const open of this.#stores)
-      for (const entry of this.#undecided > 0 ? open.sorted() : []) {
-        if (open.fromTable[entry] === 0) continue;
-        open.fromTable[entry] = 0;
+    for (const [i, open] of this.#tables.entries())
+      open.visit(candidates[i], (entry) => {
+        if (!open.isFromTable(entry)) return; // the log has told of it meanwhile, or it is another one by now
+        open.setFromTable(entry, false);
         this.#undecided--;
         if (isFirst) this.rows.addSnapshot(open, entry, endedUs);
         else this.rows.addStart(open, entry, this.#auditedUs, endedUs);
         count++;
-      }
+      });
     return isFirst ? { found: count, derivedStarts: 0 } : { found: 0, derivedStarts: count };
   }
 
-  #removeGone(): number {
-    let gone = 0;
-    for (const open of this.#stores)
-      open.forEach((entry) => {
-        if (open.endedBeforeUs[entry] === 0) return;
-        this.rows.addEnd(open, entry, open.endedBeforeUs[entry]);
-        open.remove(entry);
-        gone++;
-      });
-    return gone;
+  /** What is still gone: no event has said anything of it since. */
+  #removeGone(gone: readonly GoneEntry[]): number {
+    let count = 0;
+    for (const { open, entry, beforeUs } of gone) {
+      if (!open.isGone(entry)) continue;
+      this.rows.addEnd(open, entry, beforeUs);
+      open.remove(entry);
+      count++;
+    }
+    return count;
   }
 
-  /** Of an audit that failed nothing is left; of a complete one nothing is left to forget. */
-  #forgetDump(): void {
-    for (const open of this.#stores)
+  /** Nothing is left of an audit that failed. */
+  #forgetAudit(): void {
+    for (const open of this.#tables)
       open.forEach((entry) => {
-        if (open.fromTable[entry] === 1) this.#drop(open, entry);
-        else open.endedBeforeUs[entry] = 0;
+        if (open.isFromTable(entry)) this.#drop(open, entry);
+        else open.setGone(entry, false);
       });
   }
 
-  #drop(open: OpenStarts, entry: number): void {
+  #drop(open: OpenTable, entry: number): void {
     open.remove(entry);
     this.#undecided--;
   }
 
-  #storeOf(batch: EventBatch, row: number): OpenStarts {
-    return this.#stores[batch.family[row] === AF_INET ? 0 : 1];
+  #tableOf(rows: KeyedRows): OpenTable {
+    return rows.keyWords === KEY4_WORDS ? this.#open4 : this.#open6;
   }
 }
 
+/** Not in the kernel's table when it was asked for, at `beforeUs`. */
+interface GoneEntry {
+  readonly open: OpenTable;
+  readonly entry: number;
+  readonly beforeUs: number;
+}
+
 /** Whether the entry whose key is loaded is in the table, and not another one with its tuple. */
-function isThere(lookup: EntryLookup, open: OpenStarts, entry: number): boolean {
+function isThere(lookup: EntryLookup, open: OpenTable, entry: number): boolean {
   const found = lookup.find(origTupleOf(open));
   if (found === undefined) return false;
-  loadRowKey(open, found, 0);
-  return open.newest() === entry && isNoLater(found.startUs[0], open, entry);
+  loadKey(open.key, found, 0);
+  return open.findKey() === entry && isNoLater(found.startUs[0], open, entry);
 }
 
 /** An entry that began after the start that the log knows is another one of the same name; 0 = the kernel does not say. */
-function isNoLater(kernelStartUs: number, open: OpenStarts, entry: number): boolean {
-  return kernelStartUs <= open.timeUs[entry] + START_TOLERANCE_US;
+function isNoLater(kernelStartUs: number, open: OpenTable, entry: number): boolean {
+  return kernelStartUs <= open.timeUs(entry) + START_TOLERANCE_US;
 }

@@ -4,10 +4,10 @@ import { UNNUMBERED, writeJsonBlock, writeRecordBlock } from '../log/block.js';
 import { BlockType } from '../log/format.js';
 import { writeAddressFilter } from '../log/index-block.js';
 import { appendKeyRow } from '../query/connection-rows.js';
-import type { OpenStarts } from '../query/open-starts.js';
 import { BlockMessage } from '../record/blocks.js';
 import { HEAD_WORD, RingState, STATE_WORD } from '../ring/layout.js';
 import type { RingProducer } from '../ring/producer.js';
+import type { OpenTable } from './open-table.js';
 
 const WAIT_MS_MAX = 1000;
 
@@ -30,23 +30,23 @@ export class TableRows {
   }
 
   /** The entry was open at `atUs`. */
-  addSnapshot(store: OpenStarts, entry: number, atUs: number): void {
-    const row = this.#add(store, entry, RecordKind.snapshot, atUs);
+  addSnapshot(open: OpenTable, entry: number, atUs: number): void {
+    const row = this.#add(open, entry, RecordKind.snapshot, atUs);
     this.#batch.flags[row] &= RecordFlag.replied;
   }
 
   /** The entry was gone at `goneUs`, and no event said so. */
-  addEnd(store: OpenStarts, entry: number, goneUs: number): void {
-    const row = this.#add(store, entry, RecordKind.end, goneUs);
+  addEnd(open: OpenTable, entry: number, goneUs: number): void {
+    const row = this.#add(open, entry, RecordKind.end, goneUs);
     const batch = this.#batch;
     batch.flags[row] |= RecordFlag.endUnseen | RecordFlag.derived;
-    batch.endUs[row] = store.lastSeenUs[entry];
+    batch.endUs[row] = open.lastSeenUs(entry);
     batch.present |= Column.endUs;
   }
 
   /** The table showed the entry at `seenUs` and had not at `afterUs`, and no event said so. */
-  addStart(store: OpenStarts, entry: number, afterUs: number, seenUs: number): void {
-    const row = this.#add(store, entry, RecordKind.start, seenUs);
+  addStart(open: OpenTable, entry: number, afterUs: number, seenUs: number): void {
+    const row = this.#add(open, entry, RecordKind.start, seenUs);
     const batch = this.#batch;
     batch.flags[row] |= RecordFlag.derived;
     if (batch.startUs[row] !== 0) return;
@@ -72,18 +72,19 @@ export class TableRows {
     this.#publish(writeJsonBlock(value, BlockType.checkpoint, this.#identity, fromUs, toUs, bytes, offset));
   }
 
-  #add(store: OpenStarts, entry: number, kind: RecordKind, timeUs: number): number {
+  #add(open: OpenTable, entry: number, kind: RecordKind, timeUs: number): number {
     const batch = this.#batch;
     if (batch.count === batch.capacity) this.flush();
-    store.loadKey(entry);
-    const row = appendKeyRow(batch, store);
+    open.loadKey(entry);
+    const row = appendKeyRow(batch, open);
+    const flags = open.flags(entry);
     batch.kind[row] = kind;
     batch.timeUs[row] = timeUs;
-    batch.timeSource[row] = store.timeSource[entry];
-    batch.flags[row] = store.flags[entry];
-    batch.status[row] = store.status[entry];
-    batch.mark[row] = store.mark[entry];
-    batch.startUs[row] = (store.flags[entry] & RecordFlag.startUnseen) === 0 ? store.timeUs[entry] : 0;
+    batch.timeSource[row] = open.timeSource(entry);
+    batch.flags[row] = flags;
+    batch.status[row] = open.status(entry);
+    batch.mark[row] = open.mark(entry);
+    batch.startUs[row] = (flags & RecordFlag.startUnseen) === 0 ? open.timeUs(entry) : 0;
     batch.present |= Column.status | Column.mark | Column.startUs;
     return row;
   }

@@ -1,9 +1,11 @@
 /** Conntrack entries of every kind that ctnetlink makes, and table rows in the same words. Inside a namespace. */
 import ipaddr from 'ipaddr.js';
-import { AF_INET, type EventBatch, ZoneDirection } from '../../src/conntrack/batch.js';
+import { AF_INET, EventBatch, ZoneDirection } from '../../src/conntrack/batch.js';
 import { PortMeaning, portMeaning } from '../../src/conntrack/protocols.js';
 import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../../src/netlink/libc.js';
 import { openNetfilterSocket } from '../../src/netlink/netfilter.js';
+import { appendKeyRow } from '../../src/query/connection-rows.js';
+import type { KeyedRows } from '../../src/table/keyed-rows.js';
 import type { OrigTuple } from '../../src/table/lookup.js';
 import { attribute, be16, be32, message, nested, u8 } from '../lab/flood.js';
 
@@ -117,6 +119,16 @@ export function entryText(entry: Entry): string {
 }
 
 /** The same of a row of a dump. */
+/** The row as a row of a batch. */
+export function keyedRowText(rows: KeyedRows, row: number): string {
+  const batch = new EventBatch(1);
+  const keyWords = rows.keyWords;
+  const key = rows.keys.slice(row * keyWords, (row + 1) * keyWords);
+  appendKeyRow(batch, { key, keyWords });
+  batch.mark[0] = rows.mark[row];
+  return rowText(batch, 0);
+}
+
 export function rowText(batch: EventBatch, row: number): string {
   const address = (index: number) => {
     if (batch.family[row] !== AF_INET) {

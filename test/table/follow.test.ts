@@ -30,7 +30,7 @@ class Recording {
   newest: RecordedFile | undefined;
   readonly follower = new LogFollower({
     // The client's address says which block it is.
-    take: (batch) => this.taken.push(batch.addresses4.values[batch.origSrc[0]] - 0x0a000000),
+    take: (rows) => this.taken.push(rows.keys[0] - 0x0a000000),
     enter: (file) => {
       this.entered.push([...this.taken]);
       this.newest = file;
@@ -169,7 +169,7 @@ test('a follower that comes late begins where its file begins', () =>
     recording.write(3, 4);
     const taken: number[] = [];
     const late = new LogFollower({
-      take: (batch) => taken.push(batch.addresses4.values[batch.origSrc[0]] - 0x0a000000),
+      take: (rows) => taken.push(rows.keys[0] - 0x0a000000),
       enter: () => assert.fail('the first file is not entered'),
     });
     const path = `${join(directory, '2116')}.part`;
