@@ -44,11 +44,16 @@ export const Section = {
   /** Per row: reply destination port minus original source port modulo 2^16; absent = all zero */
   rowNatPortLow: 24,
   rowNatPortHigh: 25,
+  /** In place of rowNatPort where few rows have one: rows from the one before to each of these, varint */
+  natPortRow: 27,
   /** Per row: microseconds since the row before (the first: since the block's smallest time), zigzag varint */
   rowTime: 26,
   /** In place of rowPort: original source ports in the order of the rows' clients, rows of one client in their order */
   clientPortLow: 28,
   clientPortHigh: 29,
+  /** With natPortRow: what rowNatPort would hold, of these rows only */
+  natPortLow: 30,
+  natPortHigh: 31,
 
   /** Per row whose class says so: time minus kernel start time, microseconds, zigzag varint */
   startAge: 32,

@@ -103,8 +103,7 @@ class RecordDecoder {
     const portHigh = plane(sections, byClient ? Section.clientPortHigh : Section.rowPortHigh, count, false);
     const ports = joined(portLow, portHigh, count);
     if (byClient) this.#ungroup(ports, joined(clientLow, clientHigh, count), count);
-    const natPortLow = plane(sections, Section.rowNatPortLow, count, false);
-    const natPortHigh = plane(sections, Section.rowNatPortHigh, count, false);
+    const natPorts = readNatPorts(sections, count);
     const classes = this.#classes;
     const clients = this.#clientSource.length;
     const services = this.#destination.length;
@@ -136,7 +135,7 @@ class RecordDecoder {
       )
         throw badPayload('refers to an address it does not hold');
       const port = ports[i];
-      const mirroredSource = port + (natPortLow[i] | (natPortHigh[i] << 8));
+      const mirroredSource = port + natPorts[i];
       const mirroredDestination = this.#servicePort[service] + this.#serviceNatPort[service];
       const trades = tradesReplyPorts(proto);
       batch.kind[i] = word & 7;
@@ -280,6 +279,25 @@ function readTimes(source: ByteSource, count: number, minTimeUs: number, timeUs:
     time += source.zigzag();
     timeUs[i] = time;
   }
+}
+
+/** Of each row: stored for all, or listed for a few. */
+function readNatPorts(sections: SectionReader, count: number): Uint16Array {
+  if (!sections.has(Section.natPortRow)) {
+    const low = plane(sections, Section.rowNatPortLow, count, false);
+    return joined(low, plane(sections, Section.rowNatPortHigh, count, false), count);
+  }
+  const rows = sections.source(Section.natPortRow);
+  const low = sections.bytes(Section.natPortLow);
+  const high = plane(sections, Section.natPortHigh, low.length, false);
+  const ports = new Uint16Array(count);
+  let row = 0;
+  for (let i = 0; i < low.length; i++) {
+    row += rows.varint();
+    if (row >= count) throw badPayload('translates the port of a row that it does not have');
+    ports[row] = low[i] | (high[i] << 8);
+  }
+  return ports;
 }
 
 /** Numbers that stand as a plane for each byte. */
