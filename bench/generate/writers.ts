@@ -129,6 +129,18 @@ export class LegacyWriter implements TraceWriter {
   }
 }
 
+/** Room that a packet of a capture needs. */
+export const PACKET_BYTES_MAX = PCAP_PACKET_HEADER_BYTES + COOKED_HEADER_BYTES + MESSAGE_BYTES_MAX;
+
+/** The event as a packet of a capture at `at`; answers its length. */
+export function writePacket(event: TraceEvent, view: DataView, bytes: Uint8Array, at: number): number {
+  const packet = at + PCAP_PACKET_HEADER_BYTES;
+  writeCookedHeader(bytes, packet);
+  const packetBytes = COOKED_HEADER_BYTES + writeMessage(event, view, bytes, packet + COOKED_HEADER_BYTES);
+  writePcapPacketHeader(view, at, event.timeUs, packetBytes, packetBytes);
+  return PCAP_PACKET_HEADER_BYTES + packetBytes;
+}
+
 /** A capture as `tcpdump -i nlmon0` writes it (pcap, nanoseconds): what `--replay` reads. */
 export class CaptureWriter implements TraceWriter {
   readonly #file: BufferedFile;
@@ -141,14 +153,8 @@ export class CaptureWriter implements TraceWriter {
 
   write(event: TraceEvent): void {
     const file = this.#file;
-    const at = file.room(PCAP_PACKET_HEADER_BYTES + COOKED_HEADER_BYTES + MESSAGE_BYTES_MAX);
-    const { view, bytes } = file;
-    const packet = at + PCAP_PACKET_HEADER_BYTES;
-    writeCookedHeader(bytes, packet);
-    const messageBytes = writeMessage(event, view, bytes, packet + COOKED_HEADER_BYTES);
-    const packetBytes = COOKED_HEADER_BYTES + messageBytes;
-    writePcapPacketHeader(view, at, event.timeUs, packetBytes, packetBytes);
-    file.used += PCAP_PACKET_HEADER_BYTES + packetBytes;
+    const at = file.room(PACKET_BYTES_MAX);
+    file.used += writePacket(event, file.view, file.bytes, at);
   }
 
   close(): void {
