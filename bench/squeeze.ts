@@ -1,6 +1,6 @@
 /**
  * `make bench-squeeze`: bytes per event of the synthetic trace, recorded and squeezed, beside the ancestor's files and `xz -6` of them;
- * and what squeezing takes: as much per event when there are four times as many, and as much memory? Writes
+ * and what squeezing takes: as much per event when there are more of them, and as much memory? Writes
  * bench/results/[local-]squeeze.json.
  *
  * `node dist/bench/squeeze.js [--events 2M] [--seed 7] [--keep]`: events of the longest trace
@@ -34,7 +34,7 @@ for (const rate of RATES)
     await measureRecorded({ seed, rate, events: Math.min(events, 2 * rate * SECONDS_MAX) }, folder),
   );
 const squeezed = [];
-for (const length of [Math.ceil(events / 4), events])
+for (const length of [Math.ceil(events / 2), events])
   squeezed.push(await measureSqueezed({ seed, rate: SQUEEZED_RATE, events: length }, folder));
 
 const results = new ResultFolder(flags.keep);
