@@ -49,7 +49,7 @@ export async function measureRate(
   try {
     await recorder.says(/recording to/);
     await sleep(REST_MS);
-    const roles = threadRoles(recorder.pid);
+    const roles = await threadRoles(recorder.pid);
     const before = threadCpu(recorder.pid, roles);
     const ticksBefore = ticks(recorder.pid);
     const beganMs = performance.now();

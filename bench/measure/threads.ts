@@ -1,5 +1,6 @@
 /** CPU time of the recorder's threads, as /proc has it. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** `rest`: what Node runs beside: compiler, garbage collector, thread pool. */
 export type ThreadRole = 'main' | 'parser' | 'writer' | 'table' | 'rest';
@@ -14,20 +15,27 @@ interface Thread {
   readonly nice: number;
 }
 
+/** They wake up every second at least. */
+const OBSERVED_MS = 4000;
+
 const NO_CPU: ThreadCpu = { main: 0, parser: 0, writer: 0, table: 0, rest: 0 };
 
 /**
  * Who is who Node does not say, but: the main thread has the process's number, the table worker is nice, and of the others the two
- * that go to sleep most often are the writer, which is started first, and the parser. Ask once the recorder has rested a while.
+ * that wake up most often while there is nothing to do are the writer, which is started first, and the parser. Ask once the recorder
+ * has rested a while.
  */
-export function threadRoles(pid: number): Map<number, ThreadRole> {
+export async function threadRoles(pid: number): Promise<Map<number, ThreadRole>> {
+  const before = new Map(readThreads(pid).map(({ id, switches }) => [id, switches]));
+  await sleep(OBSERVED_MS);
   const threads = readThreads(pid);
+  const wakeUps = ({ id, switches }: Thread) => switches - (before.get(id) ?? 0);
   const mainNice = threads.find(({ id }) => id === pid)!.nice;
   const roles = new Map<number, ThreadRole>([[pid, 'main']]);
   for (const { id, nice } of threads) if (nice > mainNice) roles.set(id, 'table');
   const workers = threads
     .filter(({ id }) => !roles.has(id))
-    .sort((a, b) => b.switches - a.switches)
+    .sort((a, b) => wakeUps(b) - wakeUps(a))
     .slice(0, 2)
     .sort((a, b) => a.id - b.id);
   roles.set(workers[0].id, 'writer').set(workers[1].id, 'parser');
