@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Injector } from '../../test/lab/inject.js';
 import type { Namespace } from '../../test/lab/namespace.js';
 import { ObservedProcess, recorderEntry } from '../../test/lab/process.js';
-import { cpuBetween, type ThreadCpu, threadCpu, threadRoles } from './threads.js';
+import { cpuBetween, readThreads, type ThreadCpu } from './threads.js';
 import { Watch } from './watch.js';
 
 export interface RateLoad {
@@ -49,14 +49,13 @@ export async function measureRate(
   try {
     await recorder.says(/recording to/);
     await sleep(REST_MS);
-    const roles = await threadRoles(recorder.pid);
-    const before = threadCpu(recorder.pid, roles);
+    const before = readThreads(recorder.pid);
     const ticksBefore = ticks(recorder.pid);
     const beganMs = performance.now();
     await makeLoad(load, injector);
     if (load.connections > 0) await watch.caughtUp();
     const seconds = (performance.now() - beganMs) / 1000;
-    const cpuMs = cpuBetween(before, threadCpu(recorder.pid, roles));
+    const cpuMs = cpuBetween(recorder.pid, before, readThreads(recorder.pid));
     const { user, kernel } = ticks(recorder.pid);
     const kernelTicks = kernel - ticksBefore.kernel;
     const { stderr, code } = await watch.stop();
