@@ -89,6 +89,18 @@ bench-buffers: debs build ## rate x -b x -B with bursts and stalls: what is lost
 bench-generators: debs build ## every flood generator alone: its rate, and its list against the kernel's table
 	@node dist/bench/generators.js $(BENCH)
 
+.PHONY: bench-scale
+bench-scale: debs build ## cost by rate, by core and by thread, and over a replay of BENCH="--events 100M"; two minutes
+	@node dist/bench/scale.js $(BENCH_FLAGS)
+
+.PHONY: bench-squeeze
+bench-squeeze: build ## bytes per event, recorded and squeezed, beside xz of the ancestor's files; two minutes
+	@node dist/bench/squeeze.js $(BENCH_FLAGS)
+
+.PHONY: bench-startup
+bench-startup: build ## how long -h, -V and -L of a small file take beyond an empty program
+	@node dist/bench/startup.js $(BENCH_FLAGS)
+
 .PHONY: bench-micro
 bench-micro: build ## micro-benchmarks of decoder, ring, columns, codec, hashes and listing
 	@node dist/bench/micro/main.js $(BENCH_FLAGS)

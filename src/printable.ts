@@ -5,3 +5,9 @@
 export function printable(text: unknown): string {
   return String(text ?? '').replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
 }
+
+/** Text of a user inside a message: printable, and visible when it is empty. */
+export function quoted(text: string): string {
+  const clean = printable(text);
+  return clean === '' || /\s/.test(clean) ? `"${clean}"` : clean;
+}

@@ -4,8 +4,8 @@
  * Everything is translated to a mode and long names, which is all that the commands know.
  */
 import { UsageError } from '../errors.js';
+import { quoted } from '../printable.js';
 import { type ModeSpec, modeByLetter, modeByWord, modeName, modes, type OptionSpec } from './modes.js';
-import { quoted } from './quoted.js';
 
 export interface Translated {
   readonly mode: ModeSpec;

@@ -1,7 +1,7 @@
 /** Values of options: text to number, each refusal a UsageError of one line (what, where, what to do). */
 import { protocolNumber } from '../conntrack/protocols.js';
 import { UsageError } from '../errors.js';
-import { quoted } from './quoted.js';
+import { quoted } from '../printable.js';
 
 const DURATION_UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const SIZE_UNITS: Readonly<Record<string, number>> = {
@@ -79,4 +79,10 @@ export function parseChoice<T extends string>(option: string, text: string, choi
   const found = choices.find((choice) => choice === text);
   if (found !== undefined) return found;
   throw new UsageError(`${option} ${quoted(text)}: give one of ${choices.join(', ')}`);
+}
+
+/** The value of `-f`, which must be there. `mode` is how the mode is called, as in "-L" or "stats". */
+export function needFile(mode: string, file: string | undefined): string {
+  if (file !== undefined && file !== '') return file;
+  throw new UsageError(`${mode} needs a file: add -f ${mode === '-C' ? 'TEMPLATE' : 'FILE'}`);
 }

@@ -1,10 +1,10 @@
 /** From the arguments to a command: each mode loads what it needs and nothing else. Sets the exit code, never throws. */
 import type { CommandClass } from 'clipanion';
 import { UsageError } from '../errors.js';
+import { quoted } from '../printable.js';
 import { ExitCode, exitCodeOf, report } from './failure.js';
 import { type Translated, translate } from './getopt.js';
 import { leave, leaveNow } from './leave.js';
-import { quoted } from './quoted.js';
 
 const commands: Readonly<Record<string, () => Promise<CommandClass>>> = {
   capture: async () => (await import('./commands/capture.js')).CaptureCommand,
@@ -61,12 +61,16 @@ async function printed({ mode, help }: Translated): Promise<boolean> {
 }
 
 async function execute({ mode, args }: Translated): Promise<number> {
-  const [{ Cli }, command] = await Promise.all([import('clipanion'), commands[mode.word]()]);
+  const [{ Cli }, command] = await Promise.all([import('./clipanion.js'), commands[mode.word]()]);
   return compile(Cli.from([command], { binaryName: 'ctrecorder' }), mode.word, args).validateAndExecute();
 }
 
 /** Clipanion's refusals are several lines; by now only what getopt.ts cannot see is left to refuse. */
-function compile(cli: InstanceType<typeof import('clipanion').Cli>, word: string, args: readonly string[]) {
+function compile(
+  cli: InstanceType<typeof import('./clipanion.js').Cli>,
+  word: string,
+  args: readonly string[],
+) {
   try {
     return cli.process([word, ...args], {});
   } catch (error) {

@@ -87,6 +87,32 @@ export function plane(sections: SectionReader, id: number, count: number, requir
   return bytes;
 }
 
+/** Numbers whose bytes stand in two planes. */
+export function joined(low: Uint8Array, high: Uint8Array, count: number): Uint16Array {
+  const values = new Uint16Array(count);
+  for (let i = 0; i < count; i++) values[i] = low[i] | (high[i] << 8);
+  return values;
+}
+
+/** What NAT adds to the port of each row: stored for all, or listed for a few. */
+export function readNatPorts(sections: SectionReader, count: number): Uint16Array {
+  if (!sections.has(Section.natPortRow)) {
+    const low = plane(sections, Section.rowNatPortLow, count, false);
+    return joined(low, plane(sections, Section.rowNatPortHigh, count, false), count);
+  }
+  const rows = sections.source(Section.natPortRow);
+  const low = sections.bytes(Section.natPortLow);
+  const high = plane(sections, Section.natPortHigh, low.length, false);
+  const ports = new Uint16Array(count);
+  let row = 0;
+  for (let i = 0; i < low.length; i++) {
+    row += rows.varint();
+    if (row >= count) throw badPayload('translates the port of a row that it does not have');
+    ports[row] = low[i] | (high[i] << 8);
+  }
+  return ports;
+}
+
 export function tooLarge(): DamageError {
   return badPayload('has a table larger than its rows can use');
 }

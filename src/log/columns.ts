@@ -44,8 +44,16 @@ export const Section = {
   /** Per row: reply destination port minus original source port modulo 2^16; absent = all zero */
   rowNatPortLow: 24,
   rowNatPortHigh: 25,
+  /** In place of rowNatPort where few rows have one: rows from the one before to each of these, varint */
+  natPortRow: 27,
   /** Per row: microseconds since the row before (the first: since the block's smallest time), zigzag varint */
   rowTime: 26,
+  /** In place of rowPort: original source ports in the order of the rows' clients, rows of one client in their order */
+  clientPortLow: 28,
+  clientPortHigh: 29,
+  /** With natPortRow: what rowNatPort would hold, of these rows only */
+  natPortLow: 30,
+  natPortHigh: 31,
 
   /** Per row whose class says so: time minus kernel start time, microseconds, zigzag varint */
   startAge: 32,
@@ -62,7 +70,18 @@ export const Section = {
   use: 42,
   /** Per row, when present: 16 bytes */
   labels: 43,
+
+  /**
+   * In place of rowTime: the row's last time (its end where the class says that it has one, else its time), microseconds since that
+   * of the row before (the first: since the block's smallest time), zigzag; a plane for each byte, the lowest first
+   */
+  lastTime: 44,
+  /** With lastTime, in place of duration: end minus time, zigzag, in the order of the rows' classes; planes as above */
+  classDuration: 51,
 } as const;
+
+/** Planes of a number of up to 53 bits, and so many section ids in a row. */
+export const NUMBER_PLANES = 7;
 
 /** Bits of a class's first word above kind (3 bits), flags (8), time source (3), IPv6 (1), protocol (8), TCP state (4), zone direction (2). */
 export const ClassShift = {

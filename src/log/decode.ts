@@ -1,9 +1,17 @@
 /** Payload to EventBatch: the inverse of encode.ts for bytes that nobody vouches for. Every failure is a DamageError 'bad-payload'. */
 import { AF_INET, AF_INET6, Column, type EventBatch } from '../conntrack/batch.js';
-import { BlockTables, plane, readAddresses, tooLarge } from './block-tables.js';
+import { BlockTables, joined, plane, readAddresses, readNatPorts, tooLarge } from './block-tables.js';
 import { type ByteSource, badPayload } from './bytes.js';
-import { ALL_COLUMNS, CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './columns.js';
+import {
+  ALL_COLUMNS,
+  CLASS_FIELDS,
+  ClassShift,
+  NUMBER_PLANES,
+  Section,
+  tradesReplyPorts,
+} from './columns.js';
 import { BlockCodec } from './format.js';
+import { GroupOrder } from './group-order.js';
 import type { ScannedBlock } from './scan.js';
 import { SectionReader } from './sections.js';
 
@@ -12,6 +20,7 @@ const MAX_HELPERS = 256;
 
 class RecordDecoder {
   readonly #tables = new BlockTables();
+  readonly #groups = new GroupOrder();
 
   decode(payload: Uint8Array, count: number, minTimeUs: number, batch: EventBatch, columns: number): void {
     if (count > batch.capacity) throw badPayload(`says ${count} rows, more than a block holds`);
@@ -21,7 +30,9 @@ class RecordDecoder {
     this.#tables.read(sections);
     this.#readHelpers(sections, batch);
     this.#readRows(sections, count, batch);
-    readTimes(sections.source(Section.rowTime), count, minTimeUs, batch.timeUs);
+    if (sections.has(Section.rowTime))
+      readTimes(sections.source(Section.rowTime), count, minTimeUs, batch.timeUs);
+    else this.#readLastTimes(sections, count, minTimeUs, batch);
     batch.count = count;
     this.#readOptional(sections, count, batch, columns);
   }
@@ -52,10 +63,12 @@ class RecordDecoder {
     const clientHigh = plane(sections, Section.rowClientHigh, count, false);
     const serviceLow = plane(sections, Section.rowServiceLow, count, true);
     const serviceHigh = plane(sections, Section.rowServiceHigh, count, false);
-    const portLow = plane(sections, Section.rowPortLow, count, true);
-    const portHigh = plane(sections, Section.rowPortHigh, count, false);
-    const natPortLow = plane(sections, Section.rowNatPortLow, count, false);
-    const natPortHigh = plane(sections, Section.rowNatPortHigh, count, false);
+    const byClient = sections.has(Section.clientPortLow);
+    const portLow = plane(sections, byClient ? Section.clientPortLow : Section.rowPortLow, count, true);
+    const portHigh = plane(sections, byClient ? Section.clientPortHigh : Section.rowPortHigh, count, false);
+    const ports = joined(portLow, portHigh, count);
+    if (byClient) this.#ungroup(ports, joined(clientLow, clientHigh, count), count);
+    const natPorts = readNatPorts(sections, count);
     const { classes, clientSource, clientNat, destination: destinations } = this.#tables;
     const { servicePort, serviceNat, serviceNatPort } = this.#tables;
     const clients = clientSource.length;
@@ -87,8 +100,8 @@ class RecordDecoder {
         becomes >>> 0 >= limit
       )
         throw badPayload('refers to an address it does not hold');
-      const port = portLow[i] | (portHigh[i] << 8);
-      const mirroredSource = port + (natPortLow[i] | (natPortHigh[i] << 8));
+      const port = ports[i];
+      const mirroredSource = port + natPorts[i];
       const mirroredDestination = servicePort[service] + serviceNatPort[service];
       const trades = tradesReplyPorts(proto);
       batch.kind[i] = word & 7;
@@ -112,6 +125,40 @@ class RecordDecoder {
       batch.replyDstPort[i] = trades ? mirroredDestination : mirroredSource;
     }
     this.#rowWords(classLow, classHigh, count);
+  }
+
+  /** Values that stand in the order of groups, to the rows they belong to. */
+  #ungroup(values: Uint16Array, groups: Uint16Array, count: number): void {
+    const order = this.#groups.sort(groups, count);
+    const grouped = values.slice();
+    for (let i = 0; i < count; i++) values[order[i]] = grouped[i];
+  }
+
+  /** Of each row the last time, and in the order of their classes the durations of those that ended. */
+  #readLastTimes(sections: SectionReader, count: number, minTimeUs: number, batch: EventBatch): void {
+    const { timeUs, endUs } = batch;
+    const words = this.#words;
+    const differences = readNumbers(sections, Section.lastTime, count);
+    let last = minTimeUs;
+    let ended = 0;
+    for (let i = 0; i < count; i++) {
+      last += signed(differences[i]);
+      timeUs[i] = last;
+      ended += (words[i] >>> ClassShift.hasEnd) & 1;
+    }
+    if (ended === 0) return;
+    batch.present |= Column.endUs;
+    const durations = readNumbers(sections, Section.classDuration, ended);
+    const low = plane(sections, Section.rowClassLow, count, true);
+    const high = plane(sections, Section.rowClassHigh, count, false);
+    const order = this.#groups.sort(joined(low, high, count), count);
+    let next = 0;
+    for (let i = 0; i < count; i++) {
+      const row = order[i];
+      if (!((words[row] >>> ClassShift.hasEnd) & 1)) continue;
+      endUs[row] = timeUs[row];
+      timeUs[row] -= signed(durations[next++]);
+    }
   }
 
   /** Class word of each row, for the columns that only some rows have. */
@@ -164,6 +211,23 @@ function readTimes(source: ByteSource, count: number, minTimeUs: number, timeUs:
     time += source.zigzag();
     timeUs[i] = time;
   }
+}
+
+/** Numbers that stand as a plane for each byte. */
+function readNumbers(sections: SectionReader, id: number, count: number): Float64Array {
+  const numbers = new Float64Array(count);
+  for (let i = 0; i < NUMBER_PLANES; i++) {
+    if (!sections.has(id + i)) continue;
+    const bytes = plane(sections, id + i, count, true);
+    const scale = 256 ** i;
+    for (let row = 0; row < count; row++) numbers[row] += bytes[row] * scale;
+  }
+  return numbers;
+}
+
+/** The number of a zigzag code. */
+function signed(code: number): number {
+  return code % 2 === 0 ? code / 2 : -(code + 1) / 2;
 }
 
 /** A column that has a value in every row, when the block has it. */

@@ -3,9 +3,8 @@ import { existsSync, statSync } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { DamageError, SystemFailure } from '../errors.js';
-import { LIVE_SUFFIX } from './format.js';
+import { FILE_MAGIC, LIVE_SUFFIX } from './format.js';
 import { type ByteFeed, ByteInput, FileFeed, StreamFeed } from './input.js';
-import { looksLegacy, openLegacy } from './legacy.js';
 import { openFormat3 } from './reader.js';
 import type { LogSource } from './source.js';
 
@@ -96,6 +95,8 @@ async function recognise(input: ByteInput, place: LogPlace): Promise<OpenedBytes
         live: false,
         packed: true,
       });
+    if (startsWith(first, FILE_MAGIC)) return { format: 3, input, place };
+    const { looksLegacy, openLegacy } = await import('./legacy.js');
     if (looksLegacy(first)) return { format: 2, source: await openLegacy(place.path, rest(input)), place };
     return { format: 3, input, place };
   } catch (error) {
@@ -104,8 +105,8 @@ async function recognise(input: ByteInput, place: LogPlace): Promise<OpenedBytes
   }
 }
 
-function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
-  return bytes.length >= magic.length && magic.every((byte, i) => bytes[i] === byte);
+function startsWith(bytes: Uint8Array, magic: ArrayLike<number>): boolean {
+  return bytes.length >= magic.length && Array.from(magic).every((byte, i) => bytes[i] === byte);
 }
 
 /** What the input still holds, chunk by chunk. */

@@ -17,7 +17,8 @@ export const SectionCodec = { stored: 0, brotli: 1, deflate: 2 } as const;
 
 /**
  * "fast" while recording: Huffman codes alone, since the tables have taken out what repeats (7.55 B/event in blocks of 10,000
- * events; brotli 1 7.79, brotli 5 7.51 at twice the time). "strong" for squeezed files.
+ * events; brotli 1 7.79, brotli 5 7.51 at twice the time). "strong" for squeezed files: brotli where it is shorter, and columns in
+ * the order in which they are shortest.
  */
 export type Effort = 'fast' | 'strong';
 
@@ -47,10 +48,17 @@ export class SectionWriter {
     let codec: number = SectionCodec.stored;
     let stored: Uint8Array = raw;
     if (rawBytes >= COMPRESS_FROM_BYTES) {
-      const packed = effort === 'fast' ? huffman(raw) : brotli(raw);
+      const packed = huffman(raw);
       if (packed.length < rawBytes) {
-        codec = effort === 'fast' ? SectionCodec.deflate : SectionCodec.brotli;
+        codec = SectionCodec.deflate;
         stored = packed;
+      }
+      if (effort === 'strong') {
+        const stronger = brotli(raw);
+        if (stronger.length < stored.length) {
+          codec = SectionCodec.brotli;
+          stored = stronger;
+        }
       }
     }
     this.#ids.push(id);

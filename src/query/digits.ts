@@ -2,12 +2,11 @@
 
 /** The four digits of 0 to 9999, leading zeros included, the first in the lowest byte. */
 export const fourDigits = new Uint32Array(10_000);
-for (let value = 0; value < fourDigits.length; value++) {
-  const thousands = Math.floor(value / 1000);
-  const hundreds = Math.floor(value / 100) % 10;
-  const tens = Math.floor(value / 10) % 10;
-  fourDigits[value] = 0x30303030 + (thousands | (hundreds << 8) | (tens << 16) | ((value % 10) << 24));
-}
+for (let thousands = 0, value = 0; thousands < 10; thousands++)
+  for (let hundreds = 0; hundreds < 10; hundreds++)
+    for (let tens = 0; tens < 10; tens++)
+      for (let ones = 0; ones < 10; ones++)
+        fourDigits[value++] = 0x30303030 | thousands | (hundreds << 8) | (tens << 16) | (ones << 24);
 
 /** Write 0 to 65535 at `at` without leading zeros; may scribble over four bytes. Answers the offset behind the digits. */
 export function writePort(view: DataView, at: number, port: number): number {

@@ -6,11 +6,11 @@ import type { GapRecord, LogHeader, LogItem, LogSource } from '../log/source.js'
 import { printable } from '../printable.js';
 import { RowFilter } from './filter.js';
 import { GapSum, gapLine } from './gaps.js';
-import { JsonWriter } from './json.js';
+import type { JsonWriter } from './json.js';
 import { LineWriter, MAX_LINE_BYTES } from './lines.js';
 import type { ListOptions, ListResult, QueryOutput } from './options.js';
 import { OutputBuffer } from './output.js';
-import { Pairer } from './pair.js';
+import type { Pairer } from './pair.js';
 import { localZone, TimeWriter, type Zone } from './time.js';
 
 /**
@@ -26,7 +26,16 @@ export async function list(options: ListOptions, out: QueryOutput): Promise<List
   const source = await openLog(options.file, say);
   try {
     if (!options.noHeader) for (const line of source.header.lines) say(line);
-    const listing = new Listing(options, source.header, filter, zone, new OutputBuffer(out.stdout), say);
+    const parts = await loadParts(options, source.header);
+    const listing = new Listing(
+      options,
+      source.header,
+      filter,
+      zone,
+      parts,
+      new OutputBuffer(out.stdout),
+      say,
+    );
     await listing.run(source);
     return listing.result();
   } finally {
@@ -34,9 +43,22 @@ export async function list(options: ListOptions, out: QueryOutput): Promise<List
   }
 }
 
+/** What only some listings need: a short one is over sooner without. */
+interface Parts {
+  readonly json: JsonWriter | undefined;
+  readonly pairer: Pairer | undefined;
+}
+
+async function loadParts({ json, squeeze }: ListOptions, header: LogHeader): Promise<Parts> {
+  return {
+    json: json ? new (await import('./json.js')).JsonWriter(header.file) : undefined,
+    pairer: squeeze && !header.squeezed ? new (await import('./pair.js')).Pairer(header.startUs) : undefined,
+  };
+}
+
 class Listing {
   readonly #lines: LineWriter;
-  readonly #json: JsonWriter;
+  readonly #json: JsonWriter | undefined;
   readonly #times: TimeWriter;
   readonly #pairer: Pairer | undefined;
   readonly #gaps = new GapSum();
@@ -48,13 +70,14 @@ class Listing {
     readonly header: LogHeader,
     readonly filter: RowFilter,
     zone: Zone,
+    { json, pairer }: Parts,
     readonly output: OutputBuffer,
     readonly say: (line: string) => void,
   ) {
     this.#lines = new LineWriter(zone, header.protocols === 'all' || header.protocols.length !== 1);
-    this.#json = new JsonWriter(header.file);
+    this.#json = json;
     this.#times = new TimeWriter(zone);
-    this.#pairer = options.squeeze && !header.squeezed ? new Pairer(header.startUs) : undefined;
+    this.#pairer = pairer;
   }
 
   async run(source: LogSource): Promise<void> {
@@ -109,7 +132,7 @@ class Listing {
       this.#pairer.noteGap();
     }
     if (!this.options.showGaps) return;
-    await this.output.text(this.options.json ? this.#json.gap(gap) : gapLine(gap, this.#times));
+    await this.output.text(this.#json?.gap(gap) ?? gapLine(gap, this.#times));
   }
 
   async #printAll(batches: Iterable<EventBatch>): Promise<void> {
@@ -122,10 +145,13 @@ class Listing {
   /** Print `count` rows: those in `rows`, or the first ones. */
   async #print(batch: EventBatch, rows: Uint32Array | undefined, count: number): Promise<void> {
     if (count === 0) return;
-    if (this.options.json) this.#json.load(batch);
-    else this.#lines.load(batch);
+    const json = this.#json;
+    (json ?? this.#lines).load(batch);
     for (let i = 0; i < count && !this.output.closed; ) {
-      i = this.options.json ? this.#fillJson(batch, rows, i, count) : this.#fillLines(batch, rows, i, count);
+      i =
+        json === undefined
+          ? this.#fillLines(batch, rows, i, count)
+          : this.#fillJson(json, batch, rows, i, count);
       if (i < count) await this.output.flush();
     }
   }
@@ -150,12 +176,18 @@ class Listing {
     return i;
   }
 
-  #fillJson(batch: EventBatch, rows: Uint32Array | undefined, i: number, count: number): number {
+  #fillJson(
+    json: JsonWriter,
+    batch: EventBatch,
+    rows: Uint32Array | undefined,
+    i: number,
+    count: number,
+  ): number {
     const { output } = this;
     for (; i < count; i++) {
       const row = rows === undefined ? i : rows[i];
       if (!this.options.showSnapshots && isFromTable(batch, row)) continue;
-      const text = this.#json.row(batch, row);
+      const text = json.row(batch, row);
       if (output.isFull(text.length * 3)) return i;
       output.length += output.bytes.write(text, output.length);
       this.#listed++;

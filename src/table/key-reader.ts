@@ -4,7 +4,7 @@
  */
 import { AddressTable4, AddressTable6 } from '../conntrack/addresses.js';
 import { DIRECTION_SHIFT, KEY4_WORDS, KEY6_WORDS, PROTO_SHIFT } from '../conntrack/key.js';
-import { BlockTables, plane, readAddresses } from '../log/block-tables.js';
+import { BlockTables, plane, readAddresses, readNatPorts } from '../log/block-tables.js';
 import { badPayload } from '../log/bytes.js';
 import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from '../log/columns.js';
 import { SectionReader } from '../log/sections.js';
@@ -82,8 +82,7 @@ export class KeyReader {
     const serviceHigh = plane(sections, Section.rowServiceHigh, count, false);
     const portLow = plane(sections, Section.rowPortLow, count, true);
     const portHigh = plane(sections, Section.rowPortHigh, count, false);
-    const natPortLow = plane(sections, Section.rowNatPortLow, count, false);
-    const natPortHigh = plane(sections, Section.rowNatPortHigh, count, false);
+    const natPorts = readNatPorts(sections, count);
     const times = sections.source(Section.rowTime);
     const { classes } = this.#tables;
     const { words: clients, count: clientCount } = this.#clients;
@@ -121,7 +120,7 @@ export class KeyReader {
       }
       const proto = (word >>> ClassShift.proto) & 0xff;
       const port = portLow[i] | (portHigh[i] << 8);
-      const mirroredSource = (port + (natPortLow[i] | (natPortHigh[i] << 8))) & 0xffff;
+      const mirroredSource = (port + natPorts[i]) & 0xffff;
       const ports = services[serviceAt + Resolved.ports];
       const mirroredDestination = ports & 0xffff;
       keys[at] = (port << 16) | (ports >>> 16);

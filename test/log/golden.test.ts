@@ -28,6 +28,13 @@ test('format 3.0: connections', () => {
   assert.equal(ctrecorder('-Lsf', 'golden-3.0.ct').stdout, expected('golden-3.0.connections.utc.txt'));
 });
 
+test('format 3.0: connections, squeezed', () => {
+  assert.equal(
+    ctrecorder('-Lf', 'golden-3.0-squeezed.ct').stdout,
+    expected('golden-3.0.connections.utc.txt'),
+  );
+});
+
 test('format 3.0: JSON', () => {
   assert.equal(ctrecorder('-Lf', 'golden-3.0.ct', '--json').stdout, expected('golden-3.0.ndjson'));
 });

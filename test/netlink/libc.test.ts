@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { SystemFailure } from '../../src/errors.js';
 import * as libc from '../../src/netlink/libc.js';
+import { captureSupport } from '../../src/netlink/load-libc.js';
 import { createRing } from '../../src/ring/layout.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';
 
-const skip = libc.captureSupport().available || process.env.CI === 'true' ? false : 'no capture support here';
+const skip = captureSupport().available || process.env.CI === 'true' ? false : 'no capture support here';
 
 function systemFailure(code: string, text: RegExp): (error: unknown) => boolean {
   return (error) => {
@@ -30,7 +31,7 @@ function inTemporaryFolder(use: (folder: string) => void): void {
 }
 
 test('importing the module loads nothing; where koffi is missing it says so in one line', () => {
-  const module = new URL('../../src/netlink/libc.js', import.meta.url);
+  const module = new URL('../../src/netlink/load-libc.js', import.meta.url);
   const script = `
     import Module from 'node:module';
     const load = Module._load;

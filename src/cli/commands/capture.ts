@@ -1,11 +1,13 @@
 /** `-C`, `capture` */
-import { Command, Option } from 'clipanion';
+
 import type { StartOptions } from '../../daemon/start.js';
 import { UsageError } from '../../errors.js';
 import type { RetentionOptions } from '../../log/writer-task.js';
 import { defaultRecorderOptions as defaults, type RecorderOptions } from '../../record/options.js';
+import { Command, Option } from '../clipanion.js';
 import {
   MAX_RCVBUF_KIB,
+  needFile,
   parseChoice,
   parseDuration,
   parseFileMode,
@@ -14,7 +16,6 @@ import {
   parseProtocols,
   parseSize,
 } from '../parse.js';
-import { needFile } from './need-file.js';
 
 /** 2 GiB of slots; one array holds no more than twice that. */
 const MAX_RING_SLOTS = 2 ** 22;

@@ -1,9 +1,10 @@
 /** `-H`, `header` */
-import { Command, Option } from 'clipanion';
+
 import { openLog } from '../../log/open.js';
+import { Command, Option } from '../clipanion.js';
 import { ExitCode } from '../failure.js';
+import { needFile } from '../parse.js';
 import { printLine } from '../print-line.js';
-import { needFile } from './need-file.js';
 
 export class HeaderCommand extends Command {
   static override paths = [['header']];

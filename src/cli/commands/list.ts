@@ -1,9 +1,9 @@
 /** `-L`, `list` */
-import { Command, Option } from 'clipanion';
+
 import { list } from '../../query/list.js';
 import type { ListOptions } from '../../query/options.js';
-import { parsePorts } from '../parse.js';
-import { needFile } from './need-file.js';
+import { Command, Option } from '../clipanion.js';
+import { needFile, parsePorts } from '../parse.js';
 
 export class ListCommand extends Command {
   static override paths = [['list']];

@@ -1,10 +1,11 @@
 /** `repair` */
-import { Command, Option } from 'clipanion';
+
 import { UsageError } from '../../errors.js';
+import { quoted } from '../../printable.js';
 import type { RepairResult } from '../../query/options.js';
+import { Command, Option } from '../clipanion.js';
 import { ExitCode } from '../failure.js';
-import { quoted } from '../quoted.js';
-import { needFile } from './need-file.js';
+import { needFile } from '../parse.js';
 
 export class RepairCommand extends Command {
   static override paths = [['repair']];

@@ -1,9 +1,10 @@
 /** `-S`, `squeeze` */
-import { Command, Option } from 'clipanion';
+
 import type { SqueezeResult } from '../../query/options.js';
 import { squeeze } from '../../query/squeeze.js';
+import { Command, Option } from '../clipanion.js';
+import { needFile } from '../parse.js';
 import { printLine } from '../print-line.js';
-import { needFile } from './need-file.js';
 
 export class SqueezeCommand extends Command {
   static override paths = [['squeeze']];

@@ -1,7 +1,7 @@
 /** `stats` */
-import { Command, Option } from 'clipanion';
+import { Command, Option } from '../clipanion.js';
 import { ExitCode, report as failureText } from '../failure.js';
-import { needFile } from './need-file.js';
+import { needFile } from '../parse.js';
 
 export class StatsCommand extends Command {
   static override paths = [['stats']];

@@ -1,9 +1,10 @@
 /** `-T`, `test` */
-import { Command, Option } from 'clipanion';
+
 import { testFiles } from '../../query/check.js';
+import { Command, Option } from '../clipanion.js';
 import { ExitCode, report as failureText } from '../failure.js';
+import { needFile } from '../parse.js';
 import { printLine } from '../print-line.js';
-import { needFile } from './need-file.js';
 
 export class TestCommand extends Command {
   static override paths = [['test']];

@@ -1,6 +1,7 @@
 /** `tune` */
-import { Command, Option } from 'clipanion';
+
 import { defaultRecorderOptions as defaults } from '../../record/options.js';
+import { Command, Option } from '../clipanion.js';
 import { ExitCode } from '../failure.js';
 import { MAX_RCVBUF_KIB, parseDuration, parseInteger, parseProtocols } from '../parse.js';
 
