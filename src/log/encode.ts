@@ -92,63 +92,69 @@ class RecordEncoder {
     this.#add(Section.addresses6, from, effort);
   }
 
-  /** One pass over the rows: class, client and service of each. */
+  /**
+   * One pass over the rows: class, client and service of each. A row is a call of its own, because V8 compiles a function once,
+   * but a long loop again and again while it runs.
+   */
   #tabulate(batch: EventBatch): void {
+    const { count } = batch;
+    for (let i = 0; i < count; i++) this.#tabulateRow(batch, i);
+  }
+
+  #tabulateRow(batch: EventBatch, i: number): void {
     const { kind, flags, timeSource, family, proto, status, mark, zone, zoneDirection, tcpState, helper } =
       batch;
     const { origSrc, origDst, replySrc, replyDst, origSrcPort, origDstPort, replySrcPort, replyDstPort } =
       batch;
-    const { counters, startUs, endUs, count, present } = batch;
+    const { counters, startUs, endUs, present } = batch;
     const count4 = batch.addresses4.count;
     const rank = this.#addressRank;
     const withCounters = (present & Column.counters) !== 0;
     const withTimes = (present & (Column.startUs | Column.endUs)) !== 0;
-    for (let i = 0; i < count; i++) {
-      const ipv6 = family[i] === AF_INET6 ? 1 : 0;
-      let word =
-        kind[i] |
-        (flags[i] << ClassShift.flags) |
-        (timeSource[i] << ClassShift.timeSource) |
-        (ipv6 << ClassShift.ipv6) |
-        (proto[i] << ClassShift.proto) |
-        (tcpState[i] << ClassShift.tcpState) |
-        (zoneDirection[i] << ClassShift.zoneDirection);
-      if (withTimes) {
-        if (startUs[i] !== 0) word |= 1 << ClassShift.hasStart;
-        if (endUs[i] !== 0) word |= 1 << ClassShift.hasEnd;
-      }
-      if (withCounters) {
-        const c = i * 8;
-        const any =
-          counters[c] |
-          counters[c + 1] |
-          counters[c + 2] |
-          counters[c + 3] |
-          counters[c + 4] |
-          counters[c + 5] |
-          counters[c + 6] |
-          counters[c + 7];
-        if (any !== 0) word |= 1 << ClassShift.hasCounters;
-      }
-      this.#rowClass[i] = this.#classes.intern(word >>> 0, status[i], mark[i], zone[i] | (helper[i] << 16));
-
-      const base = ipv6 === 1 ? count4 : 0;
-      const source = rank[base + origSrc[i]];
-      const destination = rank[base + origDst[i]];
-      const leavesAs = rank[base + replyDst[i]];
-      const becomes = rank[base + replySrc[i]];
-      const trades = tradesReplyPorts(proto[i]);
-      const mirroredSource = trades ? replySrcPort[i] : replyDstPort[i];
-      const mirroredDestination = trades ? replyDstPort[i] : replySrcPort[i];
-      this.#rowClient[i] = this.#clients.intern(source, leavesAs === source ? 0 : leavesAs + 1, 0, 0);
-      this.#rowService[i] = this.#services.intern(
-        destination,
-        origDstPort[i],
-        becomes === destination ? 0 : becomes + 1,
-        (mirroredDestination - origDstPort[i]) & 0xffff,
-      );
-      this.#rowNatPort[i] = mirroredSource - origSrcPort[i];
+    const ipv6 = family[i] === AF_INET6 ? 1 : 0;
+    let word =
+      kind[i] |
+      (flags[i] << ClassShift.flags) |
+      (timeSource[i] << ClassShift.timeSource) |
+      (ipv6 << ClassShift.ipv6) |
+      (proto[i] << ClassShift.proto) |
+      (tcpState[i] << ClassShift.tcpState) |
+      (zoneDirection[i] << ClassShift.zoneDirection);
+    if (withTimes) {
+      if (startUs[i] !== 0) word |= 1 << ClassShift.hasStart;
+      if (endUs[i] !== 0) word |= 1 << ClassShift.hasEnd;
     }
+    if (withCounters) {
+      const c = i * 8;
+      const any =
+        counters[c] |
+        counters[c + 1] |
+        counters[c + 2] |
+        counters[c + 3] |
+        counters[c + 4] |
+        counters[c + 5] |
+        counters[c + 6] |
+        counters[c + 7];
+      if (any !== 0) word |= 1 << ClassShift.hasCounters;
+    }
+    this.#rowClass[i] = this.#classes.intern(word >>> 0, status[i], mark[i], zone[i] | (helper[i] << 16));
+
+    const base = ipv6 === 1 ? count4 : 0;
+    const source = rank[base + origSrc[i]];
+    const destination = rank[base + origDst[i]];
+    const leavesAs = rank[base + replyDst[i]];
+    const becomes = rank[base + replySrc[i]];
+    const trades = tradesReplyPorts(proto[i]);
+    const mirroredSource = trades ? replySrcPort[i] : replyDstPort[i];
+    const mirroredDestination = trades ? replyDstPort[i] : replySrcPort[i];
+    this.#rowClient[i] = this.#clients.intern(source, leavesAs === source ? 0 : leavesAs + 1, 0, 0);
+    this.#rowService[i] = this.#services.intern(
+      destination,
+      origDstPort[i],
+      becomes === destination ? 0 : becomes + 1,
+      (mirroredDestination - origDstPort[i]) & 0xffff,
+    );
+    this.#rowNatPort[i] = mirroredSource - origSrcPort[i];
   }
 
   #addClasses(batch: EventBatch, effort: Effort): void {

@@ -171,20 +171,25 @@ export interface ReceiveMemory {
 /** Write the pointers of every descriptor and iovec, once. The ring must have RECEIVE_EXTRA_BYTES extras. */
 export function prepareReceiveMemory(ring: RingMemory): ReceiveMemory {
   invariant(ring.extraBytes === RECEIVE_EXTRA_BYTES, 'receive ring: wrong extras');
-  const base = load().address(ring.bytes);
-  const view = new DataView(ring.buffer);
+  const base = Number(load().address(ring.bytes));
+  const words = new Uint32Array(ring.buffer, 0, Math.floor(ring.buffer.byteLength / 4));
+  // Two words instead of one BigInt: this runs once, in the interpreter, over all slots.
+  const point = (at: number, address: number): void => {
+    words[at / 4] = address;
+    words[at / 4 + 1] = address / 2 ** 32;
+  };
   for (let slot = 0; slot < ring.slots; slot++) {
     const descriptor = ring.descriptorsOffset + slot * DESCRIPTOR_BYTES;
     const name = ring.extrasOffset + slot * RECEIVE_EXTRA_BYTES;
     const iovec = name + IOVEC_OFFSET;
-    view.setBigUint64(descriptor, base + BigInt(name), true); // msg_name
-    view.setUint32(descriptor + 8, SOCKADDR_NL_BYTES, true); // msg_namelen
-    view.setBigUint64(descriptor + 16, base + BigInt(iovec), true); // msg_iov
-    view.setBigUint64(descriptor + 24, 1n, true); // msg_iovlen
-    view.setBigUint64(iovec, base + BigInt(ring.offsetOf(slot)), true); // iov_base
-    view.setBigUint64(iovec + 8, BigInt(ring.slotBytes), true); // iov_len
+    point(descriptor, base + name); // msg_name
+    words[descriptor / 4 + 2] = SOCKADDR_NL_BYTES; // msg_namelen
+    point(descriptor + 16, base + iovec); // msg_iov
+    words[descriptor / 4 + 6] = 1; // msg_iovlen
+    point(iovec, base + ring.offsetOf(slot)); // iov_base
+    words[iovec / 4 + 2] = ring.slotBytes; // iov_len
   }
-  return { ring, descriptorsAddress: Number(base) + ring.descriptorsOffset };
+  return { ring, descriptorsAddress: base + ring.descriptorsOffset };
 }
 
 /** Receive up to `count` messages into the slots from `slot`; answers how many, 0 when nothing waits. Lengths are real ones. */

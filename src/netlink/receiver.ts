@@ -15,7 +15,7 @@ import type { EventSocket } from './event-socket.js';
 import { sleepMicroseconds, wallClockUs } from './libc.js';
 
 export interface ReceiverOptions {
-  /** Pause between drains while there is traffic. */
+  /** Pause between drains while there is traffic; without it, as long as the buffer allows. */
   readonly napMs?: number;
   /** Whether whoever empties the ring waits for the disk; asked while the ring is full. */
   readonly diskIsSlow?: () => boolean;
@@ -57,7 +57,11 @@ export interface ReceiverTotals {
   complete: boolean;
 }
 
-const DEFAULT_NAP_MS = 2;
+/** Fewer, larger batches cost less; a drain costs 20 us, and the parser's waking as much again. */
+const NAP_US_MIN = 1000;
+const NAP_US_MAX = 5000;
+/** Naps are as long as the buffer takes to be filled to this share: the rest is for a thread that gets the CPU late. */
+const NAP_FILL = 1 / 8;
 const BURST_MS = 20;
 const IDLE_DRAINS = 3;
 /**
@@ -95,7 +99,7 @@ export class EventReceiver {
     complete: true,
   };
   readonly #options: ReceiverOptions;
-  readonly #napUs: number;
+  #napUs: number;
   #stopping = false;
   #abandoned = false;
   readonly #controls: [Control, ...number[]][] = [];
@@ -122,7 +126,7 @@ export class EventReceiver {
     options: ReceiverOptions = {},
   ) {
     this.#options = options;
-    this.#napUs = (options.napMs ?? DEFAULT_NAP_MS) * 1000;
+    this.#napUs = options.napMs === undefined ? NAP_US_MIN : options.napMs * 1000;
     this.#lookedAtUs = wallClockUs();
     this.#clockOffsetUs = this.#lookedAtUs - performance.now() * 1000;
   }
@@ -265,7 +269,16 @@ export class EventReceiver {
       this.control(ControlKind.flush, this.#marks.shift()!.mark);
   }
 
+  /** The buffer was this full after a nap. It grows slowly and shrinks at once: a flood comes suddenly. */
+  #adaptNap(fill: number): void {
+    if (this.#options.napMs !== undefined) return;
+    const wantedUs = fill > 0 ? (this.#napUs * NAP_FILL) / fill : NAP_US_MAX;
+    this.#napUs = Math.round(Math.min(wantedUs, this.#napUs * 1.5, NAP_US_MAX));
+    if (this.#napUs < NAP_US_MIN) this.#napUs = NAP_US_MIN;
+  }
+
   #noteFullRing(): void {
+    this.#adaptNap(1);
     const cause = this.#options.diskIsSlow?.() ? LossCause.diskStalled : LossCause.parserStalled;
     this.#obstacle = Math.max(this.#obstacle, cause);
   }
@@ -273,7 +286,8 @@ export class EventReceiver {
   /** True when nothing was dropped since the last look. */
   #watchDrops(nowUs: number): boolean {
     const { totals } = this;
-    const { queuedBytes, drops } = this.socket.memInfo();
+    const { queuedBytes, limitBytes, drops } = this.socket.memInfo();
+    this.#adaptNap(drops === this.#dropsSeen ? queuedBytes / limitBytes : 1);
     if (queuedBytes > totals.queueHighWaterBytes) totals.queueHighWaterBytes = queuedBytes;
     const lost = (drops - this.#dropsSeen) >>> 0;
     const lookedBeforeUs = this.#lookedAtUs;
