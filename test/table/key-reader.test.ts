@@ -59,21 +59,32 @@ function payloadOf(list: readonly Event[]): { payload: Uint8Array; count: number
   return { payload: out.slice(0, storedBytes), count: batch.count, minTimeUs };
 }
 
+/** Its port is not translated: where most are so, a block lists the others. */
+function keepsPort(event: Event): Event {
+  return { ...event, reply: { ...event.reply, dport: event.orig.sport } };
+}
+
 test('a block gives the rows that the general decoder gives, more of them than are handed over at once', () => {
   fc.assert(
-    fc.property(fc.array(anyEvent, { minLength: 1, maxLength: 40 }), fc.boolean(), (some, isLong) => {
-      const list = isLong ? Array.from({ length: 700 }, (_, i) => some[i % some.length]) : some;
-      const { payload, count, minTimeUs } = payloadOf(list);
-      const batch = new EventBatch(list.length);
-      decodeRecords(payload, count, minTimeUs, batch);
-      const read: PlainRow[][] = [[], []];
-      new KeyReader((rows) => read[rows.keyWords === KEY4_WORDS ? 0 : 1].push(...rowsOf(rows, false))).read(
-        payload,
-        count,
-        minTimeUs,
-      );
-      assert.deepEqual(read, copied(batch, false));
-    }),
+    fc.property(
+      fc.array(anyEvent, { minLength: 1, maxLength: 40 }),
+      fc.boolean(),
+      fc.boolean(),
+      (some, isLong, isNatRare) => {
+        const long = isLong ? Array.from({ length: 700 }, (_, i) => some[i % some.length]) : some;
+        const list = isNatRare ? long.map((event, i) => (i % 10 === 0 ? event : keepsPort(event))) : long;
+        const { payload, count, minTimeUs } = payloadOf(list);
+        const batch = new EventBatch(list.length);
+        decodeRecords(payload, count, minTimeUs, batch);
+        const read: PlainRow[][] = [[], []];
+        new KeyReader((rows) => read[rows.keyWords === KEY4_WORDS ? 0 : 1].push(...rowsOf(rows, false))).read(
+          payload,
+          count,
+          minTimeUs,
+        );
+        assert.deepEqual(read, copied(batch, false));
+      },
+    ),
     { numRuns: 150 },
   );
 });
