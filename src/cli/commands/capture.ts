@@ -1,5 +1,4 @@
 /** `-C`, `capture` */
-
 import type { StartOptions } from '../../daemon/start.js';
 import { UsageError } from '../../errors.js';
 import type { RetentionOptions } from '../../log/writer-task.js';

@@ -1,5 +1,4 @@
 /** `-H`, `header` */
-
 import { openLog } from '../../log/open.js';
 import { Command, Option } from '../clipanion.js';
 import { ExitCode } from '../failure.js';

@@ -1,5 +1,4 @@
 /** `-L`, `list` */
-
 import { list } from '../../query/list.js';
 import type { ListOptions } from '../../query/options.js';
 import { Command, Option } from '../clipanion.js';

@@ -1,5 +1,4 @@
 /** `repair` */
-
 import { UsageError } from '../../errors.js';
 import { quoted } from '../../printable.js';
 import type { RepairResult } from '../../query/options.js';

@@ -1,5 +1,4 @@
 /** `-S`, `squeeze` */
-
 import type { SqueezeResult } from '../../query/options.js';
 import { squeeze } from '../../query/squeeze.js';
 import { Command, Option } from '../clipanion.js';

@@ -1,5 +1,4 @@
 /** `-T`, `test` */
-
 import { testFiles } from '../../query/check.js';
 import { Command, Option } from '../clipanion.js';
 import { ExitCode, report as failureText } from '../failure.js';

@@ -1,5 +1,4 @@
 /** `tune` */
-
 import { defaultRecorderOptions as defaults } from '../../record/options.js';
 import { Command, Option } from '../clipanion.js';
 import { ExitCode } from '../failure.js';
