@@ -87,11 +87,12 @@ class Sampler {
     const beganMs = performance.now();
     for (;;) {
       const elapsedMs = performance.now() - beganMs;
-      if (elapsedMs >= forMs || signal?.aborted === true) return this.#sample(elapsedMs);
+      const isOver = elapsedMs >= forMs || signal?.aborted === true;
       const events = this.#drain();
       const bucket = Math.floor(elapsedMs / BUCKET_MS);
       while (this.#buckets.length <= bucket) this.#buckets.push(0);
       this.#buckets[bucket] += events;
+      if (isOver) return this.#sample(elapsedMs);
       if (events > 0) await sleep(NAP_MS);
       else await this.#socket.poll(Math.min(IDLE_POLL_MS, forMs - elapsedMs));
     }
