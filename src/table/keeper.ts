@@ -82,6 +82,11 @@ export class TableKeeper {
     return this.#follower.sequence;
   }
 
+  /** Connections that are open as far as the log tells: where ends were lost, more than there are. */
+  get count(): number {
+    return this.#open4.count + this.#open6.count;
+  }
+
   /** The recording goes on in this file. Throws a Node error when it cannot be opened. */
   addFile(file: RecordedFile): void {
     this.#follower.addFile(file);

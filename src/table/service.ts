@@ -3,6 +3,7 @@ import { setPriority } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
 import { errnoCode, SystemFailure } from '../errors.js';
 import { WriterStat } from '../log/writer-stats.js';
+import { tableUse } from '../netlink/kernel.js';
 import { gettid } from '../netlink/libc.js';
 import { RingMemory } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
@@ -16,6 +17,11 @@ const NICE = 10;
 /** Reading the log in portions of so many blocks keeps the wait before a snapshot short. */
 const CATCH_UP_BLOCKS = 16;
 const CATCH_UP_EVERY_MS = 5000;
+/**
+ * More open connections than this times what the kernel's table can hold are mostly ends that were lost. Then the table is compared
+ * at once, though nothing has been quiet: a flood that never ends must not fill the memory.
+ */
+const OPEN_PER_TABLE = 1.5;
 
 export class TableService {
   readonly #port: MessagePort;
@@ -28,6 +34,8 @@ export class TableService {
   #busy = 0;
   /** An audit waits for its turn: it serves whoever asks for one now. */
   #isAuditOrdered = false;
+  /** Open connections after the last audit. */
+  #countAudited = 0;
   #end!: (error?: unknown) => void;
   readonly #ended = new Promise<void>((resolve, reject) => {
     this.#end = (error) => (error === undefined ? resolve() : reject(error));
@@ -107,6 +115,7 @@ export class TableService {
     const startMs = performance.now();
     try {
       const { entries, found, derivedStarts, derivedEnds, dumpMs } = await this.#keeper.audit();
+      this.#countAudited = this.#keeper.count;
       const seen = found > 0 ? `, ${found} were open before` : '';
       const missed = derivedStarts + derivedEnds;
       const what = missed > 0 ? `, ${derivedStarts} starts and ${derivedEnds} ends that no event told` : '';
@@ -124,7 +133,15 @@ export class TableService {
   #catchUp(): void {
     const sequence = this.#writerStats[WriterStat.durableSequence];
     if (this.#busy > 0 || sequence - this.#keeper.sequence < CATCH_UP_BLOCKS) return;
-    this.#order(() => this.#keeper.follow(sequence));
+    this.#order(async () => {
+      await this.#keeper.follow(sequence);
+      if (this.#holdsLostEnds()) await this.#audit();
+    });
+  }
+
+  #holdsLostEnds(): boolean {
+    const possible = Math.max(tableUse().entriesMax, this.#countAudited);
+    return this.#keeper.count > OPEN_PER_TABLE * possible;
   }
 
   #mark(): Promise<number> {
