@@ -137,7 +137,12 @@ class RecordEncoder {
         counters[c + 7];
       if (any !== 0) word |= 1 << ClassShift.hasCounters;
     }
-    this.#rowClass[i] = this.#classes.intern(word >>> 0, status[i], mark[i], zone[i] | (helper[i] << 16));
+    this.#rowClass[i] = this.#classes.internRepeated(
+      word >>> 0,
+      status[i],
+      mark[i],
+      zone[i] | (helper[i] << 16),
+    );
 
     const base = ipv6 === 1 ? count4 : 0;
     const source = rank[base + origSrc[i]];

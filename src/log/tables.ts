@@ -19,25 +19,57 @@ export class WordTable {
   readonly b = new Uint32Array(BATCH_CAPACITY);
   readonly c = new Uint32Array(BATCH_CAPACITY);
   readonly d = new Uint32Array(BATCH_CAPACITY);
+  /** The words of each entry again, side by side: a row that is looked up costs one line of the cache. */
+  readonly #entries = new Uint32Array(BATCH_CAPACITY * 4);
   readonly #slots = new Uint32Array(BATCH_CAPACITY * 2);
   #mask = 0;
+  /** The entry answered last. */
+  #last = 0;
+
+  /** For what most often is the same as the row before. */
+  internRepeated(a: number, b: number, c: number, d: number): number {
+    const entries = this.#entries;
+    const at = this.#last * 4;
+    if (
+      this.count > 0 &&
+      entries[at] === a &&
+      entries[at + 1] === b &&
+      entries[at + 2] === c &&
+      entries[at + 3] === d
+    )
+      return this.#last;
+    this.#last = this.intern(a, b, c, d);
+    return this.#last;
+  }
 
   intern(a: number, b: number, c: number, d: number): number {
+    const entries = this.#entries;
+    const slots = this.#slots;
+    const mask = this.#mask;
     let hash = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35) ^ d;
     hash = Math.imul(hash ^ (hash >>> 15), 0x27d4eb2f);
-    let slot = (hash ^ (hash >>> 13)) & this.#mask;
+    let slot = (hash ^ (hash >>> 13)) & mask;
     for (;;) {
-      const index = this.#slots[slot] - 1;
-      if (index < 0) break;
-      if (this.a[index] === a && this.b[index] === b && this.c[index] === c && this.d[index] === d)
+      const index = slots[slot] - 1;
+      if (index < 0) return this.#add(a, b, c, d, slot);
+      const at = index * 4;
+      if (entries[at] === a && entries[at + 1] === b && entries[at + 2] === c && entries[at + 3] === d)
         return index;
-      slot = (slot + 1) & this.#mask;
+      slot = (slot + 1) & mask;
     }
+  }
+
+  #add(a: number, b: number, c: number, d: number, slot: number): number {
     const index = this.count++;
     this.a[index] = a;
     this.b[index] = b;
     this.c[index] = c;
     this.d[index] = d;
+    const at = index * 4;
+    this.#entries[at] = a;
+    this.#entries[at + 1] = b;
+    this.#entries[at + 2] = c;
+    this.#entries[at + 3] = d;
     this.#slots[slot] = index + 1;
     return index;
   }
@@ -49,6 +81,7 @@ export class WordTable {
     this.#mask = slots - 1;
     this.#slots.fill(0, 0, slots);
     this.count = 0;
+    this.#last = 0;
   }
 }
 
