@@ -11,6 +11,7 @@ import {
   WORST_BYTES_PER_ROW,
 } from './columns.js';
 import { GroupOrder } from './group-order.js';
+import { countNonZero, rankRows, writeAges, writePlanes, writeTimes } from './row-loops.js';
 import { type Effort, SectionWriter } from './sections.js';
 import { PopularFirst, sortByKey, WordTable } from './tables.js';
 
@@ -108,7 +109,6 @@ class RecordEncoder {
       batch;
     const { counters, startUs, endUs, present } = batch;
     const count4 = batch.addresses4.count;
-    const rank = this.#addressRank;
     const withCounters = (present & Column.counters) !== 0;
     const withTimes = (present & (Column.startUs | Column.endUs)) !== 0;
     const ipv6 = family[i] === AF_INET6 ? 1 : 0;
@@ -145,10 +145,10 @@ class RecordEncoder {
     );
 
     const base = ipv6 === 1 ? count4 : 0;
-    const source = rank[base + origSrc[i]];
-    const destination = rank[base + origDst[i]];
-    const leavesAs = rank[base + replyDst[i]];
-    const becomes = rank[base + replySrc[i]];
+    const source = base + origSrc[i];
+    const destination = base + origDst[i];
+    const leavesAs = base + replyDst[i];
+    const becomes = base + replySrc[i];
     const trades = tradesReplyPorts(proto[i]);
     const mirroredSource = trades ? replySrcPort[i] : replyDstPort[i];
     const mirroredDestination = trades ? replyDstPort[i] : replySrcPort[i];
@@ -185,6 +185,7 @@ class RecordEncoder {
 
   #addClients(rows: number, effort: Effort): void {
     const { a, b, count } = this.#clients;
+    rankAddresses(a, b, count, this.#addressRank);
     sortByKey(a, 0, count, this.#order, this.#clientRank, this.#scratch);
     this.#popular.moveUp(this.#rowClient, rows, count, this.#order, this.#clientRank, this.#scratch);
     let from = this.#sink.length;
@@ -202,6 +203,7 @@ class RecordEncoder {
 
   #addServices(rows: number, effort: Effort): void {
     const { a, b, c, d, count } = this.#services;
+    rankAddresses(a, c, count, this.#addressRank);
     sortByKey(a, 0, count, this.#order, this.#serviceRank, this.#scratch);
     this.#popular.moveUp(this.#rowService, rows, count, this.#order, this.#serviceRank, this.#scratch);
     const order = this.#order;
@@ -234,10 +236,8 @@ class RecordEncoder {
     const { count, timeUs } = batch;
     const clients = this.#rowClient;
     const services = this.#rowService;
-    for (let i = 0; i < count; i++) {
-      clients[i] = this.#clientRank[clients[i]];
-      services[i] = this.#serviceRank[services[i]];
-    }
+    rankRows(clients, this.#clientRank, count);
+    rankRows(services, this.#serviceRank, count);
     this.#addPlanes(Section.rowClassLow, this.#rowClass, count, effort);
     this.#addPlanes(Section.rowClientLow, clients, count, effort);
     this.#addPlanes(Section.rowServiceLow, services, count, effort);
@@ -249,12 +249,7 @@ class RecordEncoder {
       return;
     }
     const from = this.#sink.length;
-    let previous = minTimeUs;
-    for (let i = 0; i < count; i++) {
-      const time = timeUs[i];
-      this.#sink.zigzag(time - previous);
-      previous = time;
-    }
+    writeTimes(timeUs, minTimeUs, count, this.#sink);
     this.#add(Section.rowTime, from, effort);
   }
 
@@ -264,12 +259,12 @@ class RecordEncoder {
    */
   #addNatPorts(count: number, effort: Effort): void {
     const ports = this.#rowNatPort;
-    let changed = 0;
-    for (let i = 0; i < count; i++) if (ports[i] !== 0) changed++;
+    const changed = countNonZero(ports, count);
     if (changed > count >>> NAT_PORT_LIST_SHIFT) {
       this.#addPlanes(Section.rowNatPortLow, ports, count, effort);
       return;
     }
+    if (changed === 0) return;
     const from = this.#sink.length;
     let listed = 0;
     let previous = 0;
@@ -317,7 +312,7 @@ class RecordEncoder {
     const sink = this.#sink;
     let from = sink.length;
     if (present & Column.startUs) {
-      for (let i = 0; i < count; i++) if (startUs[i] !== 0) sink.zigzag(timeUs[i] - startUs[i]);
+      writeAges(timeUs, startUs, count, sink);
       this.#add(Section.startAge, from, effort);
     }
     if (present & Column.endUs && effort === 'fast') {
@@ -357,16 +352,9 @@ class RecordEncoder {
   /** Low bytes as section `id`, high bytes as the next; high bytes that are all zero are left out. */
   #addPlanes(id: number, values: Uint16Array, count: number, effort: Effort): void {
     const sink = this.#sink;
-    const { bytes } = sink;
     const low = sink.length;
     const high = low + count;
-    let any = 0;
-    for (let i = 0; i < count; i++) {
-      const value = values[i];
-      bytes[low + i] = value;
-      bytes[high + i] = value >>> 8;
-      any |= value;
-    }
+    const any = writePlanes(values, count, sink.bytes, low);
     sink.length = high;
     this.#add(id, low, effort);
     if (any < 256) return;
@@ -401,6 +389,17 @@ function zigzag(value: number): number {
   return value >= 0 ? value * 2 : -value * 2 - 1;
 }
 
+/** Rows are looked up by the addresses' places in the batch, and only entries by their ranks: `becomes` is one more, or 0. */
+function rankAddresses(
+  addresses: Uint32Array,
+  becomes: Uint32Array,
+  count: number,
+  ranks: Uint32Array,
+): void {
+  for (let i = 0; i < count; i++) addresses[i] = ranks[addresses[i]];
+  for (let i = 0; i < count; i++) if (becomes[i] !== 0) becomes[i] = ranks[becomes[i] - 1] + 1;
+}
+
 function holdsNonZero(values: Uint16Array | Uint32Array, count: number): boolean {
   let any = 0;
   for (let i = 0; i < count; i++) any |= values[i];
@@ -424,17 +423,4 @@ export function encodeRecords(
 ): { storedBytes: number; rawBytes: number } {
   encoder ??= new RecordEncoder();
   return encoder.encode(batch, minTimeUs, out, offset, effort, columns);
-}
-
-/** Smallest and largest time of the rows, microseconds since the epoch. */
-export function timeRange(batch: EventBatch): { minTimeUs: number; maxTimeUs: number } {
-  let minTimeUs = Number.POSITIVE_INFINITY;
-  let maxTimeUs = 0;
-  for (let i = 0; i < batch.count; i++) {
-    const time = batch.timeUs[i];
-    if (time < minTimeUs) minTimeUs = time;
-    if (time > maxTimeUs) maxTimeUs = time;
-    if (batch.endUs[i] > maxTimeUs) maxTimeUs = batch.endUs[i];
-  }
-  return { minTimeUs, maxTimeUs };
 }
