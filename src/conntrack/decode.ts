@@ -281,8 +281,11 @@ function readCommon(wordOf: Uint16Array, at: number, batch: EventBatch, row: num
   for (let counter = 0; counter < COUNTERS; counter++) {
     const word = wordOf[Field.origPackets + counter];
     if (word === 0) continue;
-    batch.counters[row * 8 + counter * 2] = swap32(words[at + word + 1]);
-    batch.counters[row * 8 + counter * 2 + 1] = swap32(words[at + word]);
+    const low = words[at + word + 1];
+    const high = words[at + word];
+    if ((low | high) === 0) continue;
+    batch.counters[row * 8 + counter * 2] = swap32(low);
+    batch.counters[row * 8 + counter * 2 + 1] = swap32(high);
     present |= Column.counters;
   }
   batch.present = present;

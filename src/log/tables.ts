@@ -28,16 +28,7 @@ export class WordTable {
 
   /** For what most often is the same as the row before. */
   internRepeated(a: number, b: number, c: number, d: number): number {
-    const entries = this.#entries;
-    const at = this.#last * 4;
-    if (
-      this.count > 0 &&
-      entries[at] === a &&
-      entries[at + 1] === b &&
-      entries[at + 2] === c &&
-      entries[at + 3] === d
-    )
-      return this.#last;
+    if (this.count > 0 && isEntry(this.#entries, this.#last * 4, a, b, c, d)) return this.#last;
     this.#last = this.intern(a, b, c, d);
     return this.#last;
   }
@@ -52,9 +43,7 @@ export class WordTable {
     for (;;) {
       const index = slots[slot] - 1;
       if (index < 0) return this.#add(a, b, c, d, slot);
-      const at = index * 4;
-      if (entries[at] === a && entries[at + 1] === b && entries[at + 2] === c && entries[at + 3] === d)
-        return index;
+      if (isEntry(entries, index * 4, a, b, c, d)) return index;
       slot = (slot + 1) & mask;
     }
   }
@@ -83,6 +72,11 @@ export class WordTable {
     this.count = 0;
     this.#last = 0;
   }
+}
+
+/** Compares bits: words above 2^31 may be given as the negative numbers of the same bits, which need no box. */
+function isEntry(entries: Uint32Array, at: number, a: number, b: number, c: number, d: number): boolean {
+  return ((entries[at] ^ a) | (entries[at + 1] ^ b) | (entries[at + 2] ^ c) | (entries[at + 3] ^ d)) === 0;
 }
 
 /** As many as the low byte of an index tells apart: rows of these have a high byte of zero, which is most of them. */
