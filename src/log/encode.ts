@@ -96,29 +96,24 @@ class RecordEncoder {
     this.#add(Section.addresses6, from, effort);
   }
 
-  /** One pass over the rows: class, client and service of each. */
+  /** Class, client and service of each row. Apart, since only classes meet columns that were not there before. */
   #tabulate(batch: EventBatch): void {
     const { count } = batch;
-    for (let from = 0; from < count; from += TABULATE_ROWS)
-      this.#tabulateRows(batch, from, Math.min(count, from + TABULATE_ROWS));
+    for (let from = 0; from < count; from += TABULATE_ROWS) {
+      const to = Math.min(count, from + TABULATE_ROWS);
+      this.#tabulateClasses(batch, from, to);
+      this.#tabulateConnections(batch, from, to);
+    }
   }
 
-  #tabulateRows(batch: EventBatch, from: number, to: number): void {
+  #tabulateClasses(batch: EventBatch, from: number, to: number): void {
     const { kind, flags, timeSource, family, proto, status, mark, zone, zoneDirection, tcpState, helper } =
       batch;
-    const { origSrc, origDst, replySrc, replyDst, origSrcPort, origDstPort, replySrcPort, replyDstPort } =
-      batch;
     const { counters, startUs, endUs, present } = batch;
-    const count4 = batch.addresses4.count;
     const withCounters = (present & Column.counters) !== 0;
     const withTimes = (present & (Column.startUs | Column.endUs)) !== 0;
     const classes = this.#classes;
-    const clients = this.#clients;
-    const services = this.#services;
     const rowClass = this.#rowClass;
-    const rowClient = this.#rowClient;
-    const rowService = this.#rowService;
-    const rowNatPort = this.#rowNatPort;
     for (let i = from; i < to; i++) {
       const ipv6 = family[i] === AF_INET6 ? 1 : 0;
       let word =
@@ -147,8 +142,21 @@ class RecordEncoder {
         if (any !== 0) word |= 1 << ClassShift.hasCounters;
       }
       rowClass[i] = classes.internRepeated(word, status[i] | 0, mark[i] | 0, zone[i] | (helper[i] << 16));
+    }
+  }
 
-      const base = ipv6 === 1 ? count4 : 0;
+  #tabulateConnections(batch: EventBatch, from: number, to: number): void {
+    const { family, proto } = batch;
+    const { origSrc, origDst, replySrc, replyDst, origSrcPort, origDstPort, replySrcPort, replyDstPort } =
+      batch;
+    const count4 = batch.addresses4.count;
+    const clients = this.#clients;
+    const services = this.#services;
+    const rowClient = this.#rowClient;
+    const rowService = this.#rowService;
+    const rowNatPort = this.#rowNatPort;
+    for (let i = from; i < to; i++) {
+      const base = family[i] === AF_INET6 ? count4 : 0;
       const source = base + origSrc[i];
       const destination = base + origDst[i];
       const leavesAs = base + replyDst[i];

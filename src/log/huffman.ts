@@ -234,13 +234,15 @@ function blockBits(): number {
 function writeHeader(isLast: boolean, out: Uint8Array, at: number): number {
   const listed = listedLengths();
   at = writeBits((isLast ? 1 : 0) | (DYNAMIC_BLOCK << 1), 3, out, at);
-  // 257 literal codes and one distance code are the fewest: both counts are zero.
+  // 257 literal codes and one distance code are the fewest: both counts, of five bits each, are zero.
   at = writeBits((listed - 4) << 10, 14, out, at);
   for (let i = 0; i < listed; i++) at = writeBits(lengthLengths[LENGTH_ORDER[i]], 3, out, at);
   for (let i = 0; i < runCount; i++) {
     const symbol = runs[i] & ((1 << RUN_SHIFT) - 1);
-    at = writeCode(lengthCodes[symbol], out, at);
-    at = writeBits(runs[i] >>> RUN_SHIFT, extraBits(symbol), out, at);
+    const code = lengthCodes[symbol];
+    const bits = code >>> CODE_SHIFT;
+    const extra = (runs[i] >>> RUN_SHIFT) << bits;
+    at = writeBits((code & ((1 << CODE_SHIFT) - 1)) | extra, bits + extraBits(symbol), out, at);
   }
   return at;
 }
@@ -249,19 +251,19 @@ function writeCode(code: number, out: Uint8Array, at: number): number {
   return writeBits(code & ((1 << CODE_SHIFT) - 1), code >>> CODE_SHIFT, out, at);
 }
 
-/** Up to 16 bits. */
+/** Up to 16 bits; fewer than that are held. */
 function writeBits(value: number, bits: number, out: Uint8Array, at: number): number {
   held |= value << heldBits;
   heldBits += bits;
-  while (heldBits >= 8) {
-    out[at++] = held;
-    held >>>= 8;
-    heldBits -= 8;
-  }
-  return at;
+  if (heldBits < 16) return at;
+  out[at] = held;
+  out[at + 1] = held >>> 8;
+  held >>>= 16;
+  heldBits -= 16;
+  return at + 2;
 }
 
-/** The hot loop: two bytes a time once 16 bits are held; a code has 15 at the most. */
+/** writeBits for many bytes: the hot loop. */
 function writeBytes(raw: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
   let bits = held;
   let bitCount = heldBits;

@@ -46,6 +46,16 @@ function rankPortion(rowEntries: Uint16Array, ranks: Uint32Array, from: number, 
   for (let i = from; i < to; i++) rowEntries[i] = ranks[rowEntries[i]];
 }
 
+/** Adds how many rows have each entry. */
+export function countUses(rowEntries: Uint16Array, count: number, uses: Uint32Array): void {
+  for (let from = 0; from < count; from += PORTION_ROWS)
+    usesPortion(rowEntries, from, Math.min(count, from + PORTION_ROWS), uses);
+}
+
+function usesPortion(rowEntries: Uint16Array, from: number, to: number, uses: Uint32Array): void {
+  for (let i = from; i < to; i++) uses[rowEntries[i]]++;
+}
+
 export function countNonZero(values: Uint16Array, count: number): number {
   let found = 0;
   for (let from = 0; from < count; from += PORTION_ROWS)

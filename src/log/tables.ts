@@ -9,6 +9,7 @@
  * A client keeps its NAT address and a service its port, so coding them together costs less than coding them apart.
  */
 import { BATCH_CAPACITY } from '../conntrack/batch.js';
+import { countUses } from './row-loops.js';
 
 const SLOTS_MIN = 1024;
 
@@ -104,17 +105,11 @@ export class PopularFirst {
     if (count <= POPULAR_ENTRIES) return;
     const uses = this.#uses;
     uses.fill(0, 0, count);
-    for (let i = 0; i < rows; i++) uses[rowEntries[i]]++;
+    countUses(rowEntries, rows, uses);
     const usesMin = this.#popularUses(count);
-    let popular = 0;
-    let others = 0;
-    for (let i = 0; i < count; i++) {
-      const entry = order[i];
-      if (uses[entry] >= usesMin) order[popular++] = entry;
-      else scratch[others++] = entry;
-    }
-    for (let i = 0; i < others; i++) order[popular + i] = scratch[i];
-    for (let i = 0; i < count; i++) rank[order[i]] = i;
+    const others = takeOut(order, count, uses, usesMin, scratch);
+    order.set(scratch.subarray(0, others), count - others);
+    rankInOrder(order, count, rank);
   }
 
   /** The fewest uses that at most POPULAR_ENTRIES entries reach. */
@@ -128,6 +123,28 @@ export class PopularFirst {
     while (uses > 1 && entries + entriesUsed[uses - 1] <= POPULAR_ENTRIES) entries += entriesUsed[--uses];
     return uses;
   }
+}
+
+/** Entries used less than `usesMin` times go from `order` to `others`; answers how many. */
+function takeOut(
+  order: Uint32Array,
+  count: number,
+  uses: Uint32Array,
+  usesMin: number,
+  others: Uint32Array,
+): number {
+  let popular = 0;
+  let taken = 0;
+  for (let i = 0; i < count; i++) {
+    const entry = order[i];
+    if (uses[entry] >= usesMin) order[popular++] = entry;
+    else others[taken++] = entry;
+  }
+  return taken;
+}
+
+function rankInOrder(order: Uint32Array, count: number, rank: Uint32Array): void {
+  for (let i = 0; i < count; i++) rank[order[i]] = i;
 }
 
 const DIGIT_BITS = 11;
@@ -149,9 +166,15 @@ export function sortByKey(
   scratch: Uint32Array,
 ): void {
   for (let i = 0; i < count; i++) order[i] = i;
-  sortDigit(keys, 0, from, count, order, scratch);
-  sortDigit(keys, DIGIT_BITS, from, count, scratch, order);
-  sortDigit(keys, 2 * DIGIT_BITS, from, count, order, scratch);
+  // One call in a loop: V8 would compile three calls three times into each caller. Of three passes the last ends in scratch.
+  let input = order;
+  let output = scratch;
+  for (let shift = 0; shift < 3 * DIGIT_BITS; shift += DIGIT_BITS) {
+    sortDigit(keys, shift, from, count, input, output);
+    const swapped = input;
+    input = output;
+    output = swapped;
+  }
   for (let i = 0; i < from; i++) rank[i] = i;
   for (let i = from; i < count; i++) {
     const entry = scratch[i];
