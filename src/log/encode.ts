@@ -11,7 +11,7 @@ import {
   WORST_BYTES_PER_ROW,
 } from './columns.js';
 import { GroupOrder } from './group-order.js';
-import { countNonZero, rankRows, writeAges, writePlanes, writeTimes } from './row-loops.js';
+import { countNonZero, rankRows, writeAges, writePlanes, writeSorted, writeTimes } from './row-loops.js';
 import { type Effort, SectionWriter } from './sections.js';
 import { PopularFirst, sortByKey, WordTable } from './tables.js';
 
@@ -76,12 +76,7 @@ class RecordEncoder {
     const rank = this.#addressRank;
     sortByKey(addresses4.values, 1, count4, this.#order, rank, this.#scratch);
     let from = this.#sink.length;
-    let previous = 0;
-    for (let i = 1; i < count4; i++) {
-      const value = addresses4.values[this.#order[i]];
-      this.#sink.zigzag(value - previous);
-      previous = value;
-    }
+    writeSorted(addresses4.values, this.#order, 1, count4, this.#sink);
     this.#add(Section.addresses4, from, effort);
     from = this.#sink.length;
     const { words } = addresses6;
@@ -202,12 +197,7 @@ class RecordEncoder {
     sortByKey(a, 0, count, this.#order, this.#clientRank, this.#scratch);
     this.#popular.moveUp(this.#rowClient, rows, count, this.#order, this.#clientRank, this.#scratch);
     let from = this.#sink.length;
-    let previous = 0;
-    for (let i = 0; i < count; i++) {
-      const source = a[this.#order[i]];
-      this.#sink.zigzag(source - previous);
-      previous = source;
-    }
+    writeSorted(a, this.#order, 0, count, this.#sink);
     this.#add(Section.clientSource, from, effort);
     from = this.#sink.length;
     for (let i = 0; i < count; i++) this.#sink.varint(b[this.#order[i]]);
@@ -221,12 +211,7 @@ class RecordEncoder {
     this.#popular.moveUp(this.#rowService, rows, count, this.#order, this.#serviceRank, this.#scratch);
     const order = this.#order;
     let from = this.#sink.length;
-    let previous = 0;
-    for (let i = 0; i < count; i++) {
-      const destination = a[order[i]];
-      this.#sink.zigzag(destination - previous);
-      previous = destination;
-    }
+    writeSorted(a, order, 0, count, this.#sink);
     this.#add(Section.serviceDestination, from, effort);
     from = this.#sink.length;
     for (let i = 0; i < count; i++) this.#sink.u8(b[order[i]] & 0xff);

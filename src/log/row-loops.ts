@@ -90,6 +90,36 @@ function timesPortion(timeUs: Float64Array, since: number, from: number, to: num
   }
 }
 
+/** The values of the entries from place `first` of `order` on, each as its difference to the one before (the first: to 0). */
+export function writeSorted(
+  values: Uint32Array,
+  order: Uint32Array,
+  first: number,
+  count: number,
+  sink: ByteSink,
+): void {
+  for (let from = first; from < count; from += PORTION_ROWS) {
+    const previous = from === first ? 0 : values[order[from - 1]];
+    sortedPortion(values, order, previous, from, Math.min(count, from + PORTION_ROWS), sink);
+  }
+}
+
+function sortedPortion(
+  values: Uint32Array,
+  order: Uint32Array,
+  before: number,
+  from: number,
+  to: number,
+  sink: ByteSink,
+): void {
+  let previous = before;
+  for (let i = from; i < to; i++) {
+    const value = values[order[i]];
+    writeDifference(value - previous, sink);
+    previous = value;
+  }
+}
+
 /** Each row's time since `startUs`, where that is known. */
 export function writeAges(timeUs: Float64Array, startUs: Float64Array, count: number, sink: ByteSink): void {
   for (let from = 0; from < count; from += PORTION_ROWS)
