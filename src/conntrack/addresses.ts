@@ -12,15 +12,21 @@ export class AddressTable4 {
   #slots = new Uint32Array(INITIAL_CAPACITY * 2);
   #mask = INITIAL_CAPACITY * 2 - 1;
 
-  /** Index of the address, added when it is new. */
-  intern(address: number): number {
-    if (address === 0) return 0;
-    let slot = (Math.imul(address, 0x9e3779b1) >>> 7) & this.#mask;
+  /**
+   * Index of the address, added when it is new. Above 127.255.255.255 it may be given as the negative number of the same bits, which
+   * needs no box where it is passed on.
+   */
+  intern(word: number): number {
+    if (word === 0) return 0;
+    const address = word >>> 0;
+    const slots = this.#slots;
+    const mask = this.#mask;
+    let slot = (Math.imul(address, 0x9e3779b1) >>> 7) & mask;
     for (;;) {
-      const index = this.#slots[slot];
-      if (index === 0) return this.#add(address, slot);
+      const index = slots[slot];
+      if (index === 0) return this.#add(word, slot);
       if (this.values[index] === address) return index;
-      slot = (slot + 1) & this.#mask;
+      slot = (slot + 1) & mask;
     }
   }
 

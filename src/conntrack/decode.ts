@@ -20,7 +20,7 @@ import {
 } from './batch.js';
 import { PLAIN_TUPLES_BYTES, readPlainTuples, swap32 } from './plain-tuples.js';
 import { PortMeaning, portMeaning } from './protocols.js';
-import { findShape, learnShape } from './shapes.js';
+import { findShape, isRare, learnShape, type Shape } from './shapes.js';
 
 /** What a decoder has seen so far; plain counts. */
 export interface DecodeCounters {
@@ -68,6 +68,10 @@ const IPS_SEEN_REPLY = 0x2;
  * of an expired entry is stamped when the collector finds it. CTA_TIMESTAMP stop is when the entry really ended.
  */
 const LATE_US = 5000;
+/** The column has four bits, and 0 means absent. */
+const TCP_STATE_MAX = 14;
+/** Packets and bytes, of the original and of the reply direction. */
+const COUNTERS = 4;
 const LABEL_BYTES = 16;
 const HELPERS_MAX = 255;
 /** What the log holds of a helper's name; the kernel's have at most 15. */
@@ -94,8 +98,10 @@ let unknown = 0;
 let replyProto = 0;
 let origIcmp = 0;
 let replyIcmp = 0;
-let eventUs = 0;
-let stopUs = 0;
+/** Elements: times of the event and of the entry's end. In an array, because a variable gets a new box for each double. */
+const times = new Float64Array(2);
+const EVENT_US = 0;
+const STOP_US = 1;
 let viewedBytes: Uint8Array = new Uint8Array(0);
 let words: Uint32Array = new Uint32Array(0);
 
@@ -123,11 +129,11 @@ export function decodeDatagram(
     counters.malformed++;
     return;
   }
-  const type = bytes[offset + 4] | (bytes[offset + 5] << 8);
+  const typeAndFlags = words[(offset >>> 2) + 1];
+  const type = typeAndFlags & 0xffff;
   let kind: number = RecordKind.end;
   if (type === MSG_CT_NEW) {
-    const flags = bytes[offset + 6] | (bytes[offset + 7] << 8);
-    if ((flags & NLM_F_NEW_ENTRY) !== NLM_F_NEW_ENTRY) {
+    if (((typeAndFlags >>> 16) & NLM_F_NEW_ENTRY) !== NLM_F_NEW_ENTRY) {
       counters.updates++;
       return;
     }
@@ -136,8 +142,7 @@ export function decodeDatagram(
     counters.otherTypes++;
     return;
   }
-  const messageBytes =
-    (bytes[offset] | (bytes[offset + 1] << 8) | (bytes[offset + 2] << 16) | (bytes[offset + 3] << 24)) >>> 0;
+  const messageBytes = words[offset >>> 2];
   const messageEnd = Math.min(end, offset + messageBytes);
   // Header and datagram must agree on the length, but for padding; else one of them lost something.
   const partly = cut || messageBytes > lengthBytes || lengthBytes - messageBytes > 3;
@@ -178,8 +183,8 @@ function decodeMessage(
   replyProto = 0;
   origIcmp = 0;
   replyIcmp = 0;
-  eventUs = 0;
-  stopUs = 0;
+  times[EVENT_US] = 0;
+  times[STOP_US] = 0;
   let at = offset + NLMSG_HEADER_BYTES + NFGENMSG_BYTES;
   if (end - at >= PLAIN_TUPLES_BYTES && readPlainTuples(words, at >>> 2, batch, row)) {
     batch.family[row] = AF_INET;
@@ -200,6 +205,8 @@ function decodeMessage(
   finishTuples(batch, row);
   if (seen !== SEEN_BOTH_TUPLES) partial = true;
   if (partial) counters.partial++;
+  const eventUs = times[EVENT_US];
+  const stopUs = times[STOP_US];
   batch.kind[row] = kind;
   batch.flags[row] =
     (batch.status[row] & IPS_SEEN_REPLY ? RecordFlag.replied : 0) | (partial ? RecordFlag.partial : 0);
@@ -222,9 +229,73 @@ function readRest(bytes: Uint8Array, at: number, end: number, batch: EventBatch,
     learnShape(words, at >>> 2, end - at, Context.message, MINIMUM_BYTES);
     return;
   }
+  readCommon(shape.wordOf, at >>> 2, batch, row);
+  if (shape.rareCount > 0) readRare(shape, bytes, at, batch, row);
+}
+
+/**
+ * Values of a learned shape one after the other: a switch in a loop over fields costs a mispredicted jump for most of them, and these
+ * branches go the same way for all events of a kind. `at` in words.
+ */
+function readCommon(wordOf: Uint16Array, at: number, batch: EventBatch, row: number): void {
+  let { present } = batch;
+  const status = wordOf[Field.status];
+  if (status !== 0) {
+    batch.status[row] = swap32(words[at + status]);
+    present |= Column.status;
+  }
+  const mark = wordOf[Field.mark];
+  if (mark !== 0) {
+    batch.mark[row] = swap32(words[at + mark]);
+    present |= Column.mark;
+  }
+  const state = wordOf[Field.tcpState];
+  if (state !== 0) {
+    batch.tcpState[row] = Math.min(words[at + state] & 0xff, TCP_STATE_MAX) + 1;
+    present |= Column.tcpState;
+  }
+  const id = wordOf[Field.id];
+  if (id !== 0) {
+    batch.id[row] = swap32(words[at + id]);
+    present |= Column.id;
+  }
+  const timeout = wordOf[Field.timeoutSeconds];
+  if (timeout !== 0) {
+    batch.timeoutSeconds[row] = swap32(words[at + timeout]);
+    present |= Column.timeoutSeconds;
+  }
+  const use = wordOf[Field.use];
+  if (use !== 0) {
+    batch.use[row] = swap32(words[at + use]);
+    present |= Column.use;
+  }
+  const event = wordOf[Field.timeEvent];
+  if (event !== 0) times[EVENT_US] = microseconds((at + event) << 2);
+  const start = wordOf[Field.timeStart];
+  if (start !== 0) {
+    batch.startUs[row] = microseconds((at + start) << 2);
+    present |= Column.startUs;
+  }
+  const stop = wordOf[Field.timeStop];
+  if (stop !== 0) times[STOP_US] = microseconds((at + stop) << 2);
+  for (let counter = 0; counter < COUNTERS; counter++) {
+    const word = wordOf[Field.origPackets + counter];
+    if (word === 0) continue;
+    const low = words[at + word + 1];
+    const high = words[at + word];
+    if ((low | high) === 0) continue;
+    batch.counters[row * 8 + counter * 2] = swap32(low);
+    batch.counters[row * 8 + counter * 2 + 1] = swap32(high);
+    present |= Column.counters;
+  }
+  batch.present = present;
+}
+
+/** Values that few messages have. */
+function readRare(shape: Shape, bytes: Uint8Array, at: number, batch: EventBatch, row: number): void {
   const { fields, valueAt, valueBytes, valueCount } = shape;
   for (let i = 0; i < valueCount; i++)
-    readOptional(bytes, at + valueAt[i], valueBytes[i], fields[i], batch, row);
+    if (isRare(fields[i])) readOptional(bytes, at + valueAt[i], valueBytes[i], fields[i], batch, row);
 }
 
 /** The same memory as 32-bit words; kept, because a recording reads from one buffer. */
@@ -409,7 +480,7 @@ function readOptional(
       setZone(batch, row, be16(bytes, from), ZoneDirection.reply);
       break;
     case Field.tcpState:
-      batch.tcpState[row] = Math.min(bytes[from], 14) + 1;
+      batch.tcpState[row] = Math.min(bytes[from], TCP_STATE_MAX) + 1;
       batch.present |= Column.tcpState;
       break;
     case Field.id:
@@ -439,10 +510,10 @@ function readOptional(
       batch.present |= Column.startUs;
       break;
     case Field.timeStop:
-      stopUs = microseconds(from);
+      times[STOP_US] = microseconds(from);
       break;
     case Field.timeEvent:
-      eventUs = microseconds(from);
+      times[EVENT_US] = microseconds(from);
       break;
     case Field.labels: {
       const count = Math.min(length, LABEL_BYTES);

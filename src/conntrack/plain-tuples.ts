@@ -59,14 +59,14 @@ export function readPlainTuples(words: Uint32Array, at: number, batch: EventBatc
   const origDst = words[at + 5];
   const replySrc = words[at + 16];
   const replyDst = words[at + 18];
-  const origSrcIndex = addresses4.intern(swap32(origSrc));
-  const origDstIndex = addresses4.intern(swap32(origDst));
+  const origSrcIndex = addresses4.intern(swapBits(origSrc));
+  const origDstIndex = addresses4.intern(swapBits(origDst));
   batch.proto[row] = words[at + 8];
   batch.origSrc[row] = origSrcIndex;
   batch.origDst[row] = origDstIndex;
   // Without NAT the reply mirrors the original; with SNAT, as on a gateway, half of it does.
-  batch.replySrc[row] = replySrc === origDst ? origDstIndex : addresses4.intern(swap32(replySrc));
-  batch.replyDst[row] = replyDst === origSrc ? origSrcIndex : addresses4.intern(swap32(replyDst));
+  batch.replySrc[row] = replySrc === origDst ? origDstIndex : addresses4.intern(swapBits(replySrc));
+  batch.replyDst[row] = replyDst === origSrc ? origSrcIndex : addresses4.intern(swapBits(replyDst));
   batch.origSrcPort[row] = swap16(words[at + 10]);
   batch.origDstPort[row] = swap16(words[at + 12]);
   batch.replySrcPort[row] = swap16(words[at + 23]);
@@ -76,7 +76,12 @@ export function readPlainTuples(words: Uint32Array, at: number, batch: EventBatc
 
 /** A big-endian value that was read as a little-endian word. */
 export function swap32(word: number): number {
-  return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
+  return swapBits(word) >>> 0;
+}
+
+/** The same bits as a signed number, which V8 passes on without a box. */
+function swapBits(word: number): number {
+  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
 }
 
 /** A big-endian port in a little-endian word. */

@@ -24,6 +24,16 @@ export class Shape {
   /** Offset in bytes from the first attribute, and length of each value. */
   readonly valueAt = new Uint16Array(ATTRIBUTES_MAX);
   readonly valueBytes = new Uint16Array(ATTRIBUTES_MAX);
+  /** The same by field: its value's offset in words, 0 = the shape has none. What is read without a loop is found here. */
+  readonly wordOf = new Uint16Array(Field.nested);
+  rareCount = 0;
+}
+
+/** Fields that few messages have, and that are not a word or two: zones, labels, a helper's name. */
+export function isRare(field: number): boolean {
+  return (
+    (field >= Field.zone && field <= Field.zoneReply) || field === Field.labels || field === Field.helper
+  );
 }
 
 const shapes = Array.from({ length: SHAPES }, () => new Shape());
@@ -39,7 +49,7 @@ export function findShape(words: Uint32Array, at: number, lengthBytes: number): 
 
 /**
  * Learn the shape of well-formed attributes in the `context` of OPERATIONS. Anything irregular (unknown attributes, lengths that do
- * not fit, payloads shorter than `minimumBytes` of their field) is left to the walk.
+ * not fit, payloads shorter than `minimumBytes` of their field, the same field twice) is left to the walk.
  */
 export function learnShape(
   words: Uint32Array,
@@ -52,6 +62,8 @@ export function learnShape(
   const shape = shapes[(lengthBytes >>> 2) & (SHAPES - 1)];
   shape.headerCount = 0;
   shape.valueCount = 0;
+  shape.wordOf.fill(0);
+  shape.rareCount = 0;
   const isRegular = learn(shape, words, at, 0, lengthBytes, context, minimumBytes);
   shape.lengthBytes = isRegular ? lengthBytes : 0;
 }
@@ -80,7 +92,9 @@ function learn(
     if (field >= Field.nested) {
       if (!learn(shape, words, at, value, from + length, field - Field.nested, minimumBytes)) return false;
     } else if (field !== Field.skip) {
-      if (length - ATTRIBUTE_HEADER_BYTES < minimumBytes[field]) return false;
+      if (length - ATTRIBUTE_HEADER_BYTES < minimumBytes[field] || shape.wordOf[field] !== 0) return false;
+      shape.wordOf[field] = value >>> 2;
+      if (isRare(field)) shape.rareCount++;
       shape.fields[shape.valueCount] = field;
       shape.valueAt[shape.valueCount] = value;
       shape.valueBytes[shape.valueCount++] = length - ATTRIBUTE_HEADER_BYTES;

@@ -1,10 +1,11 @@
 /** A whole block, unstamped: what the parser hands to the writer, and what file-writer.ts appends. */
 import type { EventBatch } from '../conntrack/batch.js';
 import { ALL_COLUMNS } from './columns.js';
-import { encodeRecords, timeRange } from './encode.js';
+import { encodeRecords } from './encode.js';
 import { BLOCK_HEADER_BYTES, BlockCodec, BlockType } from './format.js';
 import { writeFields } from './frame.js';
 import type { GapRecord } from './gap.js';
+import { timeRange } from './row-loops.js';
 import type { Effort } from './sections.js';
 
 export interface BlockIdentity {

@@ -11,6 +11,7 @@ import {
   WORST_BYTES_PER_ROW,
 } from './columns.js';
 import { GroupOrder } from './group-order.js';
+import { countNonZero, rankRows, writeAges, writePlanes, writeSorted, writeTimes } from './row-loops.js';
 import { type Effort, SectionWriter } from './sections.js';
 import { PopularFirst, sortByKey, WordTable } from './tables.js';
 
@@ -19,6 +20,9 @@ const ADDRESSES_MAX = BATCH_CAPACITY * 4 + 2;
 
 /** Up to so many of the rows (a power of two of them) the ports that NAT changed are listed. */
 const NAT_PORT_LIST_SHIFT = 3;
+
+/** As in row-loops.ts: V8 compiles a function that is called often once, but a long loop again and again while it runs. */
+const TABULATE_ROWS = 256;
 
 class RecordEncoder {
   readonly #classes = new WordTable();
@@ -72,12 +76,7 @@ class RecordEncoder {
     const rank = this.#addressRank;
     sortByKey(addresses4.values, 1, count4, this.#order, rank, this.#scratch);
     let from = this.#sink.length;
-    let previous = 0;
-    for (let i = 1; i < count4; i++) {
-      const value = addresses4.values[this.#order[i]];
-      this.#sink.zigzag(value - previous);
-      previous = value;
-    }
+    writeSorted(addresses4.values, this.#order, 1, count4, this.#sink);
     this.#add(Section.addresses4, from, effort);
     from = this.#sink.length;
     const { words } = addresses6;
@@ -92,69 +91,83 @@ class RecordEncoder {
     this.#add(Section.addresses6, from, effort);
   }
 
-  /**
-   * One pass over the rows: class, client and service of each. A row is a call of its own, because V8 compiles a function once,
-   * but a long loop again and again while it runs.
-   */
+  /** Class, client and service of each row. Apart, since only classes meet columns that were not there before. */
   #tabulate(batch: EventBatch): void {
     const { count } = batch;
-    for (let i = 0; i < count; i++) this.#tabulateRow(batch, i);
+    for (let from = 0; from < count; from += TABULATE_ROWS) {
+      const to = Math.min(count, from + TABULATE_ROWS);
+      this.#tabulateClasses(batch, from, to);
+      this.#tabulateConnections(batch, from, to);
+    }
   }
 
-  #tabulateRow(batch: EventBatch, i: number): void {
+  #tabulateClasses(batch: EventBatch, from: number, to: number): void {
     const { kind, flags, timeSource, family, proto, status, mark, zone, zoneDirection, tcpState, helper } =
       batch;
-    const { origSrc, origDst, replySrc, replyDst, origSrcPort, origDstPort, replySrcPort, replyDstPort } =
-      batch;
     const { counters, startUs, endUs, present } = batch;
-    const count4 = batch.addresses4.count;
-    const rank = this.#addressRank;
     const withCounters = (present & Column.counters) !== 0;
     const withTimes = (present & (Column.startUs | Column.endUs)) !== 0;
-    const ipv6 = family[i] === AF_INET6 ? 1 : 0;
-    let word =
-      kind[i] |
-      (flags[i] << ClassShift.flags) |
-      (timeSource[i] << ClassShift.timeSource) |
-      (ipv6 << ClassShift.ipv6) |
-      (proto[i] << ClassShift.proto) |
-      (tcpState[i] << ClassShift.tcpState) |
-      (zoneDirection[i] << ClassShift.zoneDirection);
-    if (withTimes) {
-      if (startUs[i] !== 0) word |= 1 << ClassShift.hasStart;
-      if (endUs[i] !== 0) word |= 1 << ClassShift.hasEnd;
+    const classes = this.#classes;
+    const rowClass = this.#rowClass;
+    for (let i = from; i < to; i++) {
+      const ipv6 = family[i] === AF_INET6 ? 1 : 0;
+      let word =
+        kind[i] |
+        (flags[i] << ClassShift.flags) |
+        (timeSource[i] << ClassShift.timeSource) |
+        (ipv6 << ClassShift.ipv6) |
+        (proto[i] << ClassShift.proto) |
+        (tcpState[i] << ClassShift.tcpState) |
+        (zoneDirection[i] << ClassShift.zoneDirection);
+      if (withTimes) {
+        if (startUs[i] !== 0) word |= 1 << ClassShift.hasStart;
+        if (endUs[i] !== 0) word |= 1 << ClassShift.hasEnd;
+      }
+      if (withCounters) {
+        const c = i * 8;
+        const any =
+          counters[c] |
+          counters[c + 1] |
+          counters[c + 2] |
+          counters[c + 3] |
+          counters[c + 4] |
+          counters[c + 5] |
+          counters[c + 6] |
+          counters[c + 7];
+        if (any !== 0) word |= 1 << ClassShift.hasCounters;
+      }
+      rowClass[i] = classes.internRepeated(word, status[i] | 0, mark[i] | 0, zone[i] | (helper[i] << 16));
     }
-    if (withCounters) {
-      const c = i * 8;
-      const any =
-        counters[c] |
-        counters[c + 1] |
-        counters[c + 2] |
-        counters[c + 3] |
-        counters[c + 4] |
-        counters[c + 5] |
-        counters[c + 6] |
-        counters[c + 7];
-      if (any !== 0) word |= 1 << ClassShift.hasCounters;
-    }
-    this.#rowClass[i] = this.#classes.intern(word >>> 0, status[i], mark[i], zone[i] | (helper[i] << 16));
+  }
 
-    const base = ipv6 === 1 ? count4 : 0;
-    const source = rank[base + origSrc[i]];
-    const destination = rank[base + origDst[i]];
-    const leavesAs = rank[base + replyDst[i]];
-    const becomes = rank[base + replySrc[i]];
-    const trades = tradesReplyPorts(proto[i]);
-    const mirroredSource = trades ? replySrcPort[i] : replyDstPort[i];
-    const mirroredDestination = trades ? replyDstPort[i] : replySrcPort[i];
-    this.#rowClient[i] = this.#clients.intern(source, leavesAs === source ? 0 : leavesAs + 1, 0, 0);
-    this.#rowService[i] = this.#services.intern(
-      destination,
-      origDstPort[i],
-      becomes === destination ? 0 : becomes + 1,
-      (mirroredDestination - origDstPort[i]) & 0xffff,
-    );
-    this.#rowNatPort[i] = mirroredSource - origSrcPort[i];
+  #tabulateConnections(batch: EventBatch, from: number, to: number): void {
+    const { family, proto } = batch;
+    const { origSrc, origDst, replySrc, replyDst, origSrcPort, origDstPort, replySrcPort, replyDstPort } =
+      batch;
+    const count4 = batch.addresses4.count;
+    const clients = this.#clients;
+    const services = this.#services;
+    const rowClient = this.#rowClient;
+    const rowService = this.#rowService;
+    const rowNatPort = this.#rowNatPort;
+    for (let i = from; i < to; i++) {
+      const base = family[i] === AF_INET6 ? count4 : 0;
+      const source = base + origSrc[i];
+      const destination = base + origDst[i];
+      const leavesAs = base + replyDst[i];
+      const becomes = base + replySrc[i];
+      const trades = tradesReplyPorts(proto[i]);
+      const mirroredSource = trades ? replySrcPort[i] : replyDstPort[i];
+      const mirroredDestination = trades ? replyDstPort[i] : replySrcPort[i];
+      rowClient[i] = clients.intern(source, leavesAs === source ? 0 : leavesAs + 1, 0, 0);
+      rowService[i] = services.intern(
+        destination,
+        origDstPort[i],
+        becomes === destination ? 0 : becomes + 1,
+        (mirroredDestination - origDstPort[i]) & 0xffff,
+      );
+      rowNatPort[i] = mirroredSource - origSrcPort[i];
+    }
   }
 
   #addClasses(batch: EventBatch, effort: Effort): void {
@@ -180,15 +193,11 @@ class RecordEncoder {
 
   #addClients(rows: number, effort: Effort): void {
     const { a, b, count } = this.#clients;
+    rankAddresses(a, b, count, this.#addressRank);
     sortByKey(a, 0, count, this.#order, this.#clientRank, this.#scratch);
     this.#popular.moveUp(this.#rowClient, rows, count, this.#order, this.#clientRank, this.#scratch);
     let from = this.#sink.length;
-    let previous = 0;
-    for (let i = 0; i < count; i++) {
-      const source = a[this.#order[i]];
-      this.#sink.zigzag(source - previous);
-      previous = source;
-    }
+    writeSorted(a, this.#order, 0, count, this.#sink);
     this.#add(Section.clientSource, from, effort);
     from = this.#sink.length;
     for (let i = 0; i < count; i++) this.#sink.varint(b[this.#order[i]]);
@@ -197,16 +206,12 @@ class RecordEncoder {
 
   #addServices(rows: number, effort: Effort): void {
     const { a, b, c, d, count } = this.#services;
+    rankAddresses(a, c, count, this.#addressRank);
     sortByKey(a, 0, count, this.#order, this.#serviceRank, this.#scratch);
     this.#popular.moveUp(this.#rowService, rows, count, this.#order, this.#serviceRank, this.#scratch);
     const order = this.#order;
     let from = this.#sink.length;
-    let previous = 0;
-    for (let i = 0; i < count; i++) {
-      const destination = a[order[i]];
-      this.#sink.zigzag(destination - previous);
-      previous = destination;
-    }
+    writeSorted(a, order, 0, count, this.#sink);
     this.#add(Section.serviceDestination, from, effort);
     from = this.#sink.length;
     for (let i = 0; i < count; i++) this.#sink.u8(b[order[i]] & 0xff);
@@ -229,10 +234,8 @@ class RecordEncoder {
     const { count, timeUs } = batch;
     const clients = this.#rowClient;
     const services = this.#rowService;
-    for (let i = 0; i < count; i++) {
-      clients[i] = this.#clientRank[clients[i]];
-      services[i] = this.#serviceRank[services[i]];
-    }
+    rankRows(clients, this.#clientRank, count);
+    rankRows(services, this.#serviceRank, count);
     this.#addPlanes(Section.rowClassLow, this.#rowClass, count, effort);
     this.#addPlanes(Section.rowClientLow, clients, count, effort);
     this.#addPlanes(Section.rowServiceLow, services, count, effort);
@@ -244,12 +247,7 @@ class RecordEncoder {
       return;
     }
     const from = this.#sink.length;
-    let previous = minTimeUs;
-    for (let i = 0; i < count; i++) {
-      const time = timeUs[i];
-      this.#sink.zigzag(time - previous);
-      previous = time;
-    }
+    writeTimes(timeUs, minTimeUs, count, this.#sink);
     this.#add(Section.rowTime, from, effort);
   }
 
@@ -259,12 +257,12 @@ class RecordEncoder {
    */
   #addNatPorts(count: number, effort: Effort): void {
     const ports = this.#rowNatPort;
-    let changed = 0;
-    for (let i = 0; i < count; i++) if (ports[i] !== 0) changed++;
+    const changed = countNonZero(ports, count);
     if (changed > count >>> NAT_PORT_LIST_SHIFT) {
       this.#addPlanes(Section.rowNatPortLow, ports, count, effort);
       return;
     }
+    if (changed === 0) return;
     const from = this.#sink.length;
     let listed = 0;
     let previous = 0;
@@ -312,7 +310,7 @@ class RecordEncoder {
     const sink = this.#sink;
     let from = sink.length;
     if (present & Column.startUs) {
-      for (let i = 0; i < count; i++) if (startUs[i] !== 0) sink.zigzag(timeUs[i] - startUs[i]);
+      writeAges(timeUs, startUs, count, sink);
       this.#add(Section.startAge, from, effort);
     }
     if (present & Column.endUs && effort === 'fast') {
@@ -352,16 +350,9 @@ class RecordEncoder {
   /** Low bytes as section `id`, high bytes as the next; high bytes that are all zero are left out. */
   #addPlanes(id: number, values: Uint16Array, count: number, effort: Effort): void {
     const sink = this.#sink;
-    const { bytes } = sink;
     const low = sink.length;
     const high = low + count;
-    let any = 0;
-    for (let i = 0; i < count; i++) {
-      const value = values[i];
-      bytes[low + i] = value;
-      bytes[high + i] = value >>> 8;
-      any |= value;
-    }
+    const any = writePlanes(values, count, sink.bytes, low);
     sink.length = high;
     this.#add(id, low, effort);
     if (any < 256) return;
@@ -396,6 +387,17 @@ function zigzag(value: number): number {
   return value >= 0 ? value * 2 : -value * 2 - 1;
 }
 
+/** Rows are looked up by the addresses' places in the batch, and only entries by their ranks: `becomes` is one more, or 0. */
+function rankAddresses(
+  addresses: Uint32Array,
+  becomes: Uint32Array,
+  count: number,
+  ranks: Uint32Array,
+): void {
+  for (let i = 0; i < count; i++) addresses[i] = ranks[addresses[i]];
+  for (let i = 0; i < count; i++) if (becomes[i] !== 0) becomes[i] = ranks[becomes[i] - 1] + 1;
+}
+
 function holdsNonZero(values: Uint16Array | Uint32Array, count: number): boolean {
   let any = 0;
   for (let i = 0; i < count; i++) any |= values[i];
@@ -419,17 +421,4 @@ export function encodeRecords(
 ): { storedBytes: number; rawBytes: number } {
   encoder ??= new RecordEncoder();
   return encoder.encode(batch, minTimeUs, out, offset, effort, columns);
-}
-
-/** Smallest and largest time of the rows, microseconds since the epoch. */
-export function timeRange(batch: EventBatch): { minTimeUs: number; maxTimeUs: number } {
-  let minTimeUs = Number.POSITIVE_INFINITY;
-  let maxTimeUs = 0;
-  for (let i = 0; i < batch.count; i++) {
-    const time = batch.timeUs[i];
-    if (time < minTimeUs) minTimeUs = time;
-    if (time > maxTimeUs) maxTimeUs = time;
-    if (batch.endUs[i] > maxTimeUs) maxTimeUs = batch.endUs[i];
-  }
-  return { minTimeUs, maxTimeUs };
 }

@@ -3,15 +3,10 @@
  * does not know. Layout: u8 section count, then per section {id u8, codec u8, raw bytes varint, stored bytes varint}, then the
  * stored bytes of all sections in the same order.
  */
-import {
-  brotliCompressSync,
-  brotliDecompressSync,
-  constants,
-  deflateRawSync,
-  inflateRawSync,
-} from 'node:zlib';
+import { brotliCompressSync, brotliDecompressSync, constants, inflateRawSync } from 'node:zlib';
 import { ByteSink, ByteSource, badPayload } from './bytes.js';
 import { MAX_PAYLOAD_BYTES } from './format.js';
+import { packHuffman } from './huffman.js';
 
 export const SectionCodec = { stored: 0, brotli: 1, deflate: 2 } as const;
 
@@ -25,6 +20,8 @@ export type Effort = 'fast' | 'strong';
 /** Sections shorter than this are stored: no codec wins anything on them. */
 const COMPRESS_FROM_BYTES = 24;
 const DIRECTORY_ENTRY_MAX_BYTES = 12;
+/** A block of the recorder's fits. */
+const PACKED_BYTES_MIN = 256 * 1024;
 /** The output of zlib comes in chunks: with room for all and a little more there is one, and nothing is copied. */
 const CHUNK_SPARE_BYTES = 64;
 /** What a file says of itself is not trusted with more memory than this ahead of its bytes. */
@@ -39,6 +36,9 @@ export class SectionWriter {
   #codecs: number[] = [];
   #rawBytes: number[] = [];
   #stored: Uint8Array[] = [];
+  /** Where sections are packed to; from `#packedBytes` on it is free. */
+  #packed = new Uint8Array(PACKED_BYTES_MIN);
+  #packedBytes = 0;
 
   /** Add the bytes [from, to); they are borrowed until `write`. Empty sections are left out. */
   add(id: number, bytes: Uint8Array, from: number, to: number, effort: Effort): void {
@@ -48,10 +48,11 @@ export class SectionWriter {
     let codec: number = SectionCodec.stored;
     let stored: Uint8Array = raw;
     if (rawBytes >= COMPRESS_FROM_BYTES) {
-      const packed = huffman(raw);
-      if (packed.length < rawBytes) {
+      const packedBytes = this.#pack(bytes, from, to);
+      if (packedBytes > 0) {
         codec = SectionCodec.deflate;
-        stored = packed;
+        stored = this.#packed.subarray(this.#packedBytes, this.#packedBytes + packedBytes);
+        this.#packedBytes += packedBytes;
       }
       if (effort === 'strong') {
         const stronger = brotli(raw);
@@ -65,6 +66,15 @@ export class SectionWriter {
     this.#codecs.push(codec);
     this.#rawBytes.push(rawBytes);
     this.#stored.push(stored);
+  }
+
+  #pack(bytes: Uint8Array, from: number, to: number): number {
+    if (this.#packed.length - this.#packedBytes < to - from) {
+      // What is packed already stays where it is until it is written.
+      this.#packed = new Uint8Array(Math.max(this.#packed.length * 2, to - from));
+      this.#packedBytes = 0;
+    }
+    return packHuffman(bytes, from, to, this.#packed, this.#packedBytes);
   }
 
   /** Write everything added since the last call to `out` at `offset`; answers the payload's stored and raw length. */
@@ -89,13 +99,9 @@ export class SectionWriter {
     this.#codecs.length = 0;
     this.#rawBytes.length = 0;
     this.#stored.length = 0;
+    this.#packedBytes = 0;
     return { storedBytes: at - offset, rawBytes: rawTotal };
   }
-}
-
-// chunkSize: zlib allocates its output in chunks, and one that fits all saves collecting many.
-function huffman(raw: Uint8Array): Uint8Array {
-  return deflateRawSync(raw, { level: 1, strategy: constants.Z_HUFFMAN_ONLY, chunkSize: raw.length + 1024 });
 }
 
 function brotli(raw: Uint8Array): Uint8Array {

@@ -9,6 +9,7 @@
  * A client keeps its NAT address and a service its port, so coding them together costs less than coding them apart.
  */
 import { BATCH_CAPACITY } from '../conntrack/batch.js';
+import { countUses } from './row-loops.js';
 
 const SLOTS_MIN = 1024;
 
@@ -19,25 +20,46 @@ export class WordTable {
   readonly b = new Uint32Array(BATCH_CAPACITY);
   readonly c = new Uint32Array(BATCH_CAPACITY);
   readonly d = new Uint32Array(BATCH_CAPACITY);
+  /** The words of each entry again, side by side: a row that is looked up costs one line of the cache. */
+  readonly #entries = new Uint32Array(BATCH_CAPACITY * 4);
   readonly #slots = new Uint32Array(BATCH_CAPACITY * 2);
   #mask = 0;
+  /** The entry answered last. */
+  #last = 0;
+
+  /** For what most often is the same as the row before. */
+  internRepeated(a: number, b: number, c: number, d: number): number {
+    if (this.count > 0 && isEntry(this.#entries, this.#last * 4, a, b, c, d)) return this.#last;
+    this.#last = this.intern(a, b, c, d);
+    return this.#last;
+  }
 
   intern(a: number, b: number, c: number, d: number): number {
+    const entries = this.#entries;
+    const slots = this.#slots;
+    const mask = this.#mask;
     let hash = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35) ^ d;
     hash = Math.imul(hash ^ (hash >>> 15), 0x27d4eb2f);
-    let slot = (hash ^ (hash >>> 13)) & this.#mask;
+    let slot = (hash ^ (hash >>> 13)) & mask;
     for (;;) {
-      const index = this.#slots[slot] - 1;
-      if (index < 0) break;
-      if (this.a[index] === a && this.b[index] === b && this.c[index] === c && this.d[index] === d)
-        return index;
-      slot = (slot + 1) & this.#mask;
+      const index = slots[slot] - 1;
+      if (index < 0) return this.#add(a, b, c, d, slot);
+      if (isEntry(entries, index * 4, a, b, c, d)) return index;
+      slot = (slot + 1) & mask;
     }
+  }
+
+  #add(a: number, b: number, c: number, d: number, slot: number): number {
     const index = this.count++;
     this.a[index] = a;
     this.b[index] = b;
     this.c[index] = c;
     this.d[index] = d;
+    const at = index * 4;
+    this.#entries[at] = a;
+    this.#entries[at + 1] = b;
+    this.#entries[at + 2] = c;
+    this.#entries[at + 3] = d;
     this.#slots[slot] = index + 1;
     return index;
   }
@@ -49,7 +71,13 @@ export class WordTable {
     this.#mask = slots - 1;
     this.#slots.fill(0, 0, slots);
     this.count = 0;
+    this.#last = 0;
   }
+}
+
+/** Compares bits: words above 2^31 may be given as the negative numbers of the same bits, which need no box. */
+function isEntry(entries: Uint32Array, at: number, a: number, b: number, c: number, d: number): boolean {
+  return ((entries[at] ^ a) | (entries[at + 1] ^ b) | (entries[at + 2] ^ c) | (entries[at + 3] ^ d)) === 0;
 }
 
 /** As many as the low byte of an index tells apart: rows of these have a high byte of zero, which is most of them. */
@@ -77,17 +105,11 @@ export class PopularFirst {
     if (count <= POPULAR_ENTRIES) return;
     const uses = this.#uses;
     uses.fill(0, 0, count);
-    for (let i = 0; i < rows; i++) uses[rowEntries[i]]++;
+    countUses(rowEntries, rows, uses);
     const usesMin = this.#popularUses(count);
-    let popular = 0;
-    let others = 0;
-    for (let i = 0; i < count; i++) {
-      const entry = order[i];
-      if (uses[entry] >= usesMin) order[popular++] = entry;
-      else scratch[others++] = entry;
-    }
-    for (let i = 0; i < others; i++) order[popular + i] = scratch[i];
-    for (let i = 0; i < count; i++) rank[order[i]] = i;
+    const others = takeOut(order, count, uses, usesMin, scratch);
+    order.set(scratch.subarray(0, others), count - others);
+    rankInOrder(order, count, rank);
   }
 
   /** The fewest uses that at most POPULAR_ENTRIES entries reach. */
@@ -101,6 +123,28 @@ export class PopularFirst {
     while (uses > 1 && entries + entriesUsed[uses - 1] <= POPULAR_ENTRIES) entries += entriesUsed[--uses];
     return uses;
   }
+}
+
+/** Entries used less than `usesMin` times go from `order` to `others`; answers how many. */
+function takeOut(
+  order: Uint32Array,
+  count: number,
+  uses: Uint32Array,
+  usesMin: number,
+  others: Uint32Array,
+): number {
+  let popular = 0;
+  let taken = 0;
+  for (let i = 0; i < count; i++) {
+    const entry = order[i];
+    if (uses[entry] >= usesMin) order[popular++] = entry;
+    else others[taken++] = entry;
+  }
+  return taken;
+}
+
+function rankInOrder(order: Uint32Array, count: number, rank: Uint32Array): void {
+  for (let i = 0; i < count; i++) rank[order[i]] = i;
 }
 
 const DIGIT_BITS = 11;
@@ -122,9 +166,15 @@ export function sortByKey(
   scratch: Uint32Array,
 ): void {
   for (let i = 0; i < count; i++) order[i] = i;
-  sortDigit(keys, 0, from, count, order, scratch);
-  sortDigit(keys, DIGIT_BITS, from, count, scratch, order);
-  sortDigit(keys, 2 * DIGIT_BITS, from, count, order, scratch);
+  // One call in a loop: V8 would compile three calls three times into each caller. Of three passes the last ends in scratch.
+  let input = order;
+  let output = scratch;
+  for (let shift = 0; shift < 3 * DIGIT_BITS; shift += DIGIT_BITS) {
+    sortDigit(keys, shift, from, count, input, output);
+    const swapped = input;
+    input = output;
+    output = swapped;
+  }
   for (let i = 0; i < from; i++) rank[i] = i;
   for (let i = from; i < count; i++) {
     const entry = scratch[i];

@@ -5,7 +5,8 @@ import { AF_INET, AF_INET6, Column, EventBatch } from '../../src/conntrack/batch
 import { DamageError } from '../../src/errors.js';
 import { Section } from '../../src/log/columns.js';
 import { decodeRecords } from '../../src/log/decode.js';
-import { encodeRecords, timeRange } from '../../src/log/encode.js';
+import { encodeRecords } from '../../src/log/encode.js';
+import { timeRange } from '../../src/log/row-loops.js';
 import { SectionWriter } from '../../src/log/sections.js';
 import { runs } from '../soak/runs.js';
 

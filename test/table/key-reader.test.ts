@@ -7,7 +7,8 @@ import { createDecodeCounters, decodeEntry } from '../../src/conntrack/decode.js
 import { KEY4_WORDS, KEY6_WORDS } from '../../src/conntrack/key.js';
 import { DamageError } from '../../src/errors.js';
 import { decodeRecords } from '../../src/log/decode.js';
-import { encodeRecords, timeRange } from '../../src/log/encode.js';
+import { encodeRecords } from '../../src/log/encode.js';
+import { timeRange } from '../../src/log/row-loops.js';
 import { KeyReader } from '../../src/table/key-reader.js';
 import { KeyedRows } from '../../src/table/keyed-rows.js';
 import { readPlainEntry } from '../../src/table/plain-entry.js';
