@@ -74,7 +74,7 @@ export class EventBatch {
 
   readonly kind: Uint8Array;
   readonly flags: Uint8Array;
-  /** Microseconds since the epoch (exact in a double until the year 2255). A connection's is its start (its end when the
+  /** Microseconds since the epoch (below 2^52, until the year 2112). A connection's is its start (its end when the
    * start was not seen). */
   readonly timeUs: Float64Array;
   readonly timeSource: Uint8Array;

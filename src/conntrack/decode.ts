@@ -76,8 +76,11 @@ const LABEL_BYTES = 16;
 const HELPERS_MAX = 255;
 /** What the log holds of a helper's name; the kernel's have at most 15. */
 const HELPER_NAME_BYTES_MAX = 255;
-/** Upper half of the first time in nanoseconds whose microseconds a double does not hold: 2^53 x 1000 / 2^32, in the year 2255. */
-const INEXACT_TIME_HIGH = 2_097_152_000;
+/**
+ * Upper half of the first time in nanoseconds that is not believed: 2^52 us, in the year 2112. The log holds times as differences, and
+ * their zigzag code, twice as large, must be exact in a double.
+ */
+const UNBELIEVED_TIME_HIGH = 1_048_576_000;
 
 /** Bits of `seen`: which parts of the tuples a message had. Ports are none of them: whether there are any depends on the kernel. */
 const SEEN_ORIG_SRC = 1;
@@ -542,16 +545,16 @@ function be32(at: number): number {
   return swap32(words[at >>> 2]);
 }
 
-/** u64 nanoseconds at `at`; 0 when no double holds them. */
+/** u64 nanoseconds at `at`; 0 when they are not believed. */
 function microseconds(at: number): number {
   const high = be32(at);
-  if (high >= INEXACT_TIME_HIGH) partial = true;
+  if (high >= UNBELIEVED_TIME_HIGH) partial = true;
   return toMicroseconds(high, be32(at + 4));
 }
 
-/** u64 nanoseconds to microseconds, floored; 0 when no double holds them. 2^32 = 4294967 x 1000 + 296, so every step is exact. */
+/** u64 nanoseconds to microseconds, floored; 0 when they are not believed. 2^32 = 4294967 x 1000 + 296, so every step is exact. */
 export function toMicroseconds(high: number, low: number): number {
-  return high >= INEXACT_TIME_HIGH ? 0 : high * 4294967 + Math.floor((high * 296 + low) / 1000);
+  return high >= UNBELIEVED_TIME_HIGH ? 0 : high * 4294967 + Math.floor((high * 296 + low) / 1000);
 }
 
 function intern4(at: number, batch: EventBatch, row: number): number {

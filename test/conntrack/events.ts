@@ -171,8 +171,8 @@ const us = (ns: bigint) => Number(ns / 1000n);
 const u16 = fc.integer({ min: 0, max: 0xffff });
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
-/** From a microsecond after the epoch to the year 2255, as far as microseconds are exact in a double. */
-const timeNs = fc.bigInt({ min: 1000n, max: 9_007_199_254_740_991_999n });
+/** From a microsecond after the epoch to 2^52 us, in the year 2112. */
+const timeNs = fc.bigInt({ min: 1000n, max: 4_503_599_627_370_495_999n });
 /** Of a few, so that the four of an event repeat, or any. */
 const address = (bytes: 4 | 16) =>
   fc
