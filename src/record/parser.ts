@@ -45,11 +45,12 @@ const RECORDED_COLUMNS = ALL_COLUMNS & ~(Column.id | Column.timeoutSeconds | Col
 /** Waits end at least this often, so that a side that died is noticed. */
 const WAIT_MS_MAX = 1000;
 /**
- * After this share of the ring or less it naps, so that a trickle of messages does not wake it each time the socket is drained.
- * Meanwhile a flood of 300,000 events/s fills less than a fifth of the usual ring.
+ * After this share of the ring or less it naps, so that a trickle of messages does not wake it each time the socket is drained;
+ * so long at the most that a sudden flood (300 messages/ms) fills a quarter of the ring meanwhile.
  */
-const NAP_FILL = 1 / 64;
-const NAP_MS = 10;
+const FEW_MESSAGES = 1 / 64;
+const NAP_MS_MAX = 10;
+const NAP_MS_PER_SLOT = 1 / 4 / 300;
 /** Steps back of the clock that are smaller than this many intervals do not move the next rotation: no boundary is used twice. */
 const BACKWARD_INTERVALS_MAX = 2;
 const NETLINK_PORT_ID_OFFSET = 4;
@@ -75,6 +76,7 @@ export class Parser {
   #lastTimeUs = 0;
   /** In one take; 0 in a replay, which has no time to lose. */
   readonly #fewMessages: number;
+  readonly #napMs: number;
   #opened = false;
   #stopped = false;
 
@@ -92,7 +94,8 @@ export class Parser {
     }
     this.#timeSource = options.replay ? TimeSource.capture : TimeSource.receive;
     const { ring } = messages;
-    this.#fewMessages = options.replay ? 0 : ring.slots * NAP_FILL;
+    this.#fewMessages = options.replay ? 0 : ring.slots * FEW_MESSAGES;
+    this.#napMs = Math.min(NAP_MS_MAX, ring.slots * NAP_MS_PER_SLOT);
     this.#portIds = new Uint32Array(ring.buffer, 0, Math.floor(ring.buffer.byteLength / 4));
     this.#portIdFirst = (ring.extrasOffset + NETLINK_PORT_ID_OFFSET) / 4;
     this.#portIdStride = ring.extraBytes / 4;
@@ -105,7 +108,7 @@ export class Parser {
       if (count > 0) {
         this.#take(count);
         if (!this.#stopped && count < this.#fewMessages && this.messages.available() < this.#fewMessages)
-          this.messages.nap(NAP_MS);
+          this.messages.nap(this.#napMs);
       } else if (!this.options.replay) {
         const nowUs = Date.now() * 1000;
         if (nowUs >= this.#dueUs) this.#checkDue(nowUs);
