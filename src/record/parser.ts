@@ -44,13 +44,6 @@ export const BLOCK_EVENTS = 16384;
 const RECORDED_COLUMNS = ALL_COLUMNS & ~(Column.id | Column.timeoutSeconds | Column.use);
 /** Waits end at least this often, so that a side that died is noticed. */
 const WAIT_MS_MAX = 1000;
-/**
- * After this share of the ring or less it naps, so that a trickle of messages does not wake it each time the socket is drained;
- * so long at the most that a sudden flood (300 messages/ms) fills a quarter of the ring meanwhile.
- */
-const FEW_MESSAGES = 1 / 64;
-const NAP_MS_MAX = 10;
-const NAP_MS_PER_SLOT = 1 / 4 / 300;
 /** Steps back of the clock that are smaller than this many intervals do not move the next rotation: no boundary is used twice. */
 const BACKWARD_INTERVALS_MAX = 2;
 const NETLINK_PORT_ID_OFFSET = 4;
@@ -74,9 +67,6 @@ export class Parser {
   #gap: Float64Array | undefined;
   /** Time of the newest message taken, for a rotation asked for in a replay. */
   #lastTimeUs = 0;
-  /** In one take; 0 in a replay, which has no time to lose. */
-  readonly #fewMessages: number;
-  readonly #napMs: number;
   #opened = false;
   #stopped = false;
 
@@ -94,8 +84,6 @@ export class Parser {
     }
     this.#timeSource = options.replay ? TimeSource.capture : TimeSource.receive;
     const { ring } = messages;
-    this.#fewMessages = options.replay ? 0 : ring.slots * FEW_MESSAGES;
-    this.#napMs = Math.min(NAP_MS_MAX, ring.slots * NAP_MS_PER_SLOT);
     this.#portIds = new Uint32Array(ring.buffer, 0, Math.floor(ring.buffer.byteLength / 4));
     this.#portIdFirst = (ring.extrasOffset + NETLINK_PORT_ID_OFFSET) / 4;
     this.#portIdStride = ring.extraBytes / 4;
@@ -105,11 +93,8 @@ export class Parser {
   run(): void {
     while (!this.#stopped) {
       const count = this.messages.waitReadable(this.#waitMs());
-      if (count > 0) {
-        this.#take(count);
-        if (!this.#stopped && count < this.#fewMessages && this.messages.available() < this.#fewMessages)
-          this.messages.nap(this.#napMs);
-      } else if (!this.options.replay) {
+      if (count > 0) this.#take(count);
+      else if (!this.options.replay) {
         const nowUs = Date.now() * 1000;
         if (nowUs >= this.#dueUs) this.#checkDue(nowUs);
       }

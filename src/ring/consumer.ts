@@ -44,12 +44,6 @@ export class RingConsumer {
     }
   }
 
-  /** Sleeps, whatever is published meanwhile. */
-  nap(ms: number): void {
-    if (Atomics.load(this.ring.control, STATE_WORD) === RingState.open)
-      Atomics.wait(this.ring.control, STATE_WORD, RingState.open, ms);
-  }
-
   /** Say that this side is gone, so that a waiting producer gives up. */
   fail(): void {
     Atomics.store(this.ring.control, STATE_WORD, RingState.failed);

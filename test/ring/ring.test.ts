@@ -132,15 +132,6 @@ test('what was published before close can still be read, and then nobody waits',
   assert.equal(ring.control[STATE_WORD], RingState.failed);
 });
 
-test('a nap lasts whatever is published, but nobody naps on a ring that is not open', () => {
-  const { producer, consumer } = pair(4);
-  producer.publish(1);
-  consumer.nap(1);
-  assert.equal(consumer.available(), 1);
-  producer.close();
-  consumer.nap(2 ** 30);
-});
-
 // Slot counts that are and are not powers of two, batches that do and do not divide them.
 for (const [slots, batch, messages] of [
   [1, 1, 20_000],
