@@ -3,9 +3,9 @@
  * bundler nor the switch of the user. A line that cannot be written is given up: the log must never end the recorder.
  */
 import { fstatSync, writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { isatty } from 'node:tty';
 import { type DestinationStream, type Logger, pino } from 'pino';
-import { prettyFactory } from 'pino-pretty';
 import { SyslogSeverity, syslog } from '../netlink/libc.js';
 
 export type LogFormat = 'pretty' | 'json' | 'syslog';
@@ -53,6 +53,8 @@ interface LogLine {
 function writer(format: LogFormat): (line: string) => void {
   if (format === 'syslog') return (line) => toSyslog(line);
   if (format === 'json') return toStderr;
+  // Loaded here only: it takes 20 ms, and a service does not need it.
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
   const pretty = prettyFactory({
     colorize: isatty(STDERR),
     translateTime: 'SYS:standard',

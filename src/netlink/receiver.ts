@@ -11,7 +11,7 @@ import { Certainty, LossCause } from '../log/gap.js';
 import { type Control, Control as ControlKind, putControl } from '../record/control.js';
 import { RingState, STATE_WORD } from '../ring/layout.js';
 import type { RingProducer } from '../ring/producer.js';
-import type { EventSocket } from './event-socket.js';
+import { EVENT_TRUESIZE_BYTES, type EventSocket } from './event-socket.js';
 import { sleepMicroseconds, wallClockUs } from './libc.js';
 
 export interface ReceiverOptions {
@@ -60,8 +60,17 @@ export interface ReceiverTotals {
 /** Fewer, larger batches cost less; a drain costs 20 us, and the parser's waking as much again. */
 const NAP_US_MIN = 1000;
 const NAP_US_MAX = 5000;
+/**
+ * Longer naps save wake-ups, but more messages than fit into the caches cost more each: so only while it would take this long to
+ * fill NAP_FILL of the buffer.
+ */
+const QUIET_US = 20_000;
+const QUIET_NAP_US_MAX = 20_000;
 /** Naps are as long as the buffer takes to be filled to this share: the rest is for a thread that gets the CPU late. */
 const NAP_FILL = 1 / 8;
+/** When little comes, naps are still so short that a flood out of nothing, this fast, fills only so much of the buffer in one. */
+const FLOOD_EVENTS_PER_SECOND = 300_000;
+const FLOOD_FILL = 1 / 4;
 const BURST_MS = 20;
 const IDLE_DRAINS = 3;
 /**
@@ -100,6 +109,7 @@ export class EventReceiver {
   };
   readonly #options: ReceiverOptions;
   #napUs: number;
+  readonly #napUsMax: number;
   #stopping = false;
   #abandoned = false;
   readonly #controls: [Control, ...number[]][] = [];
@@ -127,6 +137,7 @@ export class EventReceiver {
   ) {
     this.#options = options;
     this.#napUs = options.napMs === undefined ? NAP_US_MIN : options.napMs * 1000;
+    this.#napUsMax = longestNapUs(socket.rcvbufBytes);
     this.#lookedAtUs = wallClockUs();
     this.#clockOffsetUs = this.#lookedAtUs - performance.now() * 1000;
   }
@@ -272,8 +283,9 @@ export class EventReceiver {
   /** The buffer was this full after a nap. It grows slowly and shrinks at once: a flood comes suddenly. */
   #adaptNap(fill: number): void {
     if (this.#options.napMs !== undefined) return;
-    const wantedUs = fill > 0 ? (this.#napUs * NAP_FILL) / fill : NAP_US_MAX;
-    this.#napUs = Math.round(Math.min(wantedUs, this.#napUs * 1.5, NAP_US_MAX));
+    const wantedUs = fill > 0 ? (this.#napUs * NAP_FILL) / fill : QUIET_US;
+    const longestUs = wantedUs < QUIET_US ? NAP_US_MAX : QUIET_NAP_US_MAX;
+    this.#napUs = Math.round(Math.min(wantedUs, this.#napUs * 1.5, longestUs, this.#napUsMax));
     if (this.#napUs < NAP_US_MIN) this.#napUs = NAP_US_MIN;
   }
 
@@ -354,4 +366,10 @@ export class EventReceiver {
     if (this.#abandoned) return false;
     return Atomics.load(this.producer.ring.control, STATE_WORD) === RingState.open;
   }
+}
+
+function longestNapUs(rcvbufBytes: number): number {
+  const events = (2 * rcvbufBytes) / EVENT_TRUESIZE_BYTES;
+  const us = (events * FLOOD_FILL * 1e6) / FLOOD_EVENTS_PER_SECOND;
+  return Math.max(NAP_US_MIN, Math.min(us, QUIET_NAP_US_MAX));
 }
