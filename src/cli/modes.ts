@@ -90,7 +90,9 @@ export const modes: readonly ModeSpec[] = [
         letter: 'N',
         name: 'nice',
         value: 'N',
-        help: 'nice value of all threads, -20 to 19 (default: unchanged)',
+        help:
+          'nice value of all threads, -20 to 19 (default: unchanged, but 10 lower for the thread that takes the events, where that ' +
+          'is permitted)',
       },
       {
         letter: 'U',

@@ -67,7 +67,7 @@ const NAP_US_MAX = 5000;
 const QUIET_US = 20_000;
 const QUIET_NAP_US_MAX = 20_000;
 /** Naps are as long as the buffer takes to be filled to this share: the rest is for a thread that gets the CPU late. */
-const NAP_FILL = 1 / 8;
+const NAP_FILL = 1 / 16;
 /** When little comes, naps are still so short that a flood out of nothing, this fast, fills only so much of the buffer in one. */
 const FLOOD_EVENTS_PER_SECOND = 300_000;
 const FLOOD_FILL = 1 / 4;

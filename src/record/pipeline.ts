@@ -7,7 +7,7 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import type { Logger } from 'pino';
-import { setPriority } from '../daemon/priority.js';
+import { preferThisThread, setPriority } from '../daemon/priority.js';
 import { reduceRights } from '../daemon/rights.js';
 import { DamageError, SystemFailure } from '../errors.js';
 import { Certainty, LossCause } from '../log/gap.js';
@@ -106,6 +106,7 @@ export class Pipeline {
       const source = await this.#openSource();
       this.#source = source;
       if (this.#options.nice !== undefined) setPriority(this.#options.nice);
+      else if (!this.#replay) preferThisThread();
       if (!this.#replay) this.#reduceRights();
       source.control(Control.open, Date.now() * 1000);
       // A replay's first file is opened by its first message.
