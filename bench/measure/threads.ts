@@ -16,14 +16,14 @@ interface Thread {
 export type Threads = readonly Thread[];
 
 /**
- * CPU time between two looks. Who is who Node does not say, but: the main thread has the process's number, the table worker is nice;
+ * CPU time between two looks. Who is who Node does not say, but: the main thread has the process's number, the table worker is the nicest;
  * of the others the busiest is the parser, and the writer is started just before it.
  */
 export function cpuBetween(pid: number, before: Threads, after: Threads): ThreadCpu {
   const cpuBefore = new Map(before.map(({ id, cpuMs }) => [id, cpuMs]));
   const used = after.map(({ id, nice, cpuMs }) => ({ id, nice, ms: cpuMs - (cpuBefore.get(id) ?? 0) }));
-  const mainNice = used.find(({ id }) => id === pid)!.nice;
-  const others = used.filter(({ id, nice }) => id !== pid && nice <= mainNice);
+  const tableNice = Math.max(...used.map(({ nice }) => nice));
+  const others = used.filter(({ id, nice }) => id !== pid && nice < tableNice);
   const parser = others.reduce((most, thread) => (thread.ms > most.ms ? thread : most));
   const writer = Math.max(...others.map(({ id }) => id).filter((id) => id < parser.id));
   const sum: Record<ThreadRole, number> = { main: 0, parser: 0, writer: 0, table: 0, rest: 0 };
@@ -31,7 +31,7 @@ export function cpuBetween(pid: number, before: Threads, after: Threads): Thread
     if (id === pid) sum.main += ms;
     else if (id === parser.id) sum.parser += ms;
     else if (id === writer) sum.writer += ms;
-    else if (nice > mainNice) sum.table += ms;
+    else if (nice === tableNice) sum.table += ms;
     else sum.rest += ms;
   }
   return sum;
