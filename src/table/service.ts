@@ -18,10 +18,10 @@ const NICE = 10;
 const CATCH_UP_BLOCKS = 16;
 const CATCH_UP_EVERY_MS = 5000;
 /**
- * More open connections than this times what the kernel's table can hold are mostly ends that were lost. Then the table is compared
+ * Open connections beyond this times what the kernel's table can hold are ends that were lost. Then the table is compared
  * at once, though nothing has been quiet: a flood that never ends must not fill the memory.
  */
-const OPEN_PER_TABLE = 1.5;
+const OPEN_PER_TABLE = 1.1;
 
 export class TableService {
   readonly #port: MessagePort;
