@@ -30,6 +30,11 @@ const NONE = -1;
 const NO_ENTRIES = new Uint32Array(0);
 /** An entry is in the table a moment before its NEW is sent; whoever adds it may lose the CPU in between. */
 const EVENT_LAG_MS = 100;
+/**
+ * After a flood most of what the log has is gone. To ask for all of it at once takes many seconds, in which the log is not read and
+ * nothing is taken out.
+ */
+const GONE_MAX = 65_536;
 /** include/uapi/linux/netfilter/nf_conntrack_common.h: its DESTROY has been sent, or is about to be. */
 const IPS_DYING = 0x200;
 
@@ -114,9 +119,11 @@ export class TableKeeper {
       const candidates = this.#sortUndecided();
       await lag;
       await this.#catchUp();
-      const gone = this.#lookForGone();
-      if (gone.length > 0) await this.#catchUp();
-      const derivedEnds = this.#removeGone(gone);
+      let derivedEnds = 0;
+      for (let gone = this.#lookForGone(); gone.length > 0; gone = this.#lookForGone()) {
+        await this.#catchUp();
+        derivedEnds += this.#removeGone(gone);
+      }
       const appeared = this.#addAppeared(candidates, endedUs);
       const result = { entries, ...appeared, derivedEnds, dumpMs: Math.round((endedUs - beganUs) / 1000) };
       this.rows.note({ audit: { ...result, fromUs: beganUs, toUs: endedUs } }, beganUs, endedUs);
@@ -202,22 +209,24 @@ export class TableKeeper {
       open.setStart(entry, startUs, TimeSource.entry, RecordFlag.startUnseen);
   }
 
-  /** Ask for what the log has and the dump did not show; answers what is gone. */
+  /** Ask for what the log has and the dump did not show; answers what is gone, no more at once than GONE_MAX. */
   #lookForGone(): GoneEntry[] {
     const lookup = new EntryLookup();
     const gone: GoneEntry[] = [];
     try {
       for (const open of this.#tables)
         open.forEach((entry) => {
-          if (open.isOfAudit(entry, this.#audits)) return;
+          if (gone.length === GONE_MAX || open.isOfAudit(entry, this.#audits)) return;
           open.loadKey(entry);
           const newest = open.findKey();
           const askedUs = wallClockUs();
           let beforeUs = 0;
           if (newest !== entry)
             beforeUs = open.timeUs(newest); // another one of the same name is there
-          else if (isThere(lookup, open, entry)) open.setLastSeenUs(entry, askedUs);
-          else beforeUs = wallClockUs();
+          else if (isThere(lookup, open, entry)) {
+            open.setLastSeenUs(entry, askedUs);
+            open.setOfAudit(entry, this.#audits);
+          } else beforeUs = wallClockUs();
           if (beforeUs === 0) return;
           open.setGone(entry, true);
           gone.push({ open, entry, beforeUs });

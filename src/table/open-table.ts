@@ -119,8 +119,8 @@ export class OpenTable {
   show(entry: number, rows: KeyedRows, row: number, flags: number, audit: number): void {
     const at = this.#at(entry);
     const words = this.#words;
-    words[at + STATE] =
-      (words[at + STATE] & ~(AUDIT_MASK << AUDIT_SHIFT)) | ((audit & AUDIT_MASK) << AUDIT_SHIFT) | flags;
+    this.setOfAudit(entry, audit);
+    words[at + STATE] |= flags;
     words[at + this.#statusAt] = rows.status[row];
     words[at + this.#statusAt + 1] = rows.mark[row];
   }
@@ -186,6 +186,12 @@ export class OpenTable {
   /** The audit of this number showed it, or began last when its start came. */
   isOfAudit(entry: number, audit: number): boolean {
     return this.#state(entry) >>> AUDIT_SHIFT === (audit & AUDIT_MASK);
+  }
+
+  setOfAudit(entry: number, audit: number): void {
+    const at = this.#at(entry) + STATE;
+    this.#words[at] =
+      (this.#words[at] & ~(AUDIT_MASK << AUDIT_SHIFT)) | ((audit & AUDIT_MASK) << AUDIT_SHIFT);
   }
 
   /** Only the kernel's table has told of it so far. */
