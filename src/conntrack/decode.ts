@@ -62,7 +62,7 @@ export const MSG_CT_DELETE = 0x0102;
 export const NLM_F_NEW_ENTRY = 0x0600;
 /** NLA_F_NESTED and NLA_F_NET_BYTEORDER are no part of the number. */
 const NLA_TYPE_MASK = 0x3fff;
-const IPS_SEEN_REPLY = 0x2;
+export const IPS_SEEN_REPLY = 0x2;
 /**
  * A DESTROY that could not be delivered is sent again every 10 ms, and each time stamped anew (CTA_TIMESTAMP_EVENT, seen on 6.18); one
  * of an expired entry is stamped when the collector finds it. CTA_TIMESTAMP stop is when the entry really ended.

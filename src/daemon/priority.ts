@@ -9,12 +9,9 @@ export function setPriority(nice: number): void {
     try {
       setPriorityOf(thread, nice);
     } catch (error) {
-      const { code, message } = (error as { info?: { code: string; message: string } }).info ?? {};
+      const { code, message } = systemError(error);
       if (code === 'ESRCH') continue; // the thread has ended meanwhile
-      const what =
-        code === 'EACCES' || code === 'EPERM'
-          ? 'not permitted; a value below the present one needs root'
-          : message;
+      const what = isRefusal(code) ? 'not permitted; a value below the present one needs root' : message;
       throw new SystemFailure('set priority', code ?? errnoCode(error), `-N ${nice}: ${what}`, {
         cause: error,
       });
@@ -33,9 +30,17 @@ export function preferThisThread(): void {
   try {
     setPriorityOf(0, Math.max(-20, getPriority(0) - AHEAD));
   } catch (error) {
-    const code = (error as { info?: { code: string } }).info?.code;
-    if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    if (!isRefusal(systemError(error).code)) throw error;
   }
+}
+
+/** What node:os wraps into an ERR_SYSTEM_ERROR. */
+function systemError(error: unknown): { code?: string; message?: string } {
+  return (error as { info?: { code: string; message: string } }).info ?? {};
+}
+
+function isRefusal(code: string | undefined): boolean {
+  return code === 'EACCES' || code === 'EPERM';
 }
 
 /** Thread ids; where there is no /proc the process alone. */

@@ -87,19 +87,21 @@ export function plane(sections: SectionReader, id: number, count: number, requir
   return bytes;
 }
 
-/** Numbers whose bytes stand in two planes. */
-export function joined(low: Uint8Array, high: Uint8Array, count: number): Uint16Array {
-  const values = new Uint16Array(count);
-  for (let i = 0; i < count; i++) values[i] = low[i] | (high[i] << 8);
+/** A number of each row: its low bytes are section `id`, its high bytes, if any, the next. */
+export function readPlanes(
+  sections: SectionReader,
+  id: number,
+  count: number,
+  required: boolean,
+): Uint16Array {
+  const values = new Uint16Array(plane(sections, id, count, required));
+  if (sections.has(id + 1)) addHighBytes(values, plane(sections, id + 1, count, true));
   return values;
 }
 
 /** What NAT adds to the port of each row: stored for all, or listed for a few. */
 export function readNatPorts(sections: SectionReader, count: number): Uint16Array {
-  if (!sections.has(Section.natPortRow)) {
-    const low = plane(sections, Section.rowNatPortLow, count, false);
-    return joined(low, plane(sections, Section.rowNatPortHigh, count, false), count);
-  }
+  if (!sections.has(Section.natPortRow)) return readPlanes(sections, Section.rowNatPortLow, count, false);
   const rows = sections.source(Section.natPortRow);
   const low = sections.bytes(Section.natPortLow);
   const high = plane(sections, Section.natPortHigh, low.length, false);
@@ -111,6 +113,10 @@ export function readNatPorts(sections: SectionReader, count: number): Uint16Arra
     ports[row] = low[i] | (high[i] << 8);
   }
   return ports;
+}
+
+function addHighBytes(values: Uint16Array, high: Uint8Array): void {
+  for (let i = 0; i < high.length; i++) values[i] |= high[i] << 8;
 }
 
 export function tooLarge(): DamageError {

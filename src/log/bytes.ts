@@ -3,6 +3,15 @@ import { DamageError } from '../errors.js';
 
 const INT32_MAX = 0x7fffffff;
 
+/** Whole numbers of either sign as numbers from 0 on: 0, -1, 1, -2, ... */
+export function zigzag(value: number): number {
+  return value >= 0 ? value * 2 : -value * 2 - 1;
+}
+
+export function unzigzag(code: number): number {
+  return code % 2 === 0 ? code / 2 : -(code + 1) / 2;
+}
+
 /** Appends to a buffer of fixed size that its owner reuses block after block. The owner guarantees room. */
 export class ByteSink {
   length = 0;
@@ -26,7 +35,7 @@ export class ByteSink {
 
   /** Whole numbers from -2^52 to 2^52 - 1, small magnitudes short. */
   zigzag(value: number): void {
-    this.varint(value >= 0 ? value * 2 : -value * 2 - 1);
+    this.varint(zigzag(value));
   }
 
   /** A 64-bit number given as two u32. */
@@ -76,7 +85,7 @@ export class ByteSource {
   zigzag(): number {
     const value = this.varint();
     if (value <= INT32_MAX) return (value >>> 1) ^ -(value & 1);
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+    return unzigzag(value);
   }
 
   /** Of any length. */

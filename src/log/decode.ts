@@ -1,7 +1,7 @@
 /** Payload to EventBatch: the inverse of encode.ts for bytes that nobody vouches for. Every failure is a DamageError 'bad-payload'. */
 import { AF_INET, AF_INET6, Column, type EventBatch } from '../conntrack/batch.js';
-import { BlockTables, joined, plane, readAddresses, readNatPorts, tooLarge } from './block-tables.js';
-import { type ByteSource, badPayload } from './bytes.js';
+import { BlockTables, plane, readAddresses, readNatPorts, readPlanes, tooLarge } from './block-tables.js';
+import { type ByteSource, badPayload, unzigzag } from './bytes.js';
 import {
   ALL_COLUMNS,
   CLASS_FIELDS,
@@ -21,6 +21,8 @@ const MAX_HELPERS = 256;
 class RecordDecoder {
   readonly #tables = new BlockTables();
   readonly #groups = new GroupOrder();
+  #rowClass: Uint16Array = new Uint16Array(0);
+  #words = new Uint32Array(0);
 
   decode(payload: Uint8Array, count: number, minTimeUs: number, batch: EventBatch, columns: number): void {
     if (count > batch.capacity) throw badPayload(`says ${count} rows, more than a block holds`);
@@ -57,17 +59,12 @@ class RecordDecoder {
   }
 
   #readRows(sections: SectionReader, count: number, batch: EventBatch): void {
-    const classLow = plane(sections, Section.rowClassLow, count, true);
-    const classHigh = plane(sections, Section.rowClassHigh, count, false);
-    const clientLow = plane(sections, Section.rowClientLow, count, true);
-    const clientHigh = plane(sections, Section.rowClientHigh, count, false);
-    const serviceLow = plane(sections, Section.rowServiceLow, count, true);
-    const serviceHigh = plane(sections, Section.rowServiceHigh, count, false);
+    const rowClass = readPlanes(sections, Section.rowClassLow, count, true);
+    const rowClient = readPlanes(sections, Section.rowClientLow, count, true);
+    const rowService = readPlanes(sections, Section.rowServiceLow, count, true);
     const byClient = sections.has(Section.clientPortLow);
-    const portLow = plane(sections, byClient ? Section.clientPortLow : Section.rowPortLow, count, true);
-    const portHigh = plane(sections, byClient ? Section.clientPortHigh : Section.rowPortHigh, count, false);
-    const ports = joined(portLow, portHigh, count);
-    if (byClient) this.#ungroup(ports, joined(clientLow, clientHigh, count), count);
+    const ports = readPlanes(sections, byClient ? Section.clientPortLow : Section.rowPortLow, count, true);
+    if (byClient) this.#ungroup(ports, rowClient, count);
     const natPorts = readNatPorts(sections, count);
     const { classes, clientSource, clientNat, destination: destinations } = this.#tables;
     const { servicePort, serviceNat, serviceNatPort } = this.#tables;
@@ -76,9 +73,9 @@ class RecordDecoder {
     const count4 = batch.addresses4.count;
     const count6 = batch.addresses6.count;
     for (let i = 0; i < count; i++) {
-      const row = (classLow[i] | (classHigh[i] << 8)) * CLASS_FIELDS;
-      const client = clientLow[i] | (clientHigh[i] << 8);
-      const service = serviceLow[i] | (serviceHigh[i] << 8);
+      const row = rowClass[i] * CLASS_FIELDS;
+      const client = rowClient[i];
+      const service = rowService[i];
       if (row >= classes.length || client >= clients || service >= services)
         throw badPayload('refers outside its tables');
       const word = classes[row];
@@ -124,7 +121,8 @@ class RecordDecoder {
       batch.replySrcPort[i] = trades ? mirroredSource : mirroredDestination;
       batch.replyDstPort[i] = trades ? mirroredDestination : mirroredSource;
     }
-    this.#rowWords(classLow, classHigh, count);
+    this.#rowClass = rowClass;
+    this.#rowWords(count);
   }
 
   /** Values that stand in the order of groups, to the rows they belong to. */
@@ -142,31 +140,28 @@ class RecordDecoder {
     let last = minTimeUs;
     let ended = 0;
     for (let i = 0; i < count; i++) {
-      last += signed(differences[i]);
+      last += unzigzag(differences[i]);
       timeUs[i] = last;
       ended += (words[i] >>> ClassShift.hasEnd) & 1;
     }
     if (ended === 0) return;
     batch.present |= Column.endUs;
     const durations = readNumbers(sections, Section.classDuration, ended);
-    const low = plane(sections, Section.rowClassLow, count, true);
-    const high = plane(sections, Section.rowClassHigh, count, false);
-    const order = this.#groups.sort(joined(low, high, count), count);
+    const order = this.#groups.sort(this.#rowClass, count);
     let next = 0;
     for (let i = 0; i < count; i++) {
       const row = order[i];
       if (!((words[row] >>> ClassShift.hasEnd) & 1)) continue;
       endUs[row] = timeUs[row];
-      timeUs[row] -= signed(durations[next++]);
+      timeUs[row] -= unzigzag(durations[next++]);
     }
   }
 
   /** Class word of each row, for the columns that only some rows have. */
-  #words = new Uint32Array(0);
-  #rowWords(low: Uint8Array, high: Uint8Array, count: number): void {
+  #rowWords(count: number): void {
     if (this.#words.length < count) this.#words = new Uint32Array(count);
     const { classes } = this.#tables;
-    for (let i = 0; i < count; i++) this.#words[i] = classes[(low[i] | (high[i] << 8)) * CLASS_FIELDS];
+    for (let i = 0; i < count; i++) this.#words[i] = classes[this.#rowClass[i] * CLASS_FIELDS];
   }
 
   #readOptional(sections: SectionReader, count: number, batch: EventBatch, columns: number): void {
@@ -223,11 +218,6 @@ function readNumbers(sections: SectionReader, id: number, count: number): Float6
     for (let row = 0; row < count; row++) numbers[row] += bytes[row] * scale;
   }
   return numbers;
-}
-
-/** The number of a zigzag code. */
-function signed(code: number): number {
-  return code % 2 === 0 ? code / 2 : -(code + 1) / 2;
 }
 
 /** A column that has a value in every row, when the block has it. */

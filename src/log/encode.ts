@@ -1,7 +1,7 @@
 /** EventBatch to payload. Parser thread, once per block; see columns.ts for what the sections hold. */
 import { AF_INET6, BATCH_CAPACITY, Column, type EventBatch } from '../conntrack/batch.js';
 import { invariant } from '../errors.js';
-import { ByteSink } from './bytes.js';
+import { ByteSink, zigzag } from './bytes.js';
 import {
   ALL_COLUMNS,
   ClassShift,
@@ -381,10 +381,6 @@ class RecordEncoder {
   #add(id: number, from: number, effort: Effort): void {
     this.#sections.add(id, this.#sink.bytes, from, this.#sink.length, effort);
   }
-}
-
-function zigzag(value: number): number {
-  return value >= 0 ? value * 2 : -value * 2 - 1;
 }
 
 /** Rows are looked up by the addresses' places in the batch, and only entries by their ranks: `becomes` is one more, or 0. */

@@ -1,5 +1,4 @@
 /** The header lines of a format 3 file: the ancestor's names where it had one, then what it did not know. */
-
 import { protocolName } from '../conntrack/protocols.js';
 import { printable } from '../printable.js';
 import { localZone, TimeWriter } from '../query/time.js';

@@ -1,5 +1,4 @@
 /** `-T` for the ancestor's files: format 2 carries no checksums, so only what cannot be true can be found. */
-
 import { LEGACY_EVENT_BYTES, LEGACY_HEADER_BYTES } from './legacy-header.js';
 import type { Damage, LogSource } from './source.js';
 

@@ -2,7 +2,6 @@
  * The kernel's conntrack table, entry by entry. Table worker's thread: the request blocks in the kernel while another process flushes
  * the table (up to 2 s), and the thread that sends it must hold CAP_NET_ADMIN.
  */
-
 import { AF_INET, EventBatch, RecordKind, TimeSource } from '../conntrack/batch.js';
 import { createDecodeCounters, decodeEntry } from '../conntrack/decode.js';
 import { KEY4_WORDS, KEY6_WORDS } from '../conntrack/key.js';

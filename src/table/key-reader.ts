@@ -4,7 +4,7 @@
  */
 import { AddressTable4, AddressTable6 } from '../conntrack/addresses.js';
 import { DIRECTION_SHIFT, KEY4_WORDS, KEY6_WORDS, PROTO_SHIFT } from '../conntrack/key.js';
-import { BlockTables, plane, readAddresses, readNatPorts } from '../log/block-tables.js';
+import { BlockTables, readAddresses, readNatPorts, readPlanes } from '../log/block-tables.js';
 import { badPayload } from '../log/bytes.js';
 import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from '../log/columns.js';
 import { SectionReader } from '../log/sections.js';
@@ -74,14 +74,10 @@ export class KeyReader {
   }
 
   #readRows(sections: SectionReader, count: number, minTimeUs: number): void {
-    const classLow = plane(sections, Section.rowClassLow, count, true);
-    const classHigh = plane(sections, Section.rowClassHigh, count, false);
-    const clientLow = plane(sections, Section.rowClientLow, count, true);
-    const clientHigh = plane(sections, Section.rowClientHigh, count, false);
-    const serviceLow = plane(sections, Section.rowServiceLow, count, true);
-    const serviceHigh = plane(sections, Section.rowServiceHigh, count, false);
-    const portLow = plane(sections, Section.rowPortLow, count, true);
-    const portHigh = plane(sections, Section.rowPortHigh, count, false);
+    const rowClass = readPlanes(sections, Section.rowClassLow, count, true);
+    const rowClient = readPlanes(sections, Section.rowClientLow, count, true);
+    const rowService = readPlanes(sections, Section.rowServiceLow, count, true);
+    const origPorts = readPlanes(sections, Section.rowPortLow, count, true);
     const natPorts = readNatPorts(sections, count);
     const times = sections.source(Section.rowTime);
     const { classes } = this.#tables;
@@ -89,12 +85,12 @@ export class KeyReader {
     const { words: services, count: serviceCount } = this.#services;
     let timeUs = minTimeUs;
     for (let i = 0; i < count; i++) {
-      const rowClass = (classLow[i] | (classHigh[i] << 8)) * CLASS_FIELDS;
-      const client = clientLow[i] | (clientHigh[i] << 8);
-      const service = serviceLow[i] | (serviceHigh[i] << 8);
-      if (rowClass >= classes.length || client >= clientCount || service >= serviceCount)
+      const classAt = rowClass[i] * CLASS_FIELDS;
+      const client = rowClient[i];
+      const service = rowService[i];
+      if (classAt >= classes.length || client >= clientCount || service >= serviceCount)
         throw badPayload('refers outside its tables');
-      const word = classes[rowClass];
+      const word = classes[classAt];
       const family = (word >>> ClassShift.ipv6) & 1;
       const clientAt = client * RESOLVED_WORDS;
       const serviceAt = service * RESOLVED_WORDS;
@@ -119,7 +115,7 @@ export class KeyReader {
         at += 16;
       }
       const proto = (word >>> ClassShift.proto) & 0xff;
-      const port = portLow[i] | (portHigh[i] << 8);
+      const port = origPorts[i];
       const mirroredSource = (port + natPorts[i]) & 0xffff;
       const ports = services[serviceAt + Resolved.ports];
       const mirroredDestination = ports & 0xffff;
@@ -128,7 +124,7 @@ export class KeyReader {
         ? (mirroredSource << 16) | mirroredDestination
         : (mirroredDestination << 16) | mirroredSource;
       keys[at + 2] =
-        (classes[rowClass + 3] & 0xffff) |
+        (classes[classAt + 3] & 0xffff) |
         (((word >>> ClassShift.zoneDirection) & 3) << DIRECTION_SHIFT) |
         (proto << PROTO_SHIFT);
       timeUs += times.zigzag();
@@ -136,8 +132,8 @@ export class KeyReader {
       rows.kind[row] = word & 7;
       rows.flags[row] = word >>> ClassShift.flags;
       rows.timeSource[row] = (word >>> ClassShift.timeSource) & 7;
-      rows.status[row] = classes[rowClass + 1];
-      rows.mark[row] = classes[rowClass + 2];
+      rows.status[row] = classes[classAt + 1];
+      rows.mark[row] = classes[classAt + 2];
     }
   }
 

@@ -4,13 +4,11 @@
  */
 import { Field } from '../conntrack/attributes.js';
 import { RecordFlag, ZoneDirection } from '../conntrack/batch.js';
-import { toMicroseconds } from '../conntrack/decode.js';
+import { IPS_SEEN_REPLY, toMicroseconds } from '../conntrack/decode.js';
 import { DIRECTION_SHIFT, PROTO_SHIFT } from '../conntrack/key.js';
 import { arePlainTuples, PLAIN_TUPLES_BYTES, swap16, swap32 } from '../conntrack/plain-tuples.js';
 import { findShape } from '../conntrack/shapes.js';
 import type { KeyedRows } from './keyed-rows.js';
-
-const IPS_SEEN_REPLY = 0x2;
 
 /**
  * Append the attributes in [at, end), bytes on a word boundary of `words`, to `rows`, which are IPv4 and have room. False, and nothing
@@ -21,28 +19,14 @@ export function readPlainEntry(words: Uint32Array, at: number, end: number, rows
   const restAt = at + PLAIN_TUPLES_BYTES;
   const shape = findShape(words, restAt >>> 2, end - restAt);
   if (shape === undefined) return false;
-  let status = 0;
-  let mark = 0;
-  let zone = 0;
-  let startUs = 0;
-  const { fields, valueAt, valueCount } = shape;
-  for (let i = 0; i < valueCount; i++) {
-    const value = (restAt + valueAt[i]) >>> 2;
-    switch (fields[i]) {
-      case Field.status:
-        status = swap32(words[value]);
-        break;
-      case Field.mark:
-        mark = swap32(words[value]);
-        break;
-      case Field.zone:
-        zone = swap16(words[value]) | (ZoneDirection.both << DIRECTION_SHIFT);
-        break;
-      case Field.timeStart:
-        startUs = toMicroseconds(swap32(words[value]), swap32(words[value + 1]));
-        break;
-    }
-  }
+  const { wordOf } = shape;
+  const rest = restAt >>> 2;
+  const statusWord = wordOf[Field.status];
+  const status = statusWord === 0 ? 0 : swap32(words[rest + statusWord]);
+  const markWord = wordOf[Field.mark];
+  const zoneWord = wordOf[Field.zone];
+  const zone = zoneWord === 0 ? 0 : swap16(words[rest + zoneWord]) | (ZoneDirection.both << DIRECTION_SHIFT);
+  const startWord = wordOf[Field.timeStart];
   const { keys } = rows;
   const row = rows.count++;
   const key = row * rows.keyWords;
@@ -56,7 +40,10 @@ export function readPlainEntry(words: Uint32Array, at: number, end: number, rows
   keys[key + 6] = zone | ((words[at + 8] & 0xff) << PROTO_SHIFT);
   rows.flags[row] = status & IPS_SEEN_REPLY ? RecordFlag.replied : 0;
   rows.status[row] = status;
-  rows.mark[row] = mark;
-  rows.startUs[row] = startUs;
+  rows.mark[row] = markWord === 0 ? 0 : swap32(words[rest + markWord]);
+  rows.startUs[row] =
+    startWord === 0
+      ? 0
+      : toMicroseconds(swap32(words[rest + startWord]), swap32(words[rest + startWord + 1]));
   return true;
 }
