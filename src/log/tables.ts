@@ -20,8 +20,6 @@ export class WordTable {
   readonly b = new Uint32Array(BATCH_CAPACITY);
   readonly c = new Uint32Array(BATCH_CAPACITY);
   readonly d = new Uint32Array(BATCH_CAPACITY);
-  /** The words of each entry again, side by side: a row that is looked up costs one line of the cache. */
-  readonly #entries = new Uint32Array(BATCH_CAPACITY * 4);
   readonly #slots = new Uint32Array(BATCH_CAPACITY * 2);
   #mask = 0;
   /** The entry answered last. */
@@ -29,13 +27,12 @@ export class WordTable {
 
   /** For what most often is the same as the row before. */
   internRepeated(a: number, b: number, c: number, d: number): number {
-    if (this.count > 0 && isEntry(this.#entries, this.#last * 4, a, b, c, d)) return this.#last;
+    if (this.count > 0 && this.#isEntry(this.#last, a, b, c, d)) return this.#last;
     this.#last = this.intern(a, b, c, d);
     return this.#last;
   }
 
   intern(a: number, b: number, c: number, d: number): number {
-    const entries = this.#entries;
     const slots = this.#slots;
     const mask = this.#mask;
     let hash = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35) ^ d;
@@ -44,9 +41,14 @@ export class WordTable {
     for (;;) {
       const index = slots[slot] - 1;
       if (index < 0) return this.#add(a, b, c, d, slot);
-      if (isEntry(entries, index * 4, a, b, c, d)) return index;
+      if (this.#isEntry(index, a, b, c, d)) return index;
       slot = (slot + 1) & mask;
     }
+  }
+
+  /** Compares bits: words above 2^31 may be given as the negative numbers of the same bits, which need no box. */
+  #isEntry(index: number, a: number, b: number, c: number, d: number): boolean {
+    return ((this.a[index] ^ a) | (this.b[index] ^ b) | (this.c[index] ^ c) | (this.d[index] ^ d)) === 0;
   }
 
   #add(a: number, b: number, c: number, d: number, slot: number): number {
@@ -55,11 +57,6 @@ export class WordTable {
     this.b[index] = b;
     this.c[index] = c;
     this.d[index] = d;
-    const at = index * 4;
-    this.#entries[at] = a;
-    this.#entries[at + 1] = b;
-    this.#entries[at + 2] = c;
-    this.#entries[at + 3] = d;
     this.#slots[slot] = index + 1;
     return index;
   }
@@ -73,11 +70,6 @@ export class WordTable {
     this.count = 0;
     this.#last = 0;
   }
-}
-
-/** Compares bits: words above 2^31 may be given as the negative numbers of the same bits, which need no box. */
-function isEntry(entries: Uint32Array, at: number, a: number, b: number, c: number, d: number): boolean {
-  return ((entries[at] ^ a) | (entries[at + 1] ^ b) | (entries[at + 2] ^ c) | (entries[at + 3] ^ d)) === 0;
 }
 
 /** As many as the low byte of an index tells apart: rows of these have a high byte of zero, which is most of them. */
