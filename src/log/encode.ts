@@ -136,7 +136,7 @@ class RecordEncoder {
           counters[c + 7];
         if (any !== 0) word |= 1 << ClassShift.hasCounters;
       }
-      rowClass[i] = classes.internRepeated(word, status[i] | 0, mark[i] | 0, zone[i] | (helper[i] << 16));
+      rowClass[i] = classes.intern(word, status[i] | 0, mark[i] | 0, zone[i] | (helper[i] << 16));
     }
   }
 

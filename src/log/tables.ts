@@ -22,15 +22,6 @@ export class WordTable {
   readonly d = new Uint32Array(BATCH_CAPACITY);
   readonly #slots = new Uint32Array(BATCH_CAPACITY * 2);
   #mask = 0;
-  /** The entry answered last. */
-  #last = 0;
-
-  /** For what most often is the same as the row before. */
-  internRepeated(a: number, b: number, c: number, d: number): number {
-    if (this.count > 0 && this.#isEntry(this.#last, a, b, c, d)) return this.#last;
-    this.#last = this.intern(a, b, c, d);
-    return this.#last;
-  }
 
   intern(a: number, b: number, c: number, d: number): number {
     const slots = this.#slots;
@@ -68,7 +59,6 @@ export class WordTable {
     this.#mask = slots - 1;
     this.#slots.fill(0, 0, slots);
     this.count = 0;
-    this.#last = 0;
   }
 }
 
