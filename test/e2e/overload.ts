@@ -9,7 +9,7 @@ import { ObservedProcess } from '../lab/process.js';
 
 /**
  * Bound of the memory resident at any time, whatever the load: Node with five threads, ring, four blocks, and what the
- * table keeper knows of the open connections. Measured peaks: 115 to 167 MiB; after a minute, with ends lost all the time, 284 to 457.
+ * table keeper knows of the open connections. Measured peaks: 115 to 167 MiB; after a minute, with ends lost all the time, 295 to 319.
  */
 const PEAK_RSS_MIB_MAX = 400;
 /** An idle recorder's timers need less; a loop that spins needs a whole second of CPU in each. */
