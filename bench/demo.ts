@@ -15,6 +15,7 @@ import { addresses, Gateway } from '../test/lab/gateway.js';
 import { ctrecorder as run, Tally } from '../test/lab/listing.js';
 import { labObstacle } from '../test/lab/namespace.js';
 import { ObservedProcess, recorderEntry } from '../test/lab/process.js';
+import { rotate } from '../test/table/recording.js';
 
 const SHOWN_LINES = 8;
 const FILE_TEMPLATE = 'nat-%H%M%S.ct';
@@ -80,8 +81,7 @@ async function recordTraffic(): Promise<Connection[]> {
     await recorded(recorder, connections.length);
 
     say('Rotate: kill -HUP, and go on in a new file');
-    recorder.signal('SIGHUP');
-    await recorder.says(/closed /);
+    await rotate(recorder);
     await traffic('20 web pages over IPv6', lab.fetch(20, { family: 6 }));
     await traffic('5 pages from outside through the port forward', lab.fetchForwarded(5));
     await lab.endAll();
