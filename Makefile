@@ -32,8 +32,8 @@ debs: ## Debian packages that demo and tests use (nftables, conntrack, trafgen, 
 	@test/lab/install-debs.sh
 
 .PHONY: build
-build: deps ## compile TypeScript to dist/
-	@node_modules/.bin/tsc -p .
+build: deps ## compile TypeScript to dist/, then make one file of each program and worker
+	@npm run --silent build
 
 .PHONY: demo
 demo: debs build ## real connections through a NAT gateway in namespaces, recorded, listed, searched; within a minute
@@ -42,7 +42,7 @@ demo: debs build ## real connections through a NAT gateway in namespaces, record
 .PHONY: test
 test: debs deps ## build and run all tests; as root also those on the real kernel, in network namespaces
 	@rm -rf dist/test
-	node_modules/.bin/tsc -p .
+	npm run --silent build
 	files=$$(find $(TESTS) -name '*.test.js' | sort)
 	test -n "$$files"
 	$(NODE) --test $(TEST_FLAGS) $$files

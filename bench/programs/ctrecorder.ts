@@ -4,7 +4,7 @@ import path from 'node:path';
 import { AF_INET, type EventBatch, RecordKind } from '../../src/conntrack/batch.js';
 import { DamageError } from '../../src/errors.js';
 import { openLog } from '../../src/log/open.js';
-import { recorderName } from '../../src/version.js';
+import { recorderName } from '../../src/record/version.js';
 import { ObservedProcess } from '../../test/lab/process.js';
 import { emptyFlow, type Flow } from '../generate/flow.js';
 import { type KnownLoss, type Program, type Recording, type Site, warned } from './program.js';

@@ -1,20 +1,20 @@
 /** From the arguments to a command: each mode loads what it needs and nothing else. Sets the exit code, never throws. */
-import type { CommandClass } from 'clipanion';
-import { UsageError } from '../errors.js';
-import { quoted } from '../printable.js';
+import { versionText } from '../commands/version.js';
 import { ExitCode, exitCodeOf, report } from './failure.js';
 import { type Translated, translate } from './getopt.js';
+import { fullHelp, modeHelp } from './help.js';
 import { leave, leaveNow } from './leave.js';
+import type { Run } from './runner.js';
 
-const commands: Readonly<Record<string, () => Promise<CommandClass>>> = {
-  capture: async () => (await import('./commands/capture.js')).CaptureCommand,
-  list: async () => (await import('./commands/list.js')).ListCommand,
-  test: async () => (await import('./commands/test.js')).TestCommand,
-  squeeze: async () => (await import('./commands/squeeze.js')).SqueezeCommand,
-  header: async () => (await import('./commands/header.js')).HeaderCommand,
-  stats: async () => (await import('./commands/stats.js')).StatsCommand,
-  tune: async () => (await import('./commands/tune.js')).TuneCommand,
-  repair: async () => (await import('./commands/repair.js')).RepairCommand,
+const commands: Readonly<Record<string, () => Promise<{ run: Run }>>> = {
+  capture: () => import('../commands/capture.js'),
+  list: () => import('../commands/list.js'),
+  test: () => import('../commands/test.js'),
+  squeeze: () => import('../commands/squeeze.js'),
+  header: () => import('../commands/header.js'),
+  stats: () => import('../commands/stats.js'),
+  tune: () => import('../commands/tune.js'),
+  repair: () => import('../commands/repair.js'),
 };
 
 export async function run(argv: readonly string[]): Promise<void> {
@@ -39,7 +39,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   let worked = false;
   try {
     const translated = translate(argv);
-    worked = !(await printed(translated));
+    worked = !printed(translated);
     const code = worked ? await execute(translated) : ExitCode.done;
     if (!failed) process.exitCode = code;
   } catch (error) {
@@ -49,34 +49,15 @@ export async function run(argv: readonly string[]): Promise<void> {
 }
 
 /** Whether it was a text that was asked for: printed, then. */
-async function printed({ mode, help }: Translated): Promise<boolean> {
-  if (mode.word === 'version') {
-    const { versionText } = await import('./commands/version.js');
-    process.stdout.write(versionText());
-  } else if (mode.word === 'help' || help) {
-    const { fullHelp, modeHelp } = await import('./help.js');
+function printed({ mode, help }: Translated): boolean {
+  if (mode.word === 'version') process.stdout.write(versionText());
+  else if (mode.word === 'help' || help)
     process.stdout.write(mode.word === 'help' ? fullHelp() : modeHelp(mode));
-  } else return false;
+  else return false;
   return true;
 }
 
 async function execute({ mode, args }: Translated): Promise<number> {
-  const [{ Cli }, command] = await Promise.all([import('./clipanion.js'), commands[mode.word]()]);
-  return compile(Cli.from([command], { binaryName: 'ctrecorder' }), mode.word, args).validateAndExecute();
-}
-
-/** Clipanion's refusals are several lines; by now only what getopt.ts cannot see is left to refuse. */
-function compile(
-  cli: InstanceType<typeof import('./clipanion.js').Cli>,
-  word: string,
-  args: readonly string[],
-) {
-  try {
-    return cli.process([word, ...args], {});
-  } catch (error) {
-    if ((error as { clipanion?: unknown }).clipanion === undefined) throw error;
-    throw new UsageError(
-      `${quoted(args.join(' '))}: ${(error as Error).message.split('\n', 1)[0]}; see ctrecorder -h`,
-    );
-  }
+  const command = await commands[mode.word]();
+  return command.run(args);
 }

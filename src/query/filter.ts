@@ -2,14 +2,10 @@
  * `-i` and `-p` of the listing, over the columns of a batch: every address of its tables is tested once, then rows are picked by
  * index. A row matches when any of its four addresses is in any network and any of its four ports is any of the ports.
  */
-import { createRequire } from 'node:module';
-import type * as IpAddr from 'ipaddr.js';
+import ipaddr from 'ipaddr.js';
 import { AF_INET, type EventBatch } from '../conntrack/batch.js';
 import { PortMeaning, portMeaning } from '../conntrack/protocols.js';
 import { UsageError } from '../errors.js';
-
-// Not imported: Node takes 15 ms to look for the exports of a CommonJS module (cjs-module-lexer), 1 ms to require it.
-const ipaddr = createRequire(import.meta.url)('ipaddr.js') as typeof IpAddr;
 
 /** Four u32 for IPv6, one for IPv4: `(word & mask) === value` for each. */
 interface Network {

@@ -20,7 +20,6 @@ import { SaveFile } from '../replay/save.js';
 import { ReplaySource } from '../replay/source.js';
 import { createRing, RingState, STATE_WORD } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
-import { recorderName } from '../version.js';
 import { createBlockRing } from './blocks.js';
 import { Control } from './control.js';
 import { KernelSource } from './kernel-source.js';
@@ -33,6 +32,7 @@ import { Stage } from './stage.js';
 import { announceDeath, deathOf, StageDeath, type StageName } from './stage-death.js';
 import { createStats, ParserStat } from './stats.js';
 import { TableStage } from './table-stage.js';
+import { recorderName } from './version.js';
 import { Watchdog } from './watchdog.js';
 
 /** Number of a flush that is asked for by a user; others are marks of the table worker. */

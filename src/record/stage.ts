@@ -21,6 +21,7 @@ export class Stage<Said> {
     this.#port = port1;
     this.#up = once(port1, 'message');
     port1.on('message', hear);
+    // From here and from the bundle of the command (dist/src/commands) alike.
     const filename = new URL(`../../workers/${name}.js`, import.meta.url).href;
     const idleTimeout = Number.POSITIVE_INFINITY;
     this.#pool = new Piscina({ filename, minThreads: 1, maxThreads: 1, idleTimeout });

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Cli, type CommandClass } from 'clipanion';
-import { CaptureCommand } from '../../src/cli/commands/capture.js';
-import { HeaderCommand } from '../../src/cli/commands/header.js';
-import { ListCommand } from '../../src/cli/commands/list.js';
-import { RepairCommand } from '../../src/cli/commands/repair.js';
-import { SqueezeCommand } from '../../src/cli/commands/squeeze.js';
-import { StatsCommand } from '../../src/cli/commands/stats.js';
-import { TestCommand } from '../../src/cli/commands/test.js';
+import type { CommandClass } from 'clipanion';
 import { modeByWord, modeName, modes } from '../../src/cli/modes.js';
+import { CaptureCommand } from '../../src/commands/capture.js';
+import { HeaderCommand } from '../../src/commands/header.js';
+import { ListCommand } from '../../src/commands/list.js';
+import { RepairCommand } from '../../src/commands/repair.js';
+import { SqueezeCommand } from '../../src/commands/squeeze.js';
+import { StatsCommand } from '../../src/commands/stats.js';
+import { TestCommand } from '../../src/commands/test.js';
 import {
   defaultRecorderOptions as defaults,
   RECEIVE_BATCH_MESSAGES,
@@ -29,22 +29,21 @@ const commands: Readonly<Record<string, CommandClass>> = {
 for (const [word, command] of Object.entries(commands))
   test(`${word}: declared options and typed fields are the same`, () => {
     const mode = modeByWord(word)!;
+    let takesFiles = false;
     const fields = Object.values(new command()).flatMap((field: unknown) => {
       const names: string[] = [];
       const builder = {
         addOption: ({ names: found, nameSet }: { names?: string[]; nameSet?: string[] }) =>
           names.push(...(found ?? nameSet ?? [])),
-        addRest: () => {},
+        addRest: () => {
+          takesFiles = true;
+        },
       };
       (field as { definition?: (to: unknown, key: string) => void } | undefined)?.definition?.(builder, 'x');
       return names;
     });
     assert.deepEqual(fields.sort(), mode.options.map(({ name }) => `--${name}`).sort());
-    const rest = mode.takes !== undefined;
-    const cli = Cli.from([command]);
-    const parse = () => cli.process([word, '--', 'file'], {});
-    if (rest) parse();
-    else assert.throws(parse);
+    assert.equal(takesFiles, mode.takes !== undefined);
   });
 
 test('no letter or long name is declared twice in a mode', () => {

@@ -1,8 +1,13 @@
 /** `tune` */
-import { defaultRecorderOptions as defaults } from '../../record/options.js';
-import { Command, Option } from '../clipanion.js';
-import { ExitCode } from '../failure.js';
-import { MAX_RCVBUF_KIB, parseDuration, parseInteger, parseProtocols } from '../parse.js';
+
+import { Command, Option } from 'clipanion';
+import { ExitCode } from '../cli/failure.js';
+import { MAX_RCVBUF_KIB, parseDuration, parseInteger, parseProtocols } from '../cli/parse.js';
+import { runnerOf } from '../cli/runner.js';
+import { defaultRecorderOptions as defaults } from '../record/options.js';
+import { adviseOn } from '../tune/advice.js';
+import { tuneJson, tuneText } from '../tune/report.js';
+import { sampleEvents } from '../tune/sample.js';
 
 const DEFAULT_FOR_MS = 60_000;
 /** Larger than a recorder's: what is to be measured must not be lost. */
@@ -23,9 +28,6 @@ export class TuneCommand extends Command {
       this.protocols === undefined ? defaults.protocols : parseProtocols('-p', this.protocols);
     const rcvbufKiB =
       this.rcvbuf === undefined ? DEFAULT_RCVBUF_KIB : parseInteger('-b', this.rcvbuf, 1, MAX_RCVBUF_KIB);
-    const { sampleEvents } = await import('../../tune/sample.js');
-    const { tuneJson, tuneText } = await import('../../tune/report.js');
-    const { adviseOn } = await import('../../tune/advice.js');
     const ended = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
     const sample = await sampleEvents({
@@ -39,3 +41,5 @@ export class TuneCommand extends Command {
     return ExitCode.done;
   }
 }
+
+export const run = runnerOf(TuneCommand);

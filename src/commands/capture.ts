@@ -1,9 +1,6 @@
 /** `-C`, `capture` */
-import type { StartOptions } from '../../daemon/start.js';
-import { UsageError } from '../../errors.js';
-import type { RetentionOptions } from '../../log/writer-task.js';
-import { defaultRecorderOptions as defaults, type RecorderOptions } from '../../record/options.js';
-import { Command, Option } from '../clipanion.js';
+
+import { Command, Option } from 'clipanion';
 import {
   MAX_RCVBUF_KIB,
   needFile,
@@ -14,7 +11,12 @@ import {
   parsePercent,
   parseProtocols,
   parseSize,
-} from '../parse.js';
+} from '../cli/parse.js';
+import { runnerOf } from '../cli/runner.js';
+import type { StartOptions } from '../daemon/start.js';
+import { UsageError } from '../errors.js';
+import type { RetentionOptions } from '../log/writer-task.js';
+import { defaultRecorderOptions as defaults, type RecorderOptions } from '../record/options.js';
 
 /** 2 GiB of slots; one array holds no more than twice that. */
 const MAX_RING_SLOTS = 2 ** 22;
@@ -56,7 +58,7 @@ export class CaptureCommand extends Command {
 
   async execute(): Promise<number> {
     const options = this.#options();
-    const { start } = await import('../../daemon/start.js');
+    const { start } = await import('../daemon/start.js');
     return start(options);
   }
 
@@ -140,3 +142,5 @@ function notEmpty(option: string, text: string): string {
   if (text !== '') return text;
   throw new UsageError(`${option}: the value is empty; give one or leave the option out`);
 }
+
+export const run = runnerOf(CaptureCommand);

@@ -1,9 +1,11 @@
 /** `-T`, `test` */
-import { testFiles } from '../../query/check.js';
-import { Command, Option } from '../clipanion.js';
-import { ExitCode, report as failureText } from '../failure.js';
-import { needFile } from '../parse.js';
-import { printLine } from '../print-line.js';
+
+import { Command, Option } from 'clipanion';
+import { ExitCode, report as failureText } from '../cli/failure.js';
+import { needFile } from '../cli/parse.js';
+import { printLine } from '../cli/print-line.js';
+import { runnerOf } from '../cli/runner.js';
+import { testFiles } from '../query/check.js';
 
 export class TestCommand extends Command {
   static override paths = [['test']];
@@ -24,3 +26,5 @@ export class TestCommand extends Command {
     return sound ? ExitCode.done : ExitCode.failed;
   }
 }
+
+export const run = runnerOf(TestCommand);

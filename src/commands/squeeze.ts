@@ -1,9 +1,11 @@
 /** `-S`, `squeeze` */
-import type { SqueezeResult } from '../../query/options.js';
-import { squeeze } from '../../query/squeeze.js';
-import { Command, Option } from '../clipanion.js';
-import { needFile } from '../parse.js';
-import { printLine } from '../print-line.js';
+
+import { Command, Option } from 'clipanion';
+import { needFile } from '../cli/parse.js';
+import { printLine } from '../cli/print-line.js';
+import { runnerOf } from '../cli/runner.js';
+import type { SqueezeResult } from '../query/options.js';
+import { squeeze } from '../query/squeeze.js';
 
 export class SqueezeCommand extends Command {
   static override paths = [['squeeze']];
@@ -30,3 +32,5 @@ function summary(result: SqueezeResult): string {
   const size = bytesBefore > 0 ? `${bytesBefore} bytes before, ${bytesAfter} after` : `${bytesAfter} bytes`;
   return `${file}: ${connections} connections (${open} without an end, ${startUnseen} without a start), ${size}`;
 }
+
+export const run = runnerOf(SqueezeCommand);

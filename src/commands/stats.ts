@@ -1,7 +1,11 @@
 /** `stats` */
-import { Command, Option } from '../clipanion.js';
-import { ExitCode, report as failureText } from '../failure.js';
-import { needFile } from '../parse.js';
+import { Command, Option } from 'clipanion';
+import { ExitCode, report as failureText } from '../cli/failure.js';
+import { needFile } from '../cli/parse.js';
+import { runnerOf } from '../cli/runner.js';
+import { fileStats, LogStats } from '../query/stats.js';
+import { statsJson, statsText } from '../query/stats-text.js';
+import { localZone, TimeWriter } from '../query/time.js';
 
 export class StatsCommand extends Command {
   static override paths = [['stats']];
@@ -14,9 +18,6 @@ export class StatsCommand extends Command {
   async execute(): Promise<number> {
     const files = [...this.file, ...this.files];
     needFile('stats', files[0]);
-    const { fileStats, LogStats } = await import('../../query/stats.js');
-    const { statsJson, statsText } = await import('../../query/stats-text.js');
-    const { localZone, TimeWriter } = await import('../../query/time.js');
     const times = new TimeWriter(localZone());
     const print = (...[of, stats]: Parameters<typeof statsJson>) =>
       void process.stdout.write(this.json ? statsJson(of, stats) : statsText(of, stats, times));
@@ -36,3 +37,5 @@ export class StatsCommand extends Command {
     return isSound ? ExitCode.done : ExitCode.failed;
   }
 }
+
+export const run = runnerOf(StatsCommand);

@@ -1,10 +1,15 @@
 /** `repair` */
-import { UsageError } from '../../errors.js';
-import { quoted } from '../../printable.js';
-import type { RepairResult } from '../../query/options.js';
-import { Command, Option } from '../clipanion.js';
-import { ExitCode } from '../failure.js';
-import { needFile } from '../parse.js';
+
+import { Command, Option } from 'clipanion';
+import { ExitCode } from '../cli/failure.js';
+import { needFile } from '../cli/parse.js';
+import { runnerOf } from '../cli/runner.js';
+import { UsageError } from '../errors.js';
+import { quoted } from '../printable.js';
+import { gapLine } from '../query/gaps.js';
+import type { RepairResult } from '../query/options.js';
+import { repair } from '../query/repair.js';
+import { localZone, TimeWriter } from '../query/time.js';
 
 export class RepairCommand extends Command {
   static override paths = [['repair']];
@@ -21,9 +26,6 @@ export class RepairCommand extends Command {
       throw new UsageError(`${quoted(extra)}: repair takes one file; repair them one by one`);
     if (this.output === undefined || this.output === '')
       throw new UsageError('repair never changes its file: name a new one with -o FILE');
-    const { repair } = await import('../../query/repair.js');
-    const { gapLine } = await import('../../query/gaps.js');
-    const { localZone, TimeWriter } = await import('../../query/time.js');
     const times = new TimeWriter(localZone());
     const result = await repair({ file, output: this.output });
     const { damage, damageCount, gaps, gapCount } = result;
@@ -54,3 +56,5 @@ function summary({
   const lost = lostUncounted ? `${lostBlocks} known to be lost, perhaps more` : `${lostBlocks} lost`;
   return `${kept}, ${lost}, ${gapCount} gap${gapCount === 1 ? '' : 's'} put in`;
 }
+
+export const run = runnerOf(RepairCommand);

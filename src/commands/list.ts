@@ -1,8 +1,10 @@
 /** `-L`, `list` */
-import { list } from '../../query/list.js';
-import type { ListOptions } from '../../query/options.js';
-import { Command, Option } from '../clipanion.js';
-import { needFile, parsePorts } from '../parse.js';
+
+import { Command, Option } from 'clipanion';
+import { needFile, parsePorts } from '../cli/parse.js';
+import { runnerOf } from '../cli/runner.js';
+import { list } from '../query/list.js';
+import type { ListOptions } from '../query/options.js';
 
 export class ListCommand extends Command {
   static override paths = [['list']];
@@ -32,3 +34,5 @@ export class ListCommand extends Command {
     return exitCode;
   }
 }
+
+export const run = runnerOf(ListCommand);

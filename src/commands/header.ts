@@ -1,9 +1,11 @@
 /** `-H`, `header` */
-import { openLog } from '../../log/open.js';
-import { Command, Option } from '../clipanion.js';
-import { ExitCode } from '../failure.js';
-import { needFile } from '../parse.js';
-import { printLine } from '../print-line.js';
+
+import { Command, Option } from 'clipanion';
+import { ExitCode } from '../cli/failure.js';
+import { needFile } from '../cli/parse.js';
+import { printLine } from '../cli/print-line.js';
+import { runnerOf } from '../cli/runner.js';
+import { openLog } from '../log/open.js';
 
 export class HeaderCommand extends Command {
   static override paths = [['header']];
@@ -22,3 +24,5 @@ export class HeaderCommand extends Command {
     return ExitCode.done;
   }
 }
+
+export const run = runnerOf(HeaderCommand);
