@@ -14,6 +14,7 @@ import { Injector } from '../test/lab/inject.js';
 import { raiseConntrackLimits } from '../test/lab/limits.js';
 import { withNamespaces } from '../test/lab/namespace.js';
 import { ObservedProcess } from '../test/lab/process.js';
+import { lastNumber } from './measure/summary.js';
 import { cpuBetween, readThreads, type ThreadCpu, totalMs } from './measure/threads.js';
 import { countOption, needLab } from './run.js';
 
@@ -84,9 +85,4 @@ function describe(cpu: ThreadCpu): string {
   const ns = (ms: number) => Math.round((ms * 1e6) / (2 * connections));
   const byThread = Object.entries(cpu).map(([role, ms]) => `${role} ${ns(ms)}`);
   return `${ns(totalMs(cpu))} (${byThread.join(', ')})`;
-}
-
-/** The last value of a key in the recorder's JSON log: its summary. */
-function lastNumber(log: string, key: string): number {
-  return Number([...log.matchAll(new RegExp(`"${key}":(\\d+)`, 'g'))].at(-1)?.[1]);
 }

@@ -9,6 +9,7 @@ import type { Namespace } from '../../test/lab/namespace.js';
 import { ObservedProcess } from '../../test/lab/process.js';
 import type { StallingDisk } from './disk.js';
 import { tableEntries } from './inside.js';
+import { lastNumber } from './summary.js';
 import { Watch } from './watch.js';
 
 export interface Load {
@@ -123,9 +124,4 @@ async function stall(
   }
   const arrived = tableEntries(recorder.pid) - before;
   return { arrived, expectedLost: expectedLoss(arrived, what, buffers) };
-}
-
-/** The last value of a key in the recorder's JSON log. */
-function lastNumber(log: string, key: string): number {
-  return Number([...log.matchAll(new RegExp(`"${key}":(\\d+)`, 'g'))].at(-1)?.[1]);
 }

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Injector } from '../../test/lab/inject.js';
 import type { Namespace } from '../../test/lab/namespace.js';
 import { ObservedProcess, recorderEntry } from '../../test/lab/process.js';
+import { lastNumber } from './summary.js';
 import { cpuBetween, readThreads, type ThreadCpu } from './threads.js';
 import { Watch } from './watch.js';
 
@@ -93,9 +94,4 @@ function ticks(pid: number): { user: number; kernel: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return { user: Number(fields[11]), kernel: Number(fields[12]) };
-}
-
-/** The last value of a key in the recorder's JSON log: its summary. */
-function lastNumber(log: string, key: string): number {
-  return Number([...log.matchAll(new RegExp(`"${key}":(\\d+)`, 'g'))].at(-1)?.[1]);
 }

@@ -22,10 +22,10 @@ export type Threads = readonly Thread[];
 export function cpuBetween(pid: number, before: Threads, after: Threads): ThreadCpu {
   const cpuBefore = new Map(before.map(({ id, cpuMs }) => [id, cpuMs]));
   const used = after.map(({ id, nice, cpuMs }) => ({ id, nice, ms: cpuMs - (cpuBefore.get(id) ?? 0) }));
-  const workers = used.filter(({ id }) => id !== pid).map(({ nice }) => nice);
+  const nices = used.filter(({ id }) => id !== pid).map(({ nice }) => nice);
+  const nicest = Math.max(...nices);
   // Without snapshots there is no table worker, and nobody is nicer than the rest.
-  const tableNice =
-    Math.max(...workers) > Math.min(...workers) ? Math.max(...workers) : Number.POSITIVE_INFINITY;
+  const tableNice = nicest > Math.min(...nices) ? nicest : Number.POSITIVE_INFINITY;
   const others = used.filter(({ id, nice }) => id !== pid && nice < tableNice);
   const parser = others.reduce((most, thread) => (thread.ms > most.ms ? thread : most));
   const writer = Math.max(...others.map(({ id }) => id).filter((id) => id < parser.id));

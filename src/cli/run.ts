@@ -1,10 +1,11 @@
 /** From the arguments to a command: each mode loads what it needs and nothing else. Sets the exit code, never throws. */
-import { versionText } from '../commands/version.js';
+
 import { ExitCode, exitCodeOf, report } from './failure.js';
 import { type Translated, translate } from './getopt.js';
 import { fullHelp, modeHelp } from './help.js';
 import { leave, leaveNow } from './leave.js';
 import type { Run } from './runner.js';
+import { versionText } from './version.js';
 
 const commands: Readonly<Record<string, () => Promise<{ run: Run }>>> = {
   capture: () => import('../commands/capture.js'),

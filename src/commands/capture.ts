@@ -1,5 +1,4 @@
 /** `-C`, `capture` */
-
 import { Command, Option } from 'clipanion';
 import {
   MAX_RCVBUF_KIB,

@@ -1,5 +1,4 @@
 /** `-L`, `list` */
-
 import { Command, Option } from 'clipanion';
 import { needFile, parsePorts } from '../cli/parse.js';
 import { runnerOf } from '../cli/runner.js';

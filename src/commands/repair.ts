@@ -1,5 +1,4 @@
 /** `repair` */
-
 import { Command, Option } from 'clipanion';
 import { ExitCode } from '../cli/failure.js';
 import { needFile } from '../cli/parse.js';

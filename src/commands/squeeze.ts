@@ -1,5 +1,4 @@
 /** `-S`, `squeeze` */
-
 import { Command, Option } from 'clipanion';
 import { needFile } from '../cli/parse.js';
 import { printLine } from '../cli/print-line.js';

@@ -1,5 +1,4 @@
 /** `-T`, `test` */
-
 import { Command, Option } from 'clipanion';
 import { ExitCode, report as failureText } from '../cli/failure.js';
 import { needFile } from '../cli/parse.js';

@@ -1,5 +1,4 @@
 /** `tune` */
-
 import { Command, Option } from 'clipanion';
 import { ExitCode } from '../cli/failure.js';
 import { MAX_RCVBUF_KIB, parseDuration, parseInteger, parseProtocols } from '../cli/parse.js';
