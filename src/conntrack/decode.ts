@@ -18,9 +18,11 @@ import {
   TimeSource,
   ZoneDirection,
 } from './batch.js';
-import { PLAIN_TUPLES_BYTES, readPlainTuples, swap32 } from './plain-tuples.js';
+import { EVENT_US, STOP_US, toMicroseconds, UNBELIEVED_TIME_HIGH } from './event-time.js';
+import { readPlainEvent } from './plain-event.js';
+import { arePlainTuples, PLAIN_TUPLES_BYTES, swap32 } from './plain-tuples.js';
 import { PortMeaning, portMeaning } from './protocols.js';
-import { findShape, isRare, learnShape, type Shape } from './shapes.js';
+import { isRare, learnShape, type Shape, TCP_STATE_MAX } from './shapes.js';
 
 /** What a decoder has seen so far; plain counts. */
 export interface DecodeCounters {
@@ -68,20 +70,10 @@ export const IPS_SEEN_REPLY = 0x2;
  * of an expired entry is stamped when the collector finds it. CTA_TIMESTAMP stop is when the entry really ended.
  */
 const LATE_US = 5000;
-/** The column has four bits, and 0 means absent. */
-const TCP_STATE_MAX = 14;
-/** Packets and bytes, of the original and of the reply direction. */
-const COUNTERS = 4;
 const LABEL_BYTES = 16;
 const HELPERS_MAX = 255;
 /** What the log holds of a helper's name; the kernel's have at most 15. */
 const HELPER_NAME_BYTES_MAX = 255;
-/**
- * Upper half of the first time in nanoseconds that is not believed: 2^52 us, in the year 2112. The log holds times as differences, and
- * their zigzag code, twice as large, must be exact in a double.
- */
-const UNBELIEVED_TIME_HIGH = 1_048_576_000;
-
 /** Bits of `seen`: which parts of the tuples a message had. Ports are none of them: whether there are any depends on the kernel. */
 const SEEN_ORIG_SRC = 1;
 const SEEN_ORIG_DST = 2;
@@ -103,10 +95,9 @@ let origIcmp = 0;
 let replyIcmp = 0;
 /** Elements: times of the event and of the entry's end. In an array, because a variable gets a new box for each double. */
 const times = new Float64Array(2);
-const EVENT_US = 0;
-const STOP_US = 1;
 let viewedBytes: Uint8Array = new Uint8Array(0);
 let words: Uint32Array = new Uint32Array(0);
+let view = new DataView(words.buffer);
 
 /**
  * Decode the datagram at `offset` of `bytes`, both on a word boundary as ring slots are (attributes are aligned to words, so that
@@ -180,33 +171,13 @@ function decodeMessage(
   counters: DecodeCounters,
 ): void {
   const row = batch.count;
-  seen = 0;
+  const at = offset + NLMSG_HEADER_BYTES + NFGENMSG_BYTES;
   partial = partly;
-  unknown = 0;
-  replyProto = 0;
-  origIcmp = 0;
-  replyIcmp = 0;
-  times[EVENT_US] = 0;
-  times[STOP_US] = 0;
-  let at = offset + NLMSG_HEADER_BYTES + NFGENMSG_BYTES;
-  if (end - at >= PLAIN_TUPLES_BYTES && readPlainTuples(words, at >>> 2, batch, row)) {
-    batch.family[row] = AF_INET;
-    seen = SEEN_BOTH_TUPLES;
-    at += PLAIN_TUPLES_BYTES;
-    readRest(bytes, at, end, batch, row);
-  } else {
-    startRow(batch, row);
-    walk(bytes, at, end, Context.message, batch, row);
-  }
-  counters.unknownAttributes += unknown;
+  const shape = readPlainEvent(words, view, at, end, batch, row, times);
+  if (shape === undefined) {
+    if (!readWalked(bytes, at, end, batch, row, counters)) return;
+  } else if (shape.rareCount > 0) readRare(shape, bytes, at + PLAIN_TUPLES_BYTES, batch, row);
   batch.count = row + 1;
-  if ((seen & SEEN_ANY_ADDRESS) === 0) {
-    batch.discardLast();
-    counters.malformed++;
-    return;
-  }
-  finishTuples(batch, row);
-  if (seen !== SEEN_BOTH_TUPLES) partial = true;
   if (partial) counters.partial++;
   const eventUs = times[EVENT_US];
   const stopUs = times[STOP_US];
@@ -224,74 +195,37 @@ function decodeMessage(
   else if (kind === RecordKind.end) counters.ends++;
 }
 
-/** What stands behind both tuples. */
-function readRest(bytes: Uint8Array, at: number, end: number, batch: EventBatch, row: number): void {
-  const shape = findShape(words, at >>> 2, end - at);
-  if (shape === undefined) {
-    walk(bytes, at, end, Context.message, batch, row);
-    learnShape(words, at >>> 2, end - at, Context.message, MINIMUM_BYTES);
-    return;
+/** Any message, attribute after attribute. False when there is no row, because no address could be read. */
+function readWalked(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+  counters: DecodeCounters,
+): boolean {
+  seen = 0;
+  unknown = 0;
+  replyProto = 0;
+  origIcmp = 0;
+  replyIcmp = 0;
+  times[EVENT_US] = 0;
+  times[STOP_US] = 0;
+  startRow(batch, row);
+  walk(bytes, at, end, Context.message, batch, row);
+  counters.unknownAttributes += unknown;
+  if ((seen & SEEN_ANY_ADDRESS) === 0) {
+    batch.count = row + 1;
+    batch.discardLast();
+    counters.malformed++;
+    return false;
   }
-  readCommon(shape.wordOf, at >>> 2, batch, row);
-  if (shape.rareCount > 0) readRare(shape, bytes, at, batch, row);
-}
-
-/**
- * Values of a learned shape one after the other: a switch in a loop over fields costs a mispredicted jump for most of them, and these
- * branches go the same way for all events of a kind. `at` in words.
- */
-function readCommon(wordOf: Uint16Array, at: number, batch: EventBatch, row: number): void {
-  let { present } = batch;
-  const status = wordOf[Field.status];
-  if (status !== 0) {
-    batch.status[row] = swap32(words[at + status]);
-    present |= Column.status;
-  }
-  const mark = wordOf[Field.mark];
-  if (mark !== 0) {
-    batch.mark[row] = swap32(words[at + mark]);
-    present |= Column.mark;
-  }
-  const state = wordOf[Field.tcpState];
-  if (state !== 0) {
-    batch.tcpState[row] = Math.min(words[at + state] & 0xff, TCP_STATE_MAX) + 1;
-    present |= Column.tcpState;
-  }
-  const id = wordOf[Field.id];
-  if (id !== 0) {
-    batch.id[row] = swap32(words[at + id]);
-    present |= Column.id;
-  }
-  const timeout = wordOf[Field.timeoutSeconds];
-  if (timeout !== 0) {
-    batch.timeoutSeconds[row] = swap32(words[at + timeout]);
-    present |= Column.timeoutSeconds;
-  }
-  const use = wordOf[Field.use];
-  if (use !== 0) {
-    batch.use[row] = swap32(words[at + use]);
-    present |= Column.use;
-  }
-  const event = wordOf[Field.timeEvent];
-  if (event !== 0) times[EVENT_US] = microseconds((at + event) << 2);
-  const start = wordOf[Field.timeStart];
-  if (start !== 0) {
-    batch.startUs[row] = microseconds((at + start) << 2);
-    present |= Column.startUs;
-  }
-  const stop = wordOf[Field.timeStop];
-  if (stop !== 0) times[STOP_US] = microseconds((at + stop) << 2);
-  for (let counter = 0; counter < COUNTERS; counter++) {
-    const word = wordOf[Field.origPackets + counter];
-    if (word === 0) continue;
-    const low = words[at + word + 1];
-    const high = words[at + word];
-    if ((low | high) === 0) continue;
-    batch.counters[row * 8 + counter * 2] = swap32(low);
-    batch.counters[row * 8 + counter * 2 + 1] = swap32(high);
-    present |= Column.counters;
-  }
-  batch.present = present;
+  finishTuples(batch, row);
+  if (seen !== SEEN_BOTH_TUPLES) partial = true;
+  const rest = at + PLAIN_TUPLES_BYTES;
+  if (rest <= end && arePlainTuples(words, at >>> 2))
+    learnShape(words, rest >>> 2, end - rest, Context.message, MINIMUM_BYTES);
+  return true;
 }
 
 /** Values that few messages have. */
@@ -306,6 +240,7 @@ function viewWords(bytes: Uint8Array, offset: number): void {
   invariant(((bytes.byteOffset | offset) & 3) === 0, 'decode: message not on a word boundary');
   viewedBytes = bytes;
   words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+  view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** What a cut message may leave out starts from zero; the optional columns are zero already (EventBatch.clear). */
@@ -550,11 +485,6 @@ function microseconds(at: number): number {
   const high = be32(at);
   if (high >= UNBELIEVED_TIME_HIGH) partial = true;
   return toMicroseconds(high, be32(at + 4));
-}
-
-/** u64 nanoseconds to microseconds, floored; 0 when they are not believed. 2^32 = 4294967 x 1000 + 296, so every step is exact. */
-export function toMicroseconds(high: number, low: number): number {
-  return high >= UNBELIEVED_TIME_HIGH ? 0 : high * 4294967 + Math.floor((high * 296 + low) / 1000);
 }
 
 function intern4(at: number, batch: EventBatch, row: number): number {

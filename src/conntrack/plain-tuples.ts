@@ -1,14 +1,12 @@
 /**
- * The common case, verified and read in one go instead of walked: a message that begins with both IPv4 tuples, each with a
- * protocol and two ports, as the kernel lays out every TCP and UDP event. 22 of the 26 words are attribute headers and are
- * compared whole; when one differs nothing has been touched and the general walk reads the message. Parser thread, per message.
+ * The common case, verified in one go instead of walked: a message that begins with both IPv4 tuples, each with a protocol and two
+ * ports, as the kernel lays out every TCP and UDP event. 16 of the 26 words are attribute headers and are compared whole; when one
+ * differs the general walk reads the message. Parser thread, per message.
  *
  *   word  0 CTA_TUPLE_ORIG     1 CTA_TUPLE_IP     2 V4_SRC header   3 address   4 V4_DST header   5 address
  *         6 CTA_TUPLE_PROTO    7 PROTO_NUM header 8 number          9 SRC_PORT 10 port  11 DST_PORT  12 port
  *        13 CTA_TUPLE_REPLY ... the same again
  */
-import type { EventBatch } from './batch.js';
-
 /** Bytes of both tuples. */
 export const PLAIN_TUPLES_BYTES = 2 * 13 * 4;
 
@@ -51,37 +49,9 @@ export function arePlainTuples(words: Uint32Array, at: number): boolean {
   );
 }
 
-/** Read both tuples from word `at` of `words` into `row` when they have the plain shape. */
-export function readPlainTuples(words: Uint32Array, at: number, batch: EventBatch, row: number): boolean {
-  if (!arePlainTuples(words, at)) return false;
-  const { addresses4 } = batch;
-  const origSrc = words[at + 3];
-  const origDst = words[at + 5];
-  const replySrc = words[at + 16];
-  const replyDst = words[at + 18];
-  const origSrcIndex = addresses4.intern(swapBits(origSrc));
-  const origDstIndex = addresses4.intern(swapBits(origDst));
-  batch.proto[row] = words[at + 8];
-  batch.origSrc[row] = origSrcIndex;
-  batch.origDst[row] = origDstIndex;
-  // Without NAT the reply mirrors the original; with SNAT, as on a gateway, half of it does.
-  batch.replySrc[row] = replySrc === origDst ? origDstIndex : addresses4.intern(swapBits(replySrc));
-  batch.replyDst[row] = replyDst === origSrc ? origSrcIndex : addresses4.intern(swapBits(replyDst));
-  batch.origSrcPort[row] = swap16(words[at + 10]);
-  batch.origDstPort[row] = swap16(words[at + 12]);
-  batch.replySrcPort[row] = swap16(words[at + 23]);
-  batch.replyDstPort[row] = swap16(words[at + 25]);
-  return true;
-}
-
 /** A big-endian value that was read as a little-endian word. */
 export function swap32(word: number): number {
-  return swapBits(word) >>> 0;
-}
-
-/** The same bits as a signed number, which V8 passes on without a box. */
-function swapBits(word: number): number {
-  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+  return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 }
 
 /** A big-endian port in a little-endian word. */

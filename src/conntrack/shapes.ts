@@ -9,6 +9,8 @@ import { Field, NUMBERS_PER_CONTEXT, OPERATIONS } from './attributes.js';
 const ATTRIBUTES_MAX = 32;
 const ATTRIBUTE_HEADER_BYTES = 4;
 const NLA_TYPE_MASK = 0x3fff;
+/** The column has four bits, and 0 means absent. */
+export const TCP_STATE_MAX = 14;
 /** Shapes are found by their length in words: few kinds of events share one. */
 const SHAPES = 128;
 
@@ -24,9 +26,10 @@ export class Shape {
   /** Offset in bytes from the first attribute, and length of each value. */
   readonly valueAt = new Uint16Array(ATTRIBUTES_MAX);
   readonly valueBytes = new Uint16Array(ATTRIBUTES_MAX);
-  /** The same by field: its value's offset in words, 0 = the shape has none. What is read without a loop is found here. */
-  readonly wordOf = new Uint16Array(Field.nested);
+  /** The same by field: its value's offset in bytes, 0 = the shape has none. What is read without a loop is found here. */
+  readonly byteOf = new Uint16Array(Field.nested);
   rareCount = 0;
+  withCounters = false;
 }
 
 /** Fields that few messages have, and that are not a word or two: zones, labels, a helper's name. */
@@ -62,8 +65,9 @@ export function learnShape(
   const shape = shapes[(lengthBytes >>> 2) & (SHAPES - 1)];
   shape.headerCount = 0;
   shape.valueCount = 0;
-  shape.wordOf.fill(0);
+  shape.byteOf.fill(0);
   shape.rareCount = 0;
+  shape.withCounters = false;
   const isRegular = learn(shape, words, at, 0, lengthBytes, context, minimumBytes);
   shape.lengthBytes = isRegular ? lengthBytes : 0;
 }
@@ -92,9 +96,10 @@ function learn(
     if (field >= Field.nested) {
       if (!learn(shape, words, at, value, from + length, field - Field.nested, minimumBytes)) return false;
     } else if (field !== Field.skip) {
-      if (length - ATTRIBUTE_HEADER_BYTES < minimumBytes[field] || shape.wordOf[field] !== 0) return false;
-      shape.wordOf[field] = value >>> 2;
+      if (length - ATTRIBUTE_HEADER_BYTES < minimumBytes[field] || shape.byteOf[field] !== 0) return false;
+      shape.byteOf[field] = value;
       if (isRare(field)) shape.rareCount++;
+      if (field >= Field.origPackets && field <= Field.replyBytes) shape.withCounters = true;
       shape.fields[shape.valueCount] = field;
       shape.valueAt[shape.valueCount] = value;
       shape.valueBytes[shape.valueCount++] = length - ATTRIBUTE_HEADER_BYTES;

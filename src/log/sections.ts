@@ -6,7 +6,7 @@
 import { brotliCompressSync, brotliDecompressSync, constants, inflateRawSync } from 'node:zlib';
 import { ByteSink, ByteSource, badPayload } from './bytes.js';
 import { MAX_PAYLOAD_BYTES } from './format.js';
-import { packHuffman } from './huffman.js';
+import { PACKING_SPARE_BYTES, packHuffman } from './huffman.js';
 
 export const SectionCodec = { stored: 0, brotli: 1, deflate: 2 } as const;
 
@@ -69,9 +69,10 @@ export class SectionWriter {
   }
 
   #pack(bytes: Uint8Array, from: number, to: number): number {
-    if (this.#packed.length - this.#packedBytes < to - from) {
+    const room = to - from + PACKING_SPARE_BYTES;
+    if (this.#packed.length - this.#packedBytes < room) {
       // What is packed already stays where it is until it is written.
-      this.#packed = new Uint8Array(Math.max(this.#packed.length * 2, to - from));
+      this.#packed = new Uint8Array(Math.max(this.#packed.length * 2, room));
       this.#packedBytes = 0;
     }
     return packHuffman(bytes, from, to, this.#packed, this.#packedBytes);

@@ -4,7 +4,8 @@
  */
 import { Field } from '../conntrack/attributes.js';
 import { RecordFlag, ZoneDirection } from '../conntrack/batch.js';
-import { IPS_SEEN_REPLY, toMicroseconds } from '../conntrack/decode.js';
+import { IPS_SEEN_REPLY } from '../conntrack/decode.js';
+import { toMicroseconds } from '../conntrack/event-time.js';
 import { DIRECTION_SHIFT, PROTO_SHIFT } from '../conntrack/key.js';
 import { arePlainTuples, PLAIN_TUPLES_BYTES, swap16, swap32 } from '../conntrack/plain-tuples.js';
 import { findShape } from '../conntrack/shapes.js';
@@ -19,14 +20,14 @@ export function readPlainEntry(words: Uint32Array, at: number, end: number, rows
   const restAt = at + PLAIN_TUPLES_BYTES;
   const shape = findShape(words, restAt >>> 2, end - restAt);
   if (shape === undefined) return false;
-  const { wordOf } = shape;
+  const { byteOf } = shape;
   const rest = restAt >>> 2;
-  const statusWord = wordOf[Field.status];
+  const statusWord = byteOf[Field.status] >>> 2;
   const status = statusWord === 0 ? 0 : swap32(words[rest + statusWord]);
-  const markWord = wordOf[Field.mark];
-  const zoneWord = wordOf[Field.zone];
+  const markWord = byteOf[Field.mark] >>> 2;
+  const zoneWord = byteOf[Field.zone] >>> 2;
   const zone = zoneWord === 0 ? 0 : swap16(words[rest + zoneWord]) | (ZoneDirection.both << DIRECTION_SHIFT);
-  const startWord = wordOf[Field.timeStart];
+  const startWord = byteOf[Field.timeStart] >>> 2;
   const { keys } = rows;
   const row = rows.count++;
   const key = row * rows.keyWords;

@@ -1,19 +1,18 @@
-/** The fast path: takes what it knows, touches nothing else, and reads what the general walk reads. */
+/** The fast path takes what it knows and nothing else, and reads what the general walk reads. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Context } from '../../src/conntrack/attributes.js';
-import { EventBatch } from '../../src/conntrack/batch.js';
-import { PLAIN_TUPLES_BYTES, readPlainTuples } from '../../src/conntrack/plain-tuples.js';
+import { arePlainTuples, PLAIN_TUPLES_BYTES } from '../../src/conntrack/plain-tuples.js';
 import { decode } from './decoded.js';
 import { encodeAttributes, encodeMessage, HEADER_BYTES, type Node } from './encode-message.js';
 import { events, messageOf, nodesOf, protocolsWithPorts, rowFor } from './events.js';
 
 const plainEvent = events([4], protocolsWithPorts, ['both']);
 
-function isPlain(message: Uint8Array, into = new EventBatch(1)): boolean {
+function isPlain(message: Uint8Array): boolean {
   const aligned = Uint8Array.from(message.subarray(0, HEADER_BYTES + PLAIN_TUPLES_BYTES));
-  return readPlainTuples(new Uint32Array(aligned.buffer), HEADER_BYTES / 4, into, 0);
+  return arePlainTuples(new Uint32Array(aligned.buffer), HEADER_BYTES / 4);
 }
 
 test('the row is the one that the walk gives', () => {
@@ -22,7 +21,8 @@ test('the row is the one that the walk gives', () => {
     fc.property(plainEvent, (event) => {
       const message = messageOf(event);
       assert.ok(isPlain(message));
-      assert.deepEqual(decode(message).row, rowFor(event));
+      // Walked, and what is behind the tuples learned; then by the fast path.
+      for (let i = 0; i < 2; i++) assert.deepEqual(decode(message).row, rowFor(event));
       const [orig, reply, ...rest] = nodesOf(event);
       const origWithoutFlag: Node = [1, encodeAttributes(orig[1] as Node[], Context.tupleOrig)];
       for (const nodes of [
@@ -41,7 +41,7 @@ test('the row is the one that the walk gives', () => {
   );
 });
 
-test('whatever stands elsewhere than expected is refused, and nothing is touched', () => {
+test('whatever stands elsewhere than expected is refused', () => {
   const [event] = fc.sample(plainEvent, 1);
   const message = messageOf(event);
   const tuple = { headers: [0, 4, 8, 16, 24, 28, 36, 44], numbers: [32] };
@@ -50,13 +50,10 @@ test('whatever stands elsewhere than expected is refused, and nothing is touched
     ...tuple.headers.flatMap((at) => [at, at + reply].flatMap((word) => [0, 1, 2, 3].map((i) => word + i))),
     ...tuple.numbers.flatMap((at) => [at, at + reply]),
   ];
-  const untouched = new EventBatch(1);
   for (const at of checked)
     for (let bit = 1; bit < 256; bit <<= 1) {
       const changed = Uint8Array.from(message);
       changed[HEADER_BYTES + at] ^= bit;
-      const batch = new EventBatch(1);
-      assert.ok(!isPlain(changed, batch), `byte ${at} with bit ${bit}`);
-      assert.deepEqual(batch, untouched);
+      assert.ok(!isPlain(changed), `byte ${at} with bit ${bit}`);
     }
 });
