@@ -67,6 +67,8 @@ export class TableKeeper {
   readonly #allowed: Uint8Array | undefined;
   /** Audits begun. An entry is of the last one that showed it, or that was the last when its start came. */
   #audits = 0;
+  /** From the dump on: entries may bear marks, which events take back. */
+  #isAuditing = false;
   /** Entries that the audit under way found and the log did not tell. */
   #undecided = 0;
   /** When the last complete audit began; 0 before the first. */
@@ -112,6 +114,7 @@ export class TableKeeper {
     await this.#catchUp();
     const beganUs = wallClockUs();
     this.#audits++;
+    this.#isAuditing = true;
     try {
       const entries = this.#dump(beganUs);
       const endedUs = wallClockUs();
@@ -132,6 +135,8 @@ export class TableKeeper {
     } catch (error) {
       this.#forgetAudit();
       throw error;
+    } finally {
+      this.#isAuditing = false;
     }
   }
 
@@ -160,19 +165,29 @@ export class TableKeeper {
   #takeEvents(rows: KeyedRows): void {
     const open = this.#tableOf(rows);
     open.approach(rows);
+    if (this.#isAuditing) this.#takeAudited(open, rows);
+    else
+      for (let row = 0; row < rows.count; row++)
+        if (rows.kind[row] === RecordKind.start) this.#begin(open, open.find(rows, row), rows, row);
+        else open.end(rows, row);
+  }
+
+  /** Events beside an audit: they win against what it found in the table, and take back what it found gone. */
+  #takeAudited(open: OpenTable, rows: KeyedRows): void {
     for (let row = 0; row < rows.count; row++) {
       let entry = open.find(rows, row);
-      if (this.#undecided > 0 && entry !== NONE && open.isFromTable(entry)) {
+      if (entry !== NONE && open.isFromTable(entry)) {
         this.#drop(open, entry);
         entry = open.find(rows, row);
       }
-      if (rows.kind[row] === RecordKind.start) {
-        if (entry === NONE) entry = open.add(rows, row);
-        open.fill(entry, rows, row, rows.flags[row] & RecordFlag.replied, this.#audits);
-        open.setTimeUs(entry, rows.timeUs[row]);
-        open.setLastSeenUs(entry, rows.timeUs[row]);
-      } else if (entry !== NONE) open.remove(entry);
+      if (rows.kind[row] === RecordKind.start) this.#begin(open, entry, rows, row);
+      else if (entry !== NONE) open.remove(entry);
     }
+  }
+
+  #begin(open: OpenTable, known: number, rows: KeyedRows, row: number): void {
+    const entry = known === NONE ? open.add(rows, row) : known;
+    open.fill(entry, rows, row, rows.flags[row] & RecordFlag.replied, this.#audits);
   }
 
   #dump(beganUs: number): number {
@@ -180,6 +195,7 @@ export class TableKeeper {
     dumpTable(beganUs, (rows) => {
       const open = this.#tableOf(rows);
       open.approach(rows);
+      open.approachRecords(rows);
       for (let row = 0; row < rows.count; row++) {
         if (this.#allowed !== undefined && this.#allowed[rows.protoOf(row)] === 0) continue;
         if (rows.status[row] & IPS_DYING) continue;
@@ -201,7 +217,6 @@ export class TableKeeper {
       const flags = (rows.flags[row] & RecordFlag.replied) | RecordFlag.startUnseen;
       open.fill(entry, rows, row, flags, this.#audits);
       open.setFromTable(entry, true);
-      open.setTimeUs(entry, rows.timeUs[row]);
     }
     open.setLastSeenUs(entry, rows.timeUs[row]);
     // The kernel's word is better than when we heard of it.

@@ -1,21 +1,19 @@
 /**
  * The connections that are open, of one family, by key. Table worker's thread, for every event that is read back and every entry of a
- * dump: what that costs is the cache lines it misses. So all of an entry stands together in one record, the index in front tells by
- * itself whom a hash leads to, and `approach` asks for the lines of many rows at once, so that memory answers them side by side
- * instead of one after another.
+ * dump: what that costs is the cache lines it misses. So all of an entry stands together in one record, an event that ends it
+ * touches only the index (key-index.ts), and `approach` asks for the lines of many rows at once.
  *
- *   index    slots of two words: hash, entry + 1 (0 = free); a taken slot sends on to the next. Of the same key the newest comes first
- *   records  hash   state (bits below)   key ...   one word to spare   timeUs   lastSeenUs (doubles)   status   mark
+ *   record  hash   state (bits below)   key ...   rest of the hash   timeUs   lastSeenUs (doubles)   status   mark
  */
 import { KEY4_WORDS } from '../conntrack/key.js';
+import { EntryPool } from './entry-pool.js';
+import { KeyIndex } from './key-index.js';
 import { hashKey, type KeyedRows } from './keyed-rows.js';
 
 const NONE = -1;
 const CAPACITY_MIN = 4096;
 /** Records that `visit` asks for ahead: they must stay in the cache until they are visited. */
 const ENTRIES_ASKED = 128;
-/** Slots per entry, at least. */
-const SLOTS_PER_ENTRY = 2;
 const STATE = 1;
 const KEY = 2;
 /** Words of a record beside its key; with it an even number, for the doubles. 16 words in all for IPv4: a cache line. */
@@ -24,7 +22,6 @@ const OTHER_WORDS = 9;
 // State: RecordFlag bits in the lowest eight, then these.
 const SOURCE_SHIFT = 8;
 const SOURCE_MASK = 7;
-const IN_USE = 1 << 11;
 const FROM_TABLE = 1 << 12;
 const GONE = 1 << 13;
 const AUDIT_SHIFT = 16;
@@ -33,86 +30,88 @@ const AUDIT_MASK = 0xffff;
 export class OpenTable {
   /** The key that `loadKey` loads and `findKey` looks for. */
   readonly key: Uint32Array;
-  /** Entries in use. */
-  count = 0;
-
+  readonly #pool = new EntryPool(CAPACITY_MIN);
+  readonly #index = new KeyIndex(CAPACITY_MIN);
   readonly #recordWords: number;
-  /** Of timeUs in a record's doubles, and of status in its words; lastSeenUs and mark follow them. */
-  readonly #timeAt: number;
+  /** Of the hash's second word and of status in a record's words, and of timeUs in its doubles; lastSeenUs and mark follow them. */
+  readonly #moreAt: number;
   readonly #statusAt: number;
-  #capacity = CAPACITY_MIN;
+  readonly #timeAt: number;
   #words: Uint32Array;
   #doubles: Float64Array;
-  #slots: Uint32Array;
-  /** Entries ever used; beyond them the pool is untouched. */
-  #top = 0;
-  /** Entries that were freed: a stack. */
-  #free = new Int32Array(CAPACITY_MIN);
-  #freeCount = 0;
-  /** What `approach` read, kept so that it is read. */
+  /** Hash of `key`. */
+  readonly #keyHash = new Int32Array(2);
+  /** What `approachRecords` and `visit` read, kept so that it is read. */
   readonly #touched = new Uint32Array(1);
 
   constructor(readonly keyWords: number) {
     this.key = new Uint32Array(keyWords);
     this.#recordWords = keyWords + OTHER_WORDS;
+    this.#moreAt = KEY + keyWords;
     this.#timeAt = (KEY + keyWords + 1) / 2;
     this.#statusAt = KEY + keyWords + 5;
     this.#words = new Uint32Array(CAPACITY_MIN * this.#recordWords);
     this.#doubles = new Float64Array(this.#words.buffer);
-    this.#slots = new Uint32Array(CAPACITY_MIN * SLOTS_PER_ENTRY * 2);
   }
 
-  /** Before these rows are looked up: hash them, and have what they will need on its way. */
+  /** Entries in use. */
+  get count(): number {
+    return this.#pool.count;
+  }
+
+  /** Before these rows are looked up: hash them, and have what the index will need on its way. */
   approach(rows: KeyedRows): void {
     rows.hash();
-    const slots = this.#slots;
-    const words = this.#words;
-    const recordWords = this.#recordWords;
-    const mask = slots.length / 2 - 1;
-    const { hashes, count } = rows;
+    this.#index.approach(rows.hashes, rows.count);
+  }
+
+  /** The same for the records of those that are there, which then will be read. */
+  approachRecords(rows: KeyedRows): void {
     let touched = 0;
-    for (let row = 0; row < count; row++) touched ^= slots[(hashes[row] & mask) * 2];
-    for (let row = 0; row < count; row++) {
-      const slot = (hashes[row] & mask) * 2;
-      if (slots[slot] === hashes[row] && slots[slot + 1] !== 0)
-        touched ^= words[(slots[slot + 1] - 1) * recordWords];
+    for (let row = 0; row < rows.count; row++) {
+      const entry = this.#index.find(rows.hashes, row * 2);
+      if (entry !== NONE) touched ^= this.#words[this.#at(entry)];
     }
     this.#touched[0] = touched;
   }
 
-  /** Newest entry of a row's key, or -1. The rows are hashed. */
+  /** Newest entry of a row's key, or -1. The rows are hashed, here and below. */
   find(rows: KeyedRows, row: number): number {
-    return this.#match(rows.keys, row * this.keyWords, rows.hashes[row]);
+    return this.#index.find(rows.hashes, row * 2);
   }
 
   /** Newest entry of `key`, or -1. */
   findKey(): number {
-    return this.#match(this.key, 0, hashKey(this.key, 0, this.keyWords));
+    hashKey(this.key, 0, this.keyWords, this.#keyHash, 0);
+    return this.#index.find(this.#keyHash, 0);
   }
 
   /** A new entry for a row's key, ahead of its older ones; the caller fills it. */
   add(rows: KeyedRows, row: number): number {
-    const entry = this.#allocate();
-    const hash = rows.hashes[row];
+    if (this.#pool.isFull) this.#grow();
+    const entry = this.#pool.take();
+    const { hashes } = rows;
     const words = this.#words;
-    const at = entry * this.#recordWords;
-    words[at] = hash;
-    const { keys } = rows;
-    const from = row * this.keyWords;
-    copyKey(keys, from, words, at + KEY, this.keyWords);
-    this.#index(hash, entry + 1);
-    this.count++;
+    const at = this.#at(entry);
+    words[at] = hashes[row * 2];
+    words[at + this.#moreAt] = hashes[row * 2 + 1];
+    copyKey(rows.keys, row * this.keyWords, words, at + KEY, this.keyWords);
+    this.#index.add(hashes, row * 2, entry);
     return entry;
   }
 
-  /** What the row says of the entry, but for its times; `audit` is the last one that began. */
+  /** What the row says of the entry, which is seen at its start; `audit` is the last one that began. */
   fill(entry: number, rows: KeyedRows, row: number, flags: number, audit: number): void {
     const at = this.#at(entry);
     const words = this.#words;
     words[at + STATE] =
-      flags | (rows.timeSource[row] << SOURCE_SHIFT) | IN_USE | ((audit & AUDIT_MASK) << AUDIT_SHIFT);
+      flags | (rows.timeSource[row] << SOURCE_SHIFT) | ((audit & AUDIT_MASK) << AUDIT_SHIFT);
     words[at + this.#statusAt] = rows.status[row];
     words[at + this.#statusAt + 1] = rows.mark[row];
+    const time = at / 2 + this.#timeAt;
+    const timeUs = rows.timeUs[row];
+    this.#doubles[time] = timeUs;
+    this.#doubles[time + 1] = timeUs;
   }
 
   /** The audit showed the entry, with these flags, status and mark. */
@@ -125,12 +124,18 @@ export class OpenTable {
     words[at + this.#statusAt + 1] = rows.mark[row];
   }
 
+  /** The newest entry of a row's key is open no more, if there is one. Its marks stay until it is used again. */
+  end(rows: KeyedRows, row: number): void {
+    const entry = this.#index.take(rows.hashes, row * 2);
+    if (entry !== NONE) this.#pool.free(entry);
+  }
+
   remove(entry: number): void {
     const at = this.#at(entry);
-    this.#unindex(this.#words[at], entry + 1);
-    this.#words[at + STATE] = 0;
-    this.#free[this.#freeCount++] = entry;
-    this.count--;
+    const words = this.#words;
+    this.#index.remove(words[at] | 0, words[at + this.#moreAt] | 0, entry);
+    words[at + STATE] = 0;
+    this.#pool.free(entry);
   }
 
   /** Copy an entry's key into `key`. */
@@ -142,10 +147,6 @@ export class OpenTable {
   /** Start, as far as it is known; microseconds since the epoch. */
   timeUs(entry: number): number {
     return this.#doubles[this.#at(entry) / 2 + this.#timeAt];
-  }
-
-  setTimeUs(entry: number, timeUs: number): void {
-    this.#doubles[this.#at(entry) / 2 + this.#timeAt] = timeUs;
   }
 
   /** When it was last known to be open. */
@@ -172,7 +173,7 @@ export class OpenTable {
     const at = this.#at(entry) + STATE;
     const state = this.#words[at] & ~((SOURCE_MASK << SOURCE_SHIFT) | flagsOff);
     this.#words[at] = state | (timeSource << SOURCE_SHIFT);
-    this.setTimeUs(entry, timeUs);
+    this.#doubles[this.#at(entry) / 2 + this.#timeAt] = timeUs;
   }
 
   status(entry: number): number {
@@ -212,10 +213,9 @@ export class OpenTable {
     this.#setBit(entry, GONE, isGone);
   }
 
-  /** Every entry, in no order; `visit` may remove the entry it is given. */
+  /** Every entry; `visit` may remove the one it is given. */
   forEach(visit: (entry: number) => void): void {
-    const top = this.#top;
-    for (let entry = 0; entry < top; entry++) if (this.#state(entry) & IN_USE) visit(entry);
+    this.#pool.forEach(visit);
   }
 
   /**
@@ -233,7 +233,7 @@ export class OpenTable {
       minUs = Math.min(minUs, timeUs);
       maxUs = Math.max(maxUs, timeUs);
     });
-    const scale = 2 ** (32 - Math.clz32(this.#top));
+    const scale = 2 ** (32 - Math.clz32(this.#pool.top));
     const stepUs = Math.max(1, Math.ceil(((maxUs - minUs) * scale) / Number.MAX_SAFE_INTEGER));
     for (let i = 0; i < count; i++)
       packed[i] += Math.floor((this.timeUs(packed[i]) - minUs) / stepUs) * scale;
@@ -271,97 +271,17 @@ export class OpenTable {
     this.#words[at] = isSet ? this.#words[at] | bit : this.#words[at] & ~bit;
   }
 
-  #match(keys: Uint32Array, from: number, hash: number): number {
-    const slots = this.#slots;
-    const mask = slots.length / 2 - 1;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const used = slots[slot * 2 + 1];
-      if (used === 0) return NONE;
-      if (slots[slot * 2] !== hash) continue;
-      if (areEqual(this.#words, (used - 1) * this.#recordWords + KEY, keys, from, this.keyWords))
-        return used - 1;
-    }
-  }
-
-  /** Put an entry, `used` - 1, ahead of all others of its hash: each of them moves on to the place of the next. */
-  #index(hash: number, used: number): void {
-    const slots = this.#slots;
-    const mask = slots.length / 2 - 1;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const there = slots[slot * 2 + 1];
-      if (there !== 0 && slots[slot * 2] !== hash) continue;
-      slots[slot * 2] = hash;
-      slots[slot * 2 + 1] = used;
-      if (there === 0) return;
-      used = there;
-    }
-  }
-
-  /** Free a slot, and let those behind it move up that are not where their hash sent them. */
-  #unindex(hash: number, used: number): void {
-    const slots = this.#slots;
-    const mask = slots.length / 2 - 1;
-    let free = hash & mask;
-    while (slots[free * 2 + 1] !== used) free = (free + 1) & mask;
-    for (let slot = (free + 1) & mask; slots[slot * 2 + 1] !== 0; slot = (slot + 1) & mask) {
-      const wanted = slots[slot * 2] & mask;
-      if (((slot - wanted) & mask) < ((slot - free) & mask)) continue;
-      slots[free * 2] = slots[slot * 2];
-      slots[free * 2 + 1] = slots[slot * 2 + 1];
-      free = slot;
-    }
-    slots[free * 2 + 1] = 0;
-  }
-
-  #allocate(): number {
-    if (this.#freeCount > 0) return this.#free[--this.#freeCount];
-    if (this.#top === this.#capacity) this.#grow();
-    return this.#top++;
-  }
-
   #grow(): void {
-    const capacity = this.#capacity * 2;
-    const words = new Uint32Array(capacity * this.#recordWords);
+    this.#pool.grow();
+    this.#index.grow();
+    const words = new Uint32Array(this.#pool.capacity * this.#recordWords);
     words.set(this.#words);
     this.#words = words;
     this.#doubles = new Float64Array(words.buffer);
-    this.#free = new Int32Array(capacity); // nothing is free now
-    this.#capacity = capacity;
-    this.#spreadSlots();
-  }
-
-  /** Twice as many slots. Those of one hash keep their order, which is that of age: the last are moved first. */
-  #spreadSlots(): void {
-    const old = this.#slots;
-    this.#slots = new Uint32Array(old.length * 2);
-    // What was sent on over the end stands at the beginning, and is older than what it was sent on by.
-    let begin = 0;
-    while (old[begin * 2 + 1] !== 0) begin++;
-    const mask = old.length / 2 - 1;
-    for (let i = mask; i >= 0; i--) {
-      const slot = (begin + i) & mask;
-      if (old[slot * 2 + 1] !== 0) this.#index(old[slot * 2], old[slot * 2 + 1]);
-    }
   }
 }
 
-// Seven words make an IPv4 key; written out, they cost half of what a loop over them does.
-
-function areEqual(a: Uint32Array, i: number, b: Uint32Array, j: number, keyWords: number): boolean {
-  if (
-    a[i] !== b[j] ||
-    a[i + 1] !== b[j + 1] ||
-    a[i + 2] !== b[j + 2] ||
-    a[i + 3] !== b[j + 3] ||
-    a[i + 4] !== b[j + 4] ||
-    a[i + 5] !== b[j + 5] ||
-    a[i + 6] !== b[j + 6]
-  )
-    return false;
-  for (let word = KEY4_WORDS; word < keyWords; word++) if (a[i + word] !== b[j + word]) return false;
-  return true;
-}
-
+/** Seven words make an IPv4 key; written out, they cost half of what a loop over them does. */
 function copyKey(from: Uint32Array, i: number, to: Uint32Array, j: number, keyWords: number): void {
   to[j] = from[i];
   to[j + 1] = from[i + 1];

@@ -19,7 +19,7 @@ import { runs } from '../soak/runs.js';
 
 interface PlainRow {
   readonly key: number[];
-  readonly hash: number;
+  readonly hash: Int32Array;
   readonly others: readonly number[];
 }
 
@@ -28,7 +28,7 @@ function rowsOf(rows: KeyedRows, withStart: boolean): PlainRow[] {
   rows.hash();
   return Array.from({ length: rows.count }, (_, row) => ({
     key: [...rows.keys.subarray(row * rows.keyWords, (row + 1) * rows.keyWords)],
-    hash: rows.hashes[row],
+    hash: rows.hashes.slice(row * 2, row * 2 + 2),
     others: [
       rows.kind[row],
       rows.flags[row],

@@ -31,22 +31,26 @@ class Modelled {
     rows.mark[0] = ~name;
     rows.timeSource[0] = name % 5;
     this.open.approach(rows);
+    this.open.approachRecords(rows);
   }
 
   add(name: number): void {
     this.#load(name);
     const { open, rows } = this;
+    rows.timeUs[0] = name * 1000;
     const entry = open.add(rows, 0);
     open.fill(entry, rows, 0, name & 0xff, name);
-    open.setTimeUs(entry, name * 1000);
     open.setLastSeenUs(entry, name * 1000 + 1);
     this.model.set(name, [entry, ...(this.model.get(name) ?? [])]);
   }
 
-  remove(name: number): void {
+  /** By entry, or by key as an event does it. */
+  remove(name: number, byKey: boolean): void {
     const [entry, ...older] = this.model.get(name) ?? [];
-    if (entry === undefined) return;
-    this.open.remove(entry);
+    if (byKey) {
+      this.#load(name);
+      this.open.end(this.rows, 0);
+    } else if (entry !== undefined) this.open.remove(entry);
     this.model.set(name, older);
   }
 
@@ -88,13 +92,13 @@ class Modelled {
 
 for (const [family, keyWords] of Object.entries({ IPv4: KEY4_WORDS, IPv6: KEY6_WORDS })) {
   test(`of what was added and not removed the newest is found: ${family}`, () => {
-    const step = fc.record({ name: fc.nat(30), adds: fc.boolean() });
+    const step = fc.record({ name: fc.nat(30), does: fc.constantFrom('adds', 'removes', 'ends') });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const modelled = new Modelled(keyWords);
-        for (const { name, adds } of steps) {
-          if (adds) modelled.add(name);
-          else modelled.remove(name);
+        for (const { name, does } of steps) {
+          if (does === 'adds') modelled.add(name);
+          else modelled.remove(name, does === 'ends');
           modelled.check(name);
         }
         modelled.checkAll();
@@ -110,12 +114,12 @@ for (const [family, keyWords] of Object.entries({ IPv4: KEY4_WORDS, IPv6: KEY6_W
     for (let name = 0; name < names; name += 7) modelled.add(name);
     for (let name = 0; name < 10; name++) modelled.add(4711);
     modelled.checkAll();
-    for (let name = 0; name < names; name += 2) modelled.remove(name);
+    for (let name = 0; name < names; name += 2) modelled.remove(name, name % 4 === 0);
     modelled.checkAll();
     for (let name = 0; name < 2 * names; name += 3) modelled.add(name);
     modelled.checkAll();
     for (const name of modelled.model.keys())
-      while (modelled.model.get(name)!.length > 0) modelled.remove(name);
+      while (modelled.model.get(name)!.length > 0) modelled.remove(name, name % 2 === 0);
     modelled.checkAll();
     assert.equal(modelled.open.count, 0);
   });
@@ -140,7 +144,9 @@ test('marks of an entry are its own, and are gone when it is filled anew', () =>
   rows.timeSource[0] = 2;
   rows.status[0] = 2;
   rows.mark[0] = ~2;
+  rows.timeUs[0] = 2000;
   open.fill(entry, rows, 0, 2, 2);
-  open.setTimeUs(entry, 2000);
+  assert.equal(open.lastSeenUs(entry), 2000);
+  open.setLastSeenUs(entry, 2001);
   modelled.check(2);
 });
