@@ -21,12 +21,13 @@ export class AddressTable4 {
     const address = word >>> 0;
     const slots = this.#slots;
     const mask = this.#mask;
-    let slot = (Math.imul(address, 0x9e3779b1) >>> 7) & mask;
+    let next = Math.imul(address, 0x9e3779b1) >>> 7;
     for (;;) {
+      const slot = next & mask;
+      next = slot + 1; // in every pass, or the first collision would cost the compiled code
       const index = slots[slot];
       if (index === 0) return this.#add(word, slot);
       if (this.values[index] === address) return index;
-      slot = (slot + 1) & mask;
     }
   }
 

@@ -28,12 +28,13 @@ export class WordTable {
     const mask = this.#mask;
     let hash = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35) ^ d;
     hash = Math.imul(hash ^ (hash >>> 15), 0x27d4eb2f);
-    let slot = (hash ^ (hash >>> 13)) & mask;
+    let next = hash ^ (hash >>> 13);
     for (;;) {
+      const slot = next & mask;
+      next = slot + 1; // as in AddressTable4
       const index = slots[slot] - 1;
       if (index < 0) return this.#add(a, b, c, d, slot);
       if (this.#isEntry(index, a, b, c, d)) return index;
-      slot = (slot + 1) & mask;
     }
   }
 
