@@ -30,7 +30,7 @@ const USAGE = `usage: side-by-side.js [options]
   --packets N       connections of a packet flood (200000; sockets and hping3 20000)
   --rounds N        (3)
   --buffer KIB      socket buffer of every program (8192)
-  --floods LIST     inject, ${packetFloodNames.join(', ')} (inject,udp)
+  --floods LIST     inject, inject-long, ${packetFloodNames.join(', ')} (inject,inject-long,udp)
   --programs LIST   parts of their names (all)
   --rates LIST      connections a second for loss against rate, "none" (5000,20000,50000,100000)
   --no-kill         leave out the kill -9 trials
@@ -38,6 +38,7 @@ const USAGE = `usage: side-by-side.js [options]
 The ancestor takes part when ANCESTOR names its program.`;
 const SLOW_FLOODS: readonly string[] = ['hping', 'udp-sockets', 'tcp-sockets'];
 const SLOW_PACKETS_MAX = 20_000;
+const LONG_TURNS = 6;
 const RATE_SECONDS = 2;
 const KILL_RATE = 20_000;
 const KILL_LOAD_SECONDS = 1.5;
@@ -50,7 +51,7 @@ const { values: flags } = parseArgs({
     packets: { type: 'string', default: '200000' },
     rounds: { type: 'string', default: '3' },
     buffer: { type: 'string', default: '8192' },
-    floods: { type: 'string', default: 'inject,udp' },
+    floods: { type: 'string', default: 'inject,inject-long,udp' },
     programs: { type: 'string', default: '' },
     rates: { type: 'string', default: '5000,20000,50000,100000' },
     'no-kill': { type: 'boolean', default: false },
@@ -67,7 +68,7 @@ const packets = countOption('packets', flags.packets);
 const rounds = countOption('rounds', flags.rounds, 100);
 const bufferKiB = countOption('buffer', flags.buffer, 2 ** 20);
 const floodNames = listOption(flags.floods);
-const unknown = floodNames.find((name) => !['inject', ...packetFloodNames].includes(name));
+const unknown = floodNames.find((name) => !['inject', 'inject-long', ...packetFloodNames].includes(name));
 if (unknown !== undefined) {
   console.error(`--floods ${unknown}: there is no such flood\n${USAGE}`);
   process.exit(2);
@@ -93,6 +94,10 @@ const chosen = everyProgram.filter(
 );
 const able = chosen.filter((program) => program.obstacle() === undefined);
 const mainPrograms = able.filter((program) => !(moreOutputs as readonly Program[]).includes(program));
+/** The others lose nine of ten events of a short flood. */
+const longPrograms = mainPrograms.filter(
+  (program) => !(program instanceof ConntrackTool || program instanceof Natlog),
+);
 
 raiseConntrackLimits(Math.max(connections, packets, UNTHROTTLED_STARTS, ...rates.map(startsAt)) + 20_000);
 const gateway = await FloodGateway.start();
@@ -129,8 +134,9 @@ async function compare(name: string): Promise<void> {
     result.floods.push({ name, obstacle: flood });
     return;
   }
-  result.floods.push({ name, summary: flood.summary, connections: flood.connections });
-  const programs = result.floods.length === 1 ? able : mainPrograms;
+  const { summary, connections, turns } = flood;
+  result.floods.push({ name, summary, connections, turns });
+  const programs = result.floods.length === 1 ? able : turns > 1 ? longPrograms : mainPrograms;
   for (let round = 0; round < rounds; round++)
     for (let i = 0; i < programs.length; i++) {
       const program = programs[(i + round) % programs.length];
@@ -166,6 +172,8 @@ async function compareKills(): Promise<void> {
 /** The flood, or why it cannot be made. */
 function floodOf(name: string): Flood | string {
   if (name === 'inject') return new InjectedFlood(gateway.namespace, gateway.injector, connections);
+  if (name === 'inject-long')
+    return new InjectedFlood(gateway.namespace, gateway.injector, connections, LONG_TURNS);
   const packetFlood = name as PacketFloodName;
   const missing = missingSender(packetFlood);
   if (missing !== undefined) return `${missing} is missing (make debs)`;

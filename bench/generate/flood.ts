@@ -21,6 +21,8 @@ export interface Flood {
   readonly namespace: Namespace;
   readonly proto: number;
   readonly connections: number;
+  /** How often a trial makes and ends them all: what a program spends once weighs less, the more often. */
+  readonly turns: number;
   /** Make all connections, one NEW event each; at the rate, or as fast as it goes. */
   create(ratePerSecond?: number): Promise<Created>;
   /** End all connections, one DESTROY event each. Answers the seconds it took. */

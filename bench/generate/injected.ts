@@ -13,7 +13,7 @@ import { type Created, type Flood, settledCount } from './flood.js';
 import type { Flow } from './flow.js';
 
 export class InjectedFlood implements Flood {
-  readonly name = 'inject';
+  readonly name: string;
   readonly summary = 'entries created and flushed through ctnetlink';
   readonly proto = IPPROTO_TCP;
   readonly #plan: FloodPlan;
@@ -23,7 +23,9 @@ export class InjectedFlood implements Flood {
     readonly namespace: Namespace,
     readonly injector: Injector,
     readonly connections: number,
+    readonly turns = 1,
   ) {
+    this.name = turns === 1 ? 'inject' : 'inject-long';
     this.#plan = { count: connections };
   }
 

@@ -79,6 +79,7 @@ export function missingSender(name: PacketFloodName): string | undefined {
 }
 
 export class PacketFlood implements Flood {
+  readonly turns = 1;
   readonly #expected = emptyFlow();
 
   constructor(

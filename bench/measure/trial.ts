@@ -94,8 +94,7 @@ async function run(
     await watch?.kill();
     return failed(program, flood, (error as Error).message, ratePerSecond);
   }
-  const created = await flood.create(ratePerSecond);
-  if (!startsOnly) await flood.end();
+  const created = await makeTurns(flood, ratePerSecond, startsOnly);
   const caughtUp = await watch.caughtUp();
   const exit = await watch.stop();
   if (startsOnly) await flood.end();
@@ -111,6 +110,23 @@ async function run(
     peakRssMiB: Math.round(watch.peakRssKiB / 1024),
     bytesOnDisk: folderBytes(site.output),
   };
+}
+
+/** All turns of the flood; the last one's connections stay when only starts are looked at. */
+async function makeTurns(
+  flood: Flood,
+  ratePerSecond: number | undefined,
+  startsOnly: boolean,
+): Promise<Created> {
+  const all = { sent: 0, created: 0, seconds: 0 };
+  for (let turn = 0; turn < flood.turns; turn++) {
+    const { sent, created, seconds } = await flood.create(ratePerSecond);
+    all.sent += sent;
+    all.created += created;
+    all.seconds += seconds;
+    if (!startsOnly) await flood.end();
+  }
+  return all;
 }
 
 function summary(

@@ -1,4 +1,4 @@
-/** What a program recorded, against what the flood sent: each start and each end of each connection counts once. */
+/** What a program recorded, against what the flood sent: each start and each end of each connection counts once a turn. */
 import type { Flood } from '../generate/flood.js';
 import type { Flow } from '../generate/flow.js';
 
@@ -12,19 +12,20 @@ export class TruthCount {
   /** Events that never happened. */
   foreign = 0;
 
-  constructor(readonly flood: Pick<Flood, 'connections' | 'indexOf'>) {
+  constructor(readonly flood: Pick<Flood, 'connections' | 'indexOf' | 'turns'>) {
     this.#starts = new Uint8Array(flood.connections);
     this.#ends = new Uint8Array(flood.connections);
   }
 
   /** One event that was read back. */
   take(isStart: boolean, flow: Flow): void {
+    const { turns } = this.flood;
     const index = this.flood.indexOf(flow);
     if (index < 0) this.foreign++;
     else if (isStart) {
-      if (this.#starts[index]++ === 0) this.starts++;
+      if (this.#starts[index]++ < turns) this.starts++;
       else this.repeated++;
-    } else if (this.#ends[index]++ === 0) this.ends++;
+    } else if (this.#ends[index]++ < turns) this.ends++;
     else this.repeated++;
   }
 

@@ -21,6 +21,7 @@ export interface SideBySide {
     readonly name: string;
     readonly summary?: string;
     readonly connections?: number;
+    readonly turns?: number;
     readonly obstacle?: string;
   }[];
   readonly trials: TrialResult[];
@@ -106,9 +107,9 @@ export function reportSideBySide(result: SideBySide, results: ResultFolder): str
 
 function floodTitle(
   { rounds, bufferKiB }: SideBySide,
-  { name, summary, connections }: SideBySide['floods'][number],
+  { name, summary, connections, turns = 1 }: SideBySide['floods'][number],
 ): string {
-  return `Flood "${name}": ${connections} connections, ${summary}; median of ${rounds} rounds; socket buffer ${bufferKiB} KiB`;
+  return `Flood "${name}": ${connections} connections, ${summary}${turns > 1 ? `, ${turns} times` : ''}; median of ${rounds} rounds; socket buffer ${bufferKiB} KiB`;
 }
 
 function floodTable({ programs, trials }: SideBySide, flood: string): string {

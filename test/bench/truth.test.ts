@@ -103,8 +103,8 @@ describe('lines of the others', () => {
 });
 
 /** For its list only. */
-function flood(connections: number): InjectedFlood {
-  return new InjectedFlood({} as Namespace, {} as Injector, connections);
+function flood(connections: number, turns = 1): InjectedFlood {
+  return new InjectedFlood({} as Namespace, {} as Injector, connections, turns);
 }
 
 /** A connection of the injector's list in numbers. */
@@ -124,6 +124,14 @@ function listed(index: number): Flow {
 }
 
 describe('the truth', () => {
+  it('counts each start and each end as often as there are turns', () => {
+    const count = new TruthCount(flood(10, 2));
+    for (let turn = 0; turn < 3; turn++) count.take(true, listed(4));
+    count.take(false, listed(4));
+    const { starts, ends, repeated, foreign } = count;
+    assert.deepEqual({ starts, ends, repeated, foreign }, { starts: 2, ends: 1, repeated: 1, foreign: 0 });
+  });
+
   it('counts each start and each end once, and names what is too much', () => {
     const count = new TruthCount(flood(100));
     for (const index of [0, 1, 2, 99]) count.take(true, listed(index));
