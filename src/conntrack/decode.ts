@@ -74,6 +74,7 @@ const LABEL_BYTES = 16;
 const HELPERS_MAX = 255;
 /** What the log holds of a helper's name; the kernel's have at most 15. */
 const HELPER_NAME_BYTES_MAX = 255;
+
 /** Bits of `seen`: which parts of the tuples a message had. Ports are none of them: whether there are any depends on the kernel. */
 const SEEN_ORIG_SRC = 1;
 const SEEN_ORIG_DST = 2;

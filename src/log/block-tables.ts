@@ -124,14 +124,16 @@ export function tooLarge(): DamageError {
 }
 
 function readDifferences(source: ByteSource): Uint32Array {
-  const values: number[] = [];
+  const values = new Uint32Array(Math.min(source.end - source.at, MAX_TABLE_ENTRIES)); // none is shorter than a byte
+  let count = 0;
   let value = 0;
   while (source.at < source.end) {
     value += source.zigzag();
     if (value < 0 || value > 0xffffffff) throw badPayload('has a reference out of range');
-    if (values.push(value) > MAX_TABLE_ENTRIES) throw tooLarge();
+    if (count === MAX_TABLE_ENTRIES) throw tooLarge();
+    values[count++] = value;
   }
-  return Uint32Array.from(values);
+  return values.subarray(0, count);
 }
 
 function readVarints(source: ByteSource, count: number): Uint32Array {

@@ -100,7 +100,7 @@ export class OpenTable {
     return entry;
   }
 
-  /** What the row says of the entry, which is seen at its start; `audit` is the last one that began. */
+  /** What the row says of the entry, which was seen last then; `audit` is the last one that began. */
   fill(entry: number, rows: KeyedRows, row: number, flags: number, audit: number): void {
     const at = this.#at(entry);
     const words = this.#words;
