@@ -72,18 +72,21 @@ export class AddressTable6 {
   #slots = new Uint32Array(INITIAL_CAPACITY * 2);
   #mask = INITIAL_CAPACITY * 2 - 1;
 
-  /** Index of the address given as four u32, most significant first; added when it is new. */
+  /** Index of the address given as four u32, most significant first; added when it is new. Negative numbers as in AddressTable4. */
   intern(a: number, b: number, c: number, d: number): number {
     if ((a | b | c | d) === 0) return 0;
     const { words } = this;
-    let slot = hash6(a, b, c, d) & this.#mask;
+    const slots = this.#slots;
+    const mask = this.#mask;
+    let next = hash6(a, b, c, d);
     for (;;) {
-      const index = this.#slots[slot];
+      const slot = next & mask;
+      next = slot + 1;
+      const index = slots[slot];
       if (index === 0) return this.#add(a, b, c, d, slot);
       const word = index * 4;
-      if (words[word + 3] === d && words[word + 2] === c && words[word + 1] === b && words[word] === a)
+      if (((words[word + 3] ^ d) | (words[word + 2] ^ c) | (words[word + 1] ^ b) | (words[word] ^ a)) === 0)
         return index;
-      slot = (slot + 1) & this.#mask;
     }
   }
 

@@ -19,8 +19,8 @@ import {
   ZoneDirection,
 } from './batch.js';
 import { EVENT_US, STOP_US, toMicroseconds, UNBELIEVED_TIME_HIGH } from './event-time.js';
-import { readPlainEvent } from './plain-event.js';
-import { arePlainTuples, PLAIN_TUPLES_BYTES, swap32 } from './plain-tuples.js';
+import { plainTuplesBytes, readPlainEvent } from './plain-event.js';
+import { swap32 } from './plain-tuples.js';
 import { PortMeaning, portMeaning } from './protocols.js';
 import { isRare, learnShape, type Shape, TCP_STATE_MAX } from './shapes.js';
 
@@ -177,7 +177,7 @@ function decodeMessage(
   const shape = readPlainEvent(words, view, at, end, batch, row, times);
   if (shape === undefined) {
     if (!readWalked(bytes, at, end, batch, row, counters)) return;
-  } else if (shape.rareCount > 0) readRare(shape, bytes, at + PLAIN_TUPLES_BYTES, batch, row);
+  } else if (shape.rareCount > 0) readRare(shape, bytes, end - shape.lengthBytes, batch, row);
   batch.count = row + 1;
   if (partial) counters.partial++;
   const eventUs = times[EVENT_US];
@@ -223,9 +223,9 @@ function readWalked(
   }
   finishTuples(batch, row);
   if (seen !== SEEN_BOTH_TUPLES) partial = true;
-  const rest = at + PLAIN_TUPLES_BYTES;
-  if (rest <= end && arePlainTuples(words, at >>> 2))
-    learnShape(words, rest >>> 2, end - rest, Context.message, MINIMUM_BYTES);
+  const tuplesBytes = plainTuplesBytes(words, at, end);
+  const rest = at + tuplesBytes;
+  if (tuplesBytes > 0) learnShape(words, rest >>> 2, end - rest, Context.message, MINIMUM_BYTES);
   return true;
 }
 

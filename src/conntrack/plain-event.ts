@@ -1,12 +1,14 @@
 /**
- * The common event in one go: both IPv4 tuples in the plain shape (plain-tuples.ts), and behind them what the decoder has learned to be
- * there (shapes.ts). Parser thread, per message: no allocation. One long function, because V8 inlines only so much into another
- * one, and every call that is left costs 2 to 3 ns; values are read through a DataView, whose big-endian reads are one instruction.
+ * The common event in one go: both tuples in the plain shape (plain-tuples.ts, plain-tuples6.ts), and behind them what the decoder has
+ * learned to be there (shapes.ts). Parser thread, per message: no allocation. One long function, because V8 inlines only so much
+ * into another one, and every call that is left costs 2 to 3 ns, in two halves 8 ns; values are read through a DataView, whose
+ * big-endian reads are one instruction.
  */
 import { Field } from './attributes.js';
 import { AF_INET, Column, type EventBatch } from './batch.js';
 import { EVENT_US, STOP_US, toMicroseconds, UNBELIEVED_TIME_HIGH } from './event-time.js';
 import { arePlainTuples, PLAIN_TUPLES_BYTES } from './plain-tuples.js';
+import { arePlainTuples6, PLAIN_TUPLES6_BYTES, protoOf6, readTuples6 } from './plain-tuples6.js';
 import { PortMeaning, portMeaning } from './protocols.js';
 import { findShape, type Shape, TCP_STATE_MAX } from './shapes.js';
 
@@ -26,43 +28,50 @@ export function readPlainEvent(
   row: number,
   times: Float64Array,
 ): Shape | undefined {
-  if (end - at < PLAIN_TUPLES_BYTES || !arePlainTuples(words, at >>> 2)) return undefined;
-  const rest = at + PLAIN_TUPLES_BYTES;
+  const word = at >>> 2;
+  let rest = at + PLAIN_TUPLES_BYTES;
+  let proto: number;
+  if (rest <= end && arePlainTuples(words, word)) proto = words[word + 8] & 0xff;
+  else {
+    rest = at + PLAIN_TUPLES6_BYTES;
+    if (rest > end || !arePlainTuples6(words, word)) return undefined;
+    proto = protoOf6(words, word);
+  }
+  if (portMeaning(proto) === PortMeaning.icmp) return undefined;
   const shape = findShape(words, rest >>> 2, end - rest);
   if (shape === undefined) return undefined;
   const { byteOf } = shape;
   const eventAt = byteOf[Field.timeEvent];
   const startAt = byteOf[Field.timeStart];
   const stopAt = byteOf[Field.timeStop];
-  const eventHigh = wordAt(view, rest, eventAt);
-  const startHigh = wordAt(view, rest, startAt);
-  const stopHigh = wordAt(view, rest, stopAt);
+  const eventHigh = eventAt === 0 ? 0 : view.getUint32(rest + eventAt);
+  const startHigh = startAt === 0 ? 0 : view.getUint32(rest + startAt);
+  const stopHigh = stopAt === 0 ? 0 : view.getUint32(rest + stopAt);
   if (
     eventHigh >= UNBELIEVED_TIME_HIGH ||
     startHigh >= UNBELIEVED_TIME_HIGH ||
     stopHigh >= UNBELIEVED_TIME_HIGH
   )
     return undefined;
-  const word = at >>> 2;
-  const proto = words[word + 8] & 0xff;
-  if (portMeaning(proto) === PortMeaning.icmp) return undefined;
 
-  const { addresses4 } = batch;
-  const origSrc = addresses4.intern(view.getInt32(at + 12));
-  const origDst = addresses4.intern(view.getInt32(at + 20));
-  batch.family[row] = AF_INET;
   batch.proto[row] = proto;
-  batch.origSrc[row] = origSrc;
-  batch.origDst[row] = origDst;
-  // Without NAT the reply mirrors the original; with SNAT, as on a gateway, half of it does.
-  batch.replySrc[row] =
-    words[word + 16] === words[word + 5] ? origDst : addresses4.intern(view.getInt32(at + 64));
-  batch.replyDst[row] =
-    words[word + 18] === words[word + 3] ? origSrc : addresses4.intern(view.getInt32(at + 72));
-  batch.origSrcPort[row] = view.getUint16(at + 40);
-  batch.origDstPort[row] = view.getUint16(at + 48);
-  batch.replySrcPort[row] = view.getUint16(at + 92);
-  batch.replyDstPort[row] = view.getUint16(at + 100);
+  if (rest === at + PLAIN_TUPLES_BYTES) {
+    const { addresses4 } = batch;
+    const origSrc = addresses4.intern(view.getInt32(at + 12));
+    const origDst = addresses4.intern(view.getInt32(at + 20));
+    batch.family[row] = AF_INET;
+    batch.origSrc[row] = origSrc;
+    batch.origDst[row] = origDst;
+    // Without NAT the reply mirrors the original; with SNAT, as on a gateway, half of it does.
+    batch.replySrc[row] =
+      words[word + 16] === words[word + 5] ? origDst : addresses4.intern(view.getInt32(at + 64));
+    batch.replyDst[row] =
+      words[word + 18] === words[word + 3] ? origSrc : addresses4.intern(view.getInt32(at + 72));
+    batch.origSrcPort[row] = view.getUint16(at + 40);
+    batch.origDstPort[row] = view.getUint16(at + 48);
+    batch.replySrcPort[row] = view.getUint16(at + 92);
+    batch.replyDstPort[row] = view.getUint16(at + 100);
+  } else readTuples6(view, at, batch, row);
 
   let { present } = batch;
   const statusAt = byteOf[Field.status];
@@ -96,7 +105,7 @@ export function readPlainEvent(
     present |= Column.use;
   }
   if (startAt !== 0) {
-    batch.startUs[row] = timeAt(view, rest, startAt, startHigh);
+    batch.startUs[row] = toMicroseconds(startHigh, view.getUint32(rest + startAt + 4));
     present |= Column.startUs;
   }
   if (shape.withCounters)
@@ -111,18 +120,14 @@ export function readPlainEvent(
       present |= Column.counters;
     }
   batch.present = present;
-  times[EVENT_US] = timeAt(view, rest, eventAt, eventHigh);
-  times[STOP_US] = timeAt(view, rest, stopAt, stopHigh);
+  times[EVENT_US] = eventAt === 0 ? 0 : toMicroseconds(eventHigh, view.getUint32(rest + eventAt + 4));
+  times[STOP_US] = stopAt === 0 ? 0 : toMicroseconds(stopHigh, view.getUint32(rest + stopAt + 4));
   return shape;
 }
 
-// Starts have no stop time and ends may have all three. What V8 has not seen in a function costs the compiled code when it comes, and
-// to compile the one above takes 30 ms; these two it sees whole with the first message.
-
-function wordAt(view: DataView, from: number, at: number): number {
-  return at === 0 ? 0 : view.getUint32(from + at);
-}
-
-function timeAt(view: DataView, from: number, at: number, high: number): number {
-  return at === 0 ? 0 : toMicroseconds(high, view.getUint32(from + at + 4));
+/** Bytes of both tuples at `at` when they have the plain shape, else 0. */
+export function plainTuplesBytes(words: Uint32Array, at: number, end: number): number {
+  if (at + PLAIN_TUPLES_BYTES <= end && arePlainTuples(words, at >>> 2)) return PLAIN_TUPLES_BYTES;
+  if (at + PLAIN_TUPLES6_BYTES <= end && arePlainTuples6(words, at >>> 2)) return PLAIN_TUPLES6_BYTES;
+  return 0;
 }

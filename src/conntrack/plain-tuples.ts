@@ -11,17 +11,17 @@
 export const PLAIN_TUPLES_BYTES = 2 * 13 * 4;
 
 /** An attribute header as a little-endian word: length, then type with NLA_F_NESTED. */
-const NESTED = 0x80000000;
+export const NESTED = 0x80000000;
 const TUPLE_BYTES = 52;
 const TUPLE_ORIG = (NESTED | (1 << 16) | TUPLE_BYTES) >>> 0;
 const TUPLE_REPLY = (NESTED | (2 << 16) | TUPLE_BYTES) >>> 0;
 const TUPLE_IP = (NESTED | (1 << 16) | 20) >>> 0;
 const V4_SRC = (1 << 16) | 8;
 const V4_DST = (2 << 16) | 8;
-const TUPLE_PROTO = (NESTED | (2 << 16) | 28) >>> 0;
-const PROTO_NUM = (1 << 16) | 5;
-const SRC_PORT = (2 << 16) | 6;
-const DST_PORT = (3 << 16) | 6;
+export const TUPLE_PROTO = (NESTED | (2 << 16) | 28) >>> 0;
+export const PROTO_NUM = (1 << 16) | 5;
+export const SRC_PORT = (2 << 16) | 6;
+export const DST_PORT = (3 << 16) | 6;
 
 /**
  * Whether both tuples stand at word `at` in the plain shape. The caller has made sure that the words are inside the message, and that

@@ -3,57 +3,78 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Context } from '../../src/conntrack/attributes.js';
-import { arePlainTuples, PLAIN_TUPLES_BYTES } from '../../src/conntrack/plain-tuples.js';
+import { AF_INET, AF_INET6 } from '../../src/conntrack/batch.js';
+import { plainTuplesBytes } from '../../src/conntrack/plain-event.js';
+import { PLAIN_TUPLES_BYTES } from '../../src/conntrack/plain-tuples.js';
+import { PLAIN_TUPLES6_BYTES } from '../../src/conntrack/plain-tuples6.js';
 import { decode } from './decoded.js';
 import { encodeAttributes, encodeMessage, HEADER_BYTES, type Node } from './encode-message.js';
 import { events, messageOf, nodesOf, protocolsWithPorts, rowFor } from './events.js';
 
-const plainEvent = events([4], protocolsWithPorts, ['both']);
+/** Bytes of both tuples, and where the headers and the protocol number stand in the first. */
+const families = {
+  IPv4: {
+    number: 4,
+    family: AF_INET,
+    bytes: PLAIN_TUPLES_BYTES,
+    headers: [0, 4, 8, 16, 24, 28, 36, 44],
+    proto: 32,
+  },
+  IPv6: {
+    number: 6,
+    family: AF_INET6,
+    bytes: PLAIN_TUPLES6_BYTES,
+    headers: [0, 4, 8, 28, 48, 52, 60, 68],
+    proto: 56,
+  },
+} as const;
 
-function isPlain(message: Uint8Array): boolean {
-  const aligned = Uint8Array.from(message.subarray(0, HEADER_BYTES + PLAIN_TUPLES_BYTES));
-  return arePlainTuples(new Uint32Array(aligned.buffer), HEADER_BYTES / 4);
+/** Bytes of the plain tuples at the message's beginning. */
+function plainBytes(message: Uint8Array): number {
+  const aligned = new Uint8Array((message.length + 3) & ~3);
+  aligned.set(message);
+  return plainTuplesBytes(new Uint32Array(aligned.buffer), HEADER_BYTES, message.length);
 }
 
-test('the row is the one that the walk gives', () => {
-  const unknown: Node = [0x2fff, new Uint8Array(5)];
-  fc.assert(
-    fc.property(plainEvent, (event) => {
-      const message = messageOf(event);
-      assert.ok(isPlain(message));
-      // Walked, and what is behind the tuples learned; then by the fast path.
-      for (let i = 0; i < 2; i++) assert.deepEqual(decode(message).row, rowFor(event));
-      const [orig, reply, ...rest] = nodesOf(event);
-      const origWithoutFlag: Node = [1, encodeAttributes(orig[1] as Node[], Context.tupleOrig)];
-      for (const nodes of [
-        [unknown, orig, reply, ...rest],
-        [reply, orig, ...rest],
-        [orig, unknown, reply, ...rest],
-        [...rest, orig, unknown, reply],
-        [origWithoutFlag, reply, ...rest],
-      ]) {
-        const walked = encodeMessage(nodes, { type: message.readUInt16LE(4) });
-        assert.ok(!isPlain(walked));
-        assert.deepEqual(decode(walked).row, rowFor(event));
-      }
-    }),
-    { numRuns: 300 },
-  );
-});
+for (const [name, { number, family, bytes, headers, proto }] of Object.entries(families)) {
+  const plainEvent = events([number], protocolsWithPorts, ['both']);
 
-test('whatever stands elsewhere than expected is refused', () => {
-  const [event] = fc.sample(plainEvent, 1);
-  const message = messageOf(event);
-  const tuple = { headers: [0, 4, 8, 16, 24, 28, 36, 44], numbers: [32] };
-  const reply = PLAIN_TUPLES_BYTES / 2;
-  const checked = [
-    ...tuple.headers.flatMap((at) => [at, at + reply].flatMap((word) => [0, 1, 2, 3].map((i) => word + i))),
-    ...tuple.numbers.flatMap((at) => [at, at + reply]),
-  ];
-  for (const at of checked)
-    for (let bit = 1; bit < 256; bit <<= 1) {
-      const changed = Uint8Array.from(message);
-      changed[HEADER_BYTES + at] ^= bit;
-      assert.ok(!isPlain(changed), `byte ${at} with bit ${bit}`);
-    }
-});
+  test(`${name}: the row is the one that the walk gives`, () => {
+    const unknown: Node = [0x2fff, new Uint8Array(5)];
+    fc.assert(
+      fc.property(plainEvent, (event) => {
+        const message = messageOf(event);
+        assert.equal(plainBytes(message), bytes);
+        // Walked, and what is behind the tuples learned; then by the fast path.
+        for (let i = 0; i < 2; i++) assert.deepEqual(decode(message).row, rowFor(event));
+        const [orig, reply, ...rest] = nodesOf(event);
+        const origWithoutFlag: Node = [1, encodeAttributes(orig[1] as Node[], Context.tupleOrig)];
+        for (const nodes of [
+          [unknown, orig, reply, ...rest],
+          [reply, orig, ...rest],
+          [orig, unknown, reply, ...rest],
+          [...rest, orig, unknown, reply],
+          [origWithoutFlag, reply, ...rest],
+        ]) {
+          const walked = encodeMessage(nodes, { type: message.readUInt16LE(4), family });
+          assert.equal(plainBytes(walked), 0);
+          assert.deepEqual(decode(walked).row, rowFor(event));
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test(`${name}: whatever stands elsewhere than expected, or is cut, is refused`, () => {
+    const [event] = fc.sample(plainEvent, 1);
+    const message = messageOf(event);
+    const checked = [...headers.flatMap((at) => [0, 1, 2, 3].map((i) => at + i)), proto];
+    for (const at of checked.flatMap((at) => [at, at + bytes / 2]))
+      for (let bit = 1; bit < 256; bit <<= 1) {
+        const changed = Uint8Array.from(message);
+        changed[HEADER_BYTES + at] ^= bit;
+        assert.equal(plainBytes(changed), 0, `byte ${at} with bit ${bit}`);
+      }
+    assert.equal(plainBytes(message.subarray(0, HEADER_BYTES + bytes - 1)), 0);
+  });
+}

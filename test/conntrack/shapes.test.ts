@@ -2,26 +2,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { arePlainTuples, PLAIN_TUPLES_BYTES } from '../../src/conntrack/plain-tuples.js';
+import { plainTuplesBytes } from '../../src/conntrack/plain-event.js';
 import { decode } from './decoded.js';
 import { HEADER_BYTES } from './encode-message.js';
 import { events, messageOf, protocolsWithPorts, rowFor } from './events.js';
 import { goldenMessages } from './goldens.js';
 
-const TUPLE_BYTES = PLAIN_TUPLES_BYTES / 2;
-const plainEvent = events([4], protocolsWithPorts, ['both']);
+const plainEvent = events([4, 6], protocolsWithPorts, ['both']);
 
-const plainGoldens = goldenMessages.filter(
-  (message) =>
-    message.length >= HEADER_BYTES + PLAIN_TUPLES_BYTES &&
-    arePlainTuples(new Uint32Array(Uint8Array.from(message).buffer), HEADER_BYTES / 4),
-);
+/** Bytes of the plain tuples at the message's beginning. */
+function plainBytes(message: Uint8Array): number {
+  return plainTuplesBytes(new Uint32Array(Uint8Array.from(message).buffer), HEADER_BYTES, message.length);
+}
+
+const plainGoldens = goldenMessages.filter((message) => plainBytes(message) > 0);
 
 /** The same message with the reply tuple first: no fast path takes it. */
-function walked(message: Uint8Array): Uint8Array {
+function walked(message: Uint8Array, tuplesBytes: number): Uint8Array {
   const swapped = Uint8Array.from(message);
-  const reply = HEADER_BYTES + TUPLE_BYTES;
-  swapped.set(message.subarray(reply, reply + TUPLE_BYTES), HEADER_BYTES);
+  const reply = HEADER_BYTES + tuplesBytes / 2;
+  const end = HEADER_BYTES + tuplesBytes;
+  swapped.set(message.subarray(reply, end), HEADER_BYTES);
   swapped.set(message.subarray(HEADER_BYTES, reply), reply);
   return swapped;
 }
@@ -39,12 +40,14 @@ test('events of one layout, one after the other', () => {
 
 test('any byte changed behind the tuples: as the walk reads it', () => {
   assert.ok(plainGoldens.length >= 6);
-  for (const golden of plainGoldens)
-    for (let at = HEADER_BYTES + PLAIN_TUPLES_BYTES; at < golden.length; at++)
+  for (const golden of plainGoldens) {
+    const tuplesBytes = plainBytes(golden);
+    for (let at = HEADER_BYTES + tuplesBytes; at < golden.length; at++)
       for (let bit = 1; bit < 256; bit <<= 1) {
         decode(golden);
         const changed = Uint8Array.from(golden);
         changed[at] ^= bit;
-        assert.deepEqual(decode(changed), decode(walked(changed)), `byte ${at} with bit ${bit}`);
+        assert.deepEqual(decode(changed), decode(walked(changed, tuplesBytes)), `byte ${at} with bit ${bit}`);
       }
+  }
 });
