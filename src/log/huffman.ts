@@ -4,6 +4,8 @@
  * state, a stream object and garbage for each call, and searches the hash chains that it then ignores. Nothing is allocated here.
  */
 
+/** As in row-loops.ts: long loops cost compiled code. An even number. */
+const PORTION_BYTES = 1024;
 /** As many symbols as zlib gives a block, so that codes adapt as often. */
 const BLOCK_BYTES = 16384;
 const END_OF_BLOCK = 256;
@@ -76,7 +78,8 @@ export function packHuffman(raw: Uint8Array, from: number, to: number, out: Uint
     assignCodes(lengthLengths, LENGTH_SYMBOLS, lengthCodes);
     assignCodes(lengths, SYMBOLS, codes);
     position = writeHeader(blockEnd === to, out, position);
-    position = writeBytes(raw, block, blockEnd, out, position);
+    for (let i = block; i < blockEnd; i += PORTION_BYTES)
+      position = writeBytes(raw, i, Math.min(blockEnd, i + PORTION_BYTES), out, position);
     position = writeCode(codes[END_OF_BLOCK], out, position);
   }
   for (; heldBits > 0; heldBits -= 8) {

@@ -5,10 +5,23 @@
 import { AddressTable4, AddressTable6 } from '../conntrack/addresses.js';
 import { DIRECTION_SHIFT, KEY4_WORDS, KEY6_WORDS, PROTO_SHIFT } from '../conntrack/key.js';
 import { BlockTables, readAddresses, readNatPorts, readPlanes } from '../log/block-tables.js';
-import { badPayload } from '../log/bytes.js';
+import { type ByteSource, badPayload } from '../log/bytes.js';
 import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from '../log/columns.js';
 import { SectionReader } from '../log/sections.js';
 import { KeyedRows } from './keyed-rows.js';
+
+/** As in log/row-loops.ts: long loops cost compiled code. */
+const PORTION_ROWS = 256;
+
+/** Of a block, a value a row. */
+interface Columns {
+  readonly rowClass: Uint16Array;
+  readonly rowClient: Uint16Array;
+  readonly rowService: Uint16Array;
+  readonly origPorts: Uint16Array;
+  readonly natPorts: Uint16Array;
+  readonly times: ByteSource;
+}
 
 export class KeyReader {
   readonly #tables = new BlockTables();
@@ -80,11 +93,20 @@ export class KeyReader {
     const origPorts = readPlanes(sections, Section.rowPortLow, count, true);
     const natPorts = readNatPorts(sections, count);
     const times = sections.source(Section.rowTime);
+    const columns = { rowClass, rowClient, rowService, origPorts, natPorts, times };
+    let timeUs = minTimeUs;
+    for (let from = 0; from < count; from += PORTION_ROWS)
+      timeUs = this.#readPortion(columns, from, Math.min(count, from + PORTION_ROWS), timeUs);
+  }
+
+  /** Answers the time of the last row. */
+  #readPortion(columns: Columns, from: number, to: number, before: number): number {
+    const { rowClass, rowClient, rowService, origPorts, natPorts, times } = columns;
     const { classes } = this.#tables;
     const { words: clients, count: clientCount } = this.#clients;
     const { words: services, count: serviceCount } = this.#services;
-    let timeUs = minTimeUs;
-    for (let i = 0; i < count; i++) {
+    let timeUs = before;
+    for (let i = from; i < to; i++) {
       const classAt = rowClass[i] * CLASS_FIELDS;
       const client = rowClient[i];
       const service = rowService[i];
@@ -135,6 +157,7 @@ export class KeyReader {
       rows.status[row] = classes[classAt + 1];
       rows.mark[row] = classes[classAt + 2];
     }
+    return timeUs;
   }
 
   #setAddress6(keys: Uint32Array, at: number, address: number): void {
