@@ -74,7 +74,7 @@ bench-debs: debs ## Debian packages of the programs that bench compares with, wh
 	@test/lab/install-debs.sh ulogd=ulogd2 '/usr/lib/*/ulogd/ulogd_output_JSON.so=ulogd2-json' natlog=natlog
 
 .PHONY: bench
-bench: bench-debs build ## side by side with ulogd2, conntrack, natlog, ANCESTOR=PATH and the floor: loss, CPU, disk, kill -9; a quarter of an hour
+bench: bench-debs build ## side by side with ulogd2, conntrack, natlog, ANCESTOR=PATH and the floor: loss, CPU, disk, kill -9; eleven minutes
 	@node dist/bench/side-by-side.js $(BENCH_FLAGS)
 
 .PHONY: bench-flood
