@@ -44,6 +44,9 @@ export const TimeSource = {
 /** Direction of a zone: in both tuples, or only inside the original or the reply tuple. */
 export const ZoneDirection = { both: 0, orig: 1, reply: 2 } as const;
 
+/** The last state of TCP that a log tells apart: it has four bits, and 0 means absent. */
+export const TCP_STATE_MAX = 14;
+
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 

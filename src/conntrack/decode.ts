@@ -15,6 +15,7 @@ import {
   type EventBatch,
   RecordFlag,
   RecordKind,
+  TCP_STATE_MAX,
   TimeSource,
   ZoneDirection,
 } from './batch.js';
@@ -22,7 +23,7 @@ import { EVENT_US, STOP_US, toMicroseconds, UNBELIEVED_TIME_HIGH } from './event
 import { plainTuplesBytes, readPlainEvent } from './plain-event.js';
 import { swap32 } from './plain-tuples.js';
 import { PortMeaning, portMeaning } from './protocols.js';
-import { isRare, learnShape, type Shape, TCP_STATE_MAX } from './shapes.js';
+import { isRare, learnShape, type Shape } from './shapes.js';
 
 /** What a decoder has seen so far; plain counts. */
 export interface DecodeCounters {

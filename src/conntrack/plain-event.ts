@@ -5,12 +5,12 @@
  * big-endian reads are one instruction.
  */
 import { Field } from './attributes.js';
-import { AF_INET, Column, type EventBatch } from './batch.js';
+import { AF_INET, Column, type EventBatch, TCP_STATE_MAX } from './batch.js';
 import { EVENT_US, STOP_US, toMicroseconds, UNBELIEVED_TIME_HIGH } from './event-time.js';
 import { arePlainTuples, PLAIN_TUPLES_BYTES } from './plain-tuples.js';
 import { arePlainTuples6, PLAIN_TUPLES6_BYTES, protoOf6, readTuples6 } from './plain-tuples6.js';
 import { PortMeaning, portMeaning } from './protocols.js';
-import { findShape, type Shape, TCP_STATE_MAX } from './shapes.js';
+import { findShape, type Shape } from './shapes.js';
 
 /** Packets and bytes, of the original and of the reply direction. */
 const COUNTERS = 4;

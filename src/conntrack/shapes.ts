@@ -9,8 +9,6 @@ import { Field, NUMBERS_PER_CONTEXT, OPERATIONS } from './attributes.js';
 const ATTRIBUTES_MAX = 32;
 const ATTRIBUTE_HEADER_BYTES = 4;
 const NLA_TYPE_MASK = 0x3fff;
-/** The column has four bits, and 0 means absent. */
-export const TCP_STATE_MAX = 14;
 /** Shapes are found by their length in words: few kinds of events share one. */
 const SHAPES = 128;
 
