@@ -382,6 +382,11 @@ export function syslog(severity: number, line: string): void {
 
 // Time
 
+/** Bind these now: to bind one while a worker thread is being ended, as at a stop, ends the process (koffi throws into it). */
+export function bindFunctions(...names: (keyof typeof PROTOTYPES)[]): void {
+  for (const name of names) libc(name);
+}
+
 /** Sleep on this thread, synchronously, at the most a second. */
 export function sleepMicroseconds(us: number): void {
   libc('usleep')(us);
