@@ -1,4 +1,5 @@
 /** What tells one connection from another among those that live at the same time: zone, protocol and all four endpoints. */
+import { randomBytes } from 'node:crypto';
 import { AF_INET, type EventBatch } from './batch.js';
 
 /** Key words: the addresses (one word each for IPv4, four for IPv6), two words of ports, and the last one: zone and protocol. */
@@ -7,6 +8,12 @@ export const KEY6_WORDS = 19;
 /** In the last word; the zone is below. */
 export const DIRECTION_SHIFT = 16;
 export const PROTO_SHIFT = 18;
+
+/** Clients choose their tuples: whoever makes connections must not know which of them fall together. */
+const SEED = randomBytes(4).readInt32LE();
+const MORE_SEED = randomBytes(4).readInt32LE();
+const PRIME = 0x9e3779b1;
+const MORE_PRIME = 0x85ebca6b;
 
 /** Put the key of a row into `key`; answers its words. */
 export function loadKey(key: Uint32Array | Int32Array, batch: EventBatch, row: number): number {
@@ -33,4 +40,24 @@ export function loadKey(key: Uint32Array | Int32Array, batch: EventBatch, row: n
   key[at + 2] =
     batch.zone[row] | (batch.zoneDirection[row] << DIRECTION_SHIFT) | (batch.proto[row] << PROTO_SHIFT);
   return at + 3;
+}
+
+/** The 64 bits of the hash of the key of so many words at `from`, as two words at `at` of `hashes`. */
+export function hashKey(
+  keys: Uint32Array | Int32Array,
+  from: number,
+  keyWords: number,
+  hashes: Int32Array,
+  at: number,
+): void {
+  let hash = SEED;
+  let more = MORE_SEED;
+  for (let i = from; i < from + keyWords; i++) {
+    hash = Math.imul(hash ^ keys[i], PRIME);
+    hash ^= hash >>> 15;
+    more = Math.imul((more << 13) ^ (more >>> 19) ^ keys[i], MORE_PRIME);
+    more ^= more >>> 16;
+  }
+  hashes[at] = hash;
+  hashes[at + 1] = more;
 }

@@ -14,9 +14,8 @@
  * Parser thread, once per event while there is such a listener: no allocation. Memory: two generations of as many entries as the
  * table may hold, 24 to 48 bytes each.
  */
-import { randomFillSync } from 'node:crypto';
 import { type EventBatch, RecordFlag, RecordKind } from './batch.js';
-import { KEY6_WORDS, loadKey } from './key.js';
+import { hashKey, KEY6_WORDS, loadKey } from './key.js';
 
 /** Entries of a generation: as many as can wait for a repeat at once, but no more than 2 x 24 MiB hold. */
 const ENTRIES_MIN = 1024;
@@ -40,7 +39,7 @@ export class Repeats {
   readonly #entriesMax: number;
   readonly #mask: number;
   readonly #key = new Int32Array(KEY6_WORDS + 1);
-  readonly #seeds = randomFillSync(new Int32Array(2));
+  readonly #hashes = new Int32Array(2);
   /** Open addressing, at the most half full. */
   #young: Int32Array;
   /** Full; looked into, never added to. */
@@ -95,16 +94,9 @@ export class Repeats {
     const key = this.#key;
     const words = loadKey(key, batch, row) + 1;
     key[words - 1] = batch.id[row];
-    let one = this.#seeds[0];
-    let other = this.#seeds[1];
-    for (let i = 0; i < words; i++) {
-      one = Math.imul(one ^ key[i], 0x9e3779b1);
-      one ^= one >>> 15;
-      other = Math.imul((other << 13) ^ (other >>> 19) ^ key[i], 0x85ebca6b);
-      other ^= other >>> 16;
-    }
-    hash = one || 1;
-    moreHash = other & ~DESTROYED;
+    hashKey(key, 0, words, this.#hashes, 0);
+    hash = this.#hashes[0] || 1;
+    moreHash = this.#hashes[1] & ~DESTROYED;
   }
 
   /** The slot of the hash, or the free one where it belongs. */

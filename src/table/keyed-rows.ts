@@ -2,16 +2,10 @@
  * What the set of open connections needs of a row, be it read from the log or from the kernel's table: the whole key (zone, protocol,
  * endpoints), when, and what a snapshot record tells. A few hundred rows of one family at a time: they stay in the cache.
  */
-import { randomBytes } from 'node:crypto';
 import type { EventBatch } from '../conntrack/batch.js';
-import { loadKey, PROTO_SHIFT } from '../conntrack/key.js';
+import { hashKey, loadKey, PROTO_SHIFT } from '../conntrack/key.js';
 
 const KEYED_ROWS = 512;
-/** Whoever makes connections must not know which of them fall together. */
-const SEED = randomBytes(4).readInt32LE();
-const MORE_SEED = randomBytes(4).readInt32LE();
-const PRIME = 0x9e3779b1;
-const MORE_PRIME = 0x85ebca6b;
 
 export class KeyedRows {
   count = 0;
@@ -67,24 +61,4 @@ export class KeyedRows {
     const { keys, keyWords, hashes } = this;
     for (let row = 0; row < this.count; row++) hashKey(keys, row * keyWords, keyWords, hashes, row * 2);
   }
-}
-
-/** The 64 bits of the hash of the key at `from`, as two words at `at` of `hashes`. */
-export function hashKey(
-  keys: Uint32Array,
-  from: number,
-  keyWords: number,
-  hashes: Int32Array,
-  at: number,
-): void {
-  let hash = SEED;
-  let more = MORE_SEED;
-  for (let i = from; i < from + keyWords; i++) {
-    hash = Math.imul(hash ^ keys[i], PRIME);
-    hash ^= hash >>> 15;
-    more = Math.imul((more << 13) ^ (more >>> 19) ^ keys[i], MORE_PRIME);
-    more ^= more >>> 16;
-  }
-  hashes[at] = hash;
-  hashes[at + 1] = more;
 }

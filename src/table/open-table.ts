@@ -5,10 +5,10 @@
  *
  *   record  hash   state (bits below)   key ...   rest of the hash   timeUs   lastSeenUs (doubles)   status   mark
  */
-import { KEY4_WORDS } from '../conntrack/key.js';
+import { hashKey, KEY4_WORDS } from '../conntrack/key.js';
 import { EntryPool } from './entry-pool.js';
 import { KeyIndex } from './key-index.js';
-import { hashKey, type KeyedRows } from './keyed-rows.js';
+import type { KeyedRows } from './keyed-rows.js';
 
 const NONE = -1;
 const CAPACITY_MIN = 4096;
