@@ -382,7 +382,7 @@ export function syslog(severity: number, line: string): void {
 
 // Time
 
-/** Bind these now: to bind one while a worker thread is being ended, as at a stop, ends the process (koffi throws into it). */
+/** Bind these now: to bind one while its thread is being ended, as at a stop, aborts the process (koffi throws into the thread). */
 export function bindFunctions(...names: (keyof typeof PROTOTYPES)[]): void {
   for (const name of names) libc(name);
 }

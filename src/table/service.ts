@@ -4,7 +4,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { errnoCode, SystemFailure } from '../errors.js';
 import { WriterStat } from '../log/writer-stats.js';
 import { tableUse } from '../netlink/kernel.js';
-import { bindFunctions, gettid } from '../netlink/libc.js';
+import { gettid } from '../netlink/libc.js';
 import { RingMemory } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
 import type { RecordedFile } from './follow.js';
@@ -60,7 +60,6 @@ export class TableService {
   /** Until told to stop. Rejects when the log can no longer be followed: then a new worker begins anew. */
   async run(): Promise<void> {
     becomeNice();
-    bindFunctions('clock_gettime', 'socket', 'bind', 'setsockopt', 'getsockopt', 'send', 'recv', 'close');
     const timer = setInterval(() => this.#catchUp(), CATCH_UP_EVERY_MS);
     this.#port.on('message', (message: ToTable) => this.#take(message));
     try {
