@@ -3,6 +3,7 @@
  * there. Open addressing over typed arrays: `intern` runs several times per event on the parser thread and never allocates
  * except when a table doubles.
  */
+
 /** Small: a table grows while V8 still learns what it does, not when the code is compiled, which would be given up for it. */
 const INITIAL_CAPACITY = 64;
 

@@ -7,6 +7,7 @@
  *         6 CTA_TUPLE_PROTO    7 PROTO_NUM header 8 number          9 SRC_PORT 10 port  11 DST_PORT  12 port
  *        13 CTA_TUPLE_REPLY ... the same again
  */
+
 /** Bytes of both tuples. */
 export const PLAIN_TUPLES_BYTES = 2 * 13 * 4;
 
