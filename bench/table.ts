@@ -5,18 +5,18 @@
  */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { AF_INET, Column, EventBatch, RecordKind, TimeSource } from '../src/conntrack/batch.js';
-import { UNNUMBERED, writeRecordBlock } from '../src/log/block.js';
-import { BlockType } from '../src/log/format.js';
-import { LogWriter } from '../src/log/writer.js';
-import { WriterStat } from '../src/log/writer-stats.js';
-import { BLOCK_SLOT_BYTES } from '../src/record/blocks.js';
-import { createStats } from '../src/record/stats.js';
-import { RingConsumer } from '../src/ring/consumer.js';
-import { createRing } from '../src/ring/layout.js';
-import { RingProducer } from '../src/ring/producer.js';
-import { TableKeeper } from '../src/table/keeper.js';
-import { TableRows } from '../src/table/rows.js';
+import { AF_INET, Column, EventBatch, RecordKind, TimeSource } from '../src/event/batch.js';
+import { UNNUMBERED, writeRecordBlock } from '../src/log/format/block.js';
+import { BlockType } from '../src/log/format/format.js';
+import { LogWriter } from '../src/record/writer/writer.js';
+import { WriterStat } from '../src/record/writer/writer-stats.js';
+import { BLOCK_SLOT_BYTES } from '../src/record/stage/blocks.js';
+import { createStats } from '../src/record/parser/parser-stats.js';
+import { RingConsumer } from '../src/record/ring/consumer.js';
+import { createRing } from '../src/record/ring/layout.js';
+import { RingProducer } from '../src/record/ring/producer.js';
+import { TableKeeper } from '../src/record/table/keeper.js';
+import { TableRows } from '../src/record/table/rows.js';
 import { makeFolder } from '../test/lab/folder.js';
 import { generateTrace, type TraceEvent, traceDefaults } from './generate/trace.js';
 

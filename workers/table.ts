@@ -1,8 +1,8 @@
 /** Thread entry of the table keeper: wiring only. One endless task, ended by the stop message. */
-import { bindFunctions } from '../src/netlink/libc.js';
-import { runStage } from '../src/record/stage-thread.js';
-import type { TableTask } from '../src/table/messages.js';
-import { TableService } from '../src/table/service.js';
+import { bindFunctions } from '../src/base/libc/socket.js';
+import { runStage } from '../src/record/stage/thread.js';
+import type { TableTask } from '../src/record/table/messages.js';
+import { TableService } from '../src/record/table/service.js';
 
 export default function keepTable(task: TableTask): Promise<void> {
   // Before the stage says that it is up: until then nobody ends the thread.

@@ -1,10 +1,10 @@
 /** Thread entry of the writer: wiring only. One endless task, ended by the stop message in the block ring. */
-import { LogWriter } from '../src/log/writer.js';
-import { WriterLoop } from '../src/log/writer-loop.js';
-import type { WriterTask } from '../src/log/writer-task.js';
-import { runStage } from '../src/record/stage-thread.js';
-import { RingConsumer } from '../src/ring/consumer.js';
-import { RingMemory } from '../src/ring/layout.js';
+import { LogWriter } from '../src/record/writer/writer.js';
+import { WriterLoop } from '../src/record/writer/writer-loop.js';
+import type { WriterTask } from '../src/record/writer/writer-task.js';
+import { runStage } from '../src/record/stage/thread.js';
+import { RingConsumer } from '../src/record/ring/consumer.js';
+import { RingMemory } from '../src/record/ring/layout.js';
 
 export default function write({ ring, snapshots, stats, port, options }: WriterTask): Promise<void> {
   const blocks = new RingConsumer(new RingMemory(ring));

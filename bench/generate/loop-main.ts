@@ -5,9 +5,9 @@
  */
 import { writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { errnoCode } from '../../src/errors.js';
-import { LINKTYPE_NETLINK } from '../../src/replay/packet.js';
-import { PCAP_HEADER_BYTES, writePcapHeader } from '../../src/replay/pcap.js';
+import { errnoCode } from '../../src/base/errors.js';
+import { LINKTYPE_NETLINK } from '../../src/record/replay/packet.js';
+import { PCAP_HEADER_BYTES, writePcapHeader } from '../../src/record/replay/pcap.js';
 import { generateTrace, traceDefaults } from './trace.js';
 import { PACKET_BYTES_MAX, writePacket } from './writers.js';
 

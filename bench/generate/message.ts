@@ -2,7 +2,7 @@
  * A trace event as the ctnetlink message that the kernel would send for it (IPv4, without counters and timestamps, which are off by
  * default): four templates, TCP or not and NEW or DESTROY, into which an event's bytes are patched.
  */
-import { RecordKind } from '../../src/conntrack/batch.js';
+import { RecordKind } from '../../src/event/batch.js';
 import { IPPROTO_TCP } from './courses.js';
 import type { TraceEvent } from './trace.js';
 

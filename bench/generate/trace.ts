@@ -5,7 +5,7 @@
  * The trace begins in steady state: the table is filled with the connections that a gateway with the same past would hold, so ends
  * flow from the first second. Their starts are not in the trace, as in a recording that begins on a running gateway.
  */
-import { RecordKind } from '../../src/conntrack/batch.js';
+import { RecordKind } from '../../src/event/batch.js';
 import {
   COURSES,
   Course,

@@ -7,15 +7,15 @@ import {
   RecordFlag,
   RecordKind,
   TimeSource,
-} from '../../src/conntrack/batch.js';
-import { COOKED_HEADER_BYTES, writeCookedHeader } from '../../src/replay/cooked.js';
-import { LINKTYPE_NETLINK } from '../../src/replay/packet.js';
+} from '../../src/event/batch.js';
+import { COOKED_HEADER_BYTES, writeCookedHeader } from '../../src/record/replay/cooked.js';
+import { LINKTYPE_NETLINK } from '../../src/record/replay/packet.js';
 import {
   PCAP_HEADER_BYTES,
   PCAP_PACKET_HEADER_BYTES,
   writePcapHeader,
   writePcapPacketHeader,
-} from '../../src/replay/pcap.js';
+} from '../../src/record/replay/pcap.js';
 import { MESSAGE_BYTES_MAX, writeMessage } from './message.js';
 import type { TraceEvent } from './trace.js';
 

@@ -2,8 +2,8 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EVENT_TRUESIZE_BYTES } from '../../src/netlink/event-socket.js';
-import { BLOCK_SLOTS } from '../../src/record/blocks.js';
+import { EVENT_TRUESIZE_BYTES } from '../../src/record/netlink/event-socket.js';
+import { BLOCK_SLOTS } from '../../src/record/stage/blocks.js';
 import type { Injector } from '../../test/lab/inject.js';
 import type { Namespace } from '../../test/lab/namespace.js';
 import { ObservedProcess } from '../../test/lab/process.js';

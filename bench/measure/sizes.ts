@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RecordKind } from '../../src/conntrack/batch.js';
+import { RecordKind } from '../../src/event/batch.js';
 import { ObservedProcess } from '../../test/lab/process.js';
 import { generateTrace, type TraceEvent, type TraceOptions, traceDefaults } from '../generate/trace.js';
 import { CaptureWriter, LegacySqueezedWriter, LegacyWriter, type TraceWriter } from '../generate/writers.js';

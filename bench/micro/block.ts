@@ -1,14 +1,14 @@
 /** What is done to a block: columns, codec, CRC, hash, address filter, and back. The block is one of the synthetic trace. */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { EventBatch } from '../../src/conntrack/batch.js';
-import { ALL_COLUMNS, Section } from '../../src/log/columns.js';
-import { decodeRecords } from '../../src/log/decode.js';
-import { encodeRecords } from '../../src/log/encode.js';
-import { writeAddressFilter } from '../../src/log/index-block.js';
-import { timeRange } from '../../src/log/row-loops.js';
-import { type Effort, SectionReader, SectionWriter } from '../../src/log/sections.js';
-import { BLOCK_SLOT_BYTES } from '../../src/record/blocks.js';
+import { EventBatch } from '../../src/event/batch.js';
+import { ALL_COLUMNS, Section } from '../../src/log/format/section-ids.js';
+import { decodeRecords } from '../../src/log/format/decode-rows.js';
+import { encodeRecords } from '../../src/log/format/encode-rows.js';
+import { writeAddressFilter } from '../../src/log/format/index-block.js';
+import { timeRange } from '../../src/log/format/encode-loops.js';
+import { type Effort, SectionReader, SectionWriter } from '../../src/log/format/section-codec.js';
+import { BLOCK_SLOT_BYTES } from '../../src/record/stage/blocks.js';
 import type { MicroCase } from './case.js';
 import { BLOCK_EVENTS, traceBatch } from './workload.js';
 

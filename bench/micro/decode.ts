@@ -1,5 +1,5 @@
 /** Decoding: per kind of message from a real kernel, and the synthetic trace's mixture. */
-import { EventBatch } from '../../src/conntrack/batch.js';
+import { EventBatch } from '../../src/event/batch.js';
 import type { MicroCase } from './case.js';
 import { BLOCK_EVENTS, kernelMessages, type Messages, traceMessages } from './workload.js';
 

@@ -2,9 +2,9 @@
  * The ring's own cost per message by batch size, both sides in one thread: publish, look, release. What waking another thread costs
  * comes on top, once a batch.
  */
-import { RingConsumer } from '../../src/ring/consumer.js';
-import { createRing } from '../../src/ring/layout.js';
-import { RingProducer } from '../../src/ring/producer.js';
+import { RingConsumer } from '../../src/record/ring/consumer.js';
+import { createRing } from '../../src/record/ring/layout.js';
+import { RingProducer } from '../../src/record/ring/producer.js';
 import type { MicroCase } from './case.js';
 
 const SLOTS = 16_384;

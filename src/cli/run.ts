@@ -1,21 +1,21 @@
 /** From the arguments to a command: each mode loads what it needs and nothing else. Sets the exit code, never throws. */
 
-import { ExitCode, exitCodeOf, report } from './failure.js';
-import { type Translated, translate } from './getopt.js';
-import { fullHelp, modeHelp } from './help.js';
+import { ExitCode, exitCodeOf, report } from '../base/failure.js';
+import { type Translated, translate } from './args/getopt.js';
+import { fullHelp, modeHelp } from './args/help.js';
 import { leave, leaveNow } from './leave.js';
-import type { Run } from './runner.js';
+import type { Run } from './args/runner.js';
 import { versionText } from './version.js';
 
 const commands: Readonly<Record<string, () => Promise<{ run: Run }>>> = {
-  capture: () => import('../commands/capture.js'),
-  list: () => import('../commands/list.js'),
-  test: () => import('../commands/test.js'),
-  squeeze: () => import('../commands/squeeze.js'),
-  header: () => import('../commands/header.js'),
-  stats: () => import('../commands/stats.js'),
-  tune: () => import('../commands/tune.js'),
-  repair: () => import('../commands/repair.js'),
+  capture: () => import('./commands/capture.js'),
+  list: () => import('./commands/list.js'),
+  test: () => import('./commands/test.js'),
+  squeeze: () => import('./commands/squeeze.js'),
+  header: () => import('./commands/header.js'),
+  stats: () => import('./commands/stats.js'),
+  tune: () => import('./commands/tune.js'),
+  repair: () => import('./commands/repair.js'),
 };
 
 export async function run(argv: readonly string[]): Promise<void> {

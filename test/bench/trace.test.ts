@@ -6,9 +6,9 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { generateTrace, type TraceEvent } from '../../bench/generate/trace.js';
 import { CaptureWriter } from '../../bench/generate/writers.js';
-import { RecordKind } from '../../src/conntrack/batch.js';
-import { ByteInput, FileFeed } from '../../src/log/input.js';
-import { PacketReader } from '../../src/replay/reader.js';
+import { RecordKind } from '../../src/event/batch.js';
+import { ByteInput, FileFeed } from '../../src/base/disk/input.js';
+import { PacketReader } from '../../src/record/replay/reader.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';
 
 const EVENTS = 20_000;

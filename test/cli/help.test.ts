@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CommandClass } from 'clipanion';
-import { modeByWord, modeName, modes } from '../../src/cli/modes.js';
-import { CaptureCommand } from '../../src/commands/capture.js';
-import { HeaderCommand } from '../../src/commands/header.js';
-import { ListCommand } from '../../src/commands/list.js';
-import { RepairCommand } from '../../src/commands/repair.js';
-import { SqueezeCommand } from '../../src/commands/squeeze.js';
-import { StatsCommand } from '../../src/commands/stats.js';
-import { TestCommand } from '../../src/commands/test.js';
+import { modeByWord, modeName, modes } from '../../src/cli/args/modes.js';
+import { CaptureCommand } from '../../src/cli/commands/capture.js';
+import { HeaderCommand } from '../../src/cli/commands/header.js';
+import { ListCommand } from '../../src/cli/commands/list.js';
+import { RepairCommand } from '../../src/cli/commands/repair.js';
+import { SqueezeCommand } from '../../src/cli/commands/squeeze.js';
+import { StatsCommand } from '../../src/cli/commands/stats.js';
+import { TestCommand } from '../../src/cli/commands/test.js';
 import {
   defaultRecorderOptions as defaults,
   RECEIVE_BATCH_MESSAGES,
   RING_SLOT_BYTES,
-} from '../../src/record/options.js';
+} from '../../src/record/main/options.js';
 import { ctrecorder } from './command-line.js';
 
 const commands: Readonly<Record<string, CommandClass>> = {

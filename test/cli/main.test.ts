@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { FORMAT_MAJOR, FORMAT_MINOR } from '../../src/log/format.js';
+import { FORMAT_MAJOR, FORMAT_MINOR } from '../../src/log/format/format.js';
 import { ctrecorder, program } from './command-line.js';
 
 const fixtures = 'test/fixtures/legacy';

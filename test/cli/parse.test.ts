@@ -10,8 +10,8 @@ import {
   parsePorts,
   parseProtocols,
   parseSize,
-} from '../../src/cli/parse.js';
-import { UsageError } from '../../src/errors.js';
+} from '../../src/cli/args/values.js';
+import { UsageError } from '../../src/base/errors.js';
 
 test('durations', () => {
   assert.equal(parseDuration('-x', '200ms'), 200);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { AddressTable4, AddressTable6 } from '../../src/conntrack/addresses.js';
+import { AddressTable4, AddressTable6 } from '../../src/event/addresses.js';
 
 /** Both tables as one: an address is its words, most significant first. */
 interface Table {

@@ -8,7 +8,7 @@ import {
   Field,
   NUMBERS_PER_CONTEXT,
   OPERATIONS,
-} from '../../src/conntrack/attributes.js';
+} from '../../src/record/conntrack/attributes.js';
 
 /** Comes with linux-libc-dev; may be older than the kernel, or missing. */
 const HEADER = '/usr/include/linux/netfilter/nfnetlink_conntrack.h';

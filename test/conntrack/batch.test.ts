@@ -1,7 +1,7 @@
 /** What EventBatch promises to whoever writes the next row: the optional columns are zero already. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Column, EventBatch } from '../../src/conntrack/batch.js';
+import { Column, EventBatch } from '../../src/event/batch.js';
 import { optionalColumns } from './columns.js';
 
 const ROWS = 5;

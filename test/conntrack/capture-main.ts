@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { COOKED_HEADER_BYTES } from '../../src/replay/cooked.js';
+import { COOKED_HEADER_BYTES } from '../../src/record/replay/cooked.js';
 import { toolLines } from '../lab/conntrack-tool.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';
 import { addresses, Gateway } from '../lab/gateway.js';

@@ -7,8 +7,8 @@ import {
   RecordFlag,
   RecordKind,
   TimeSource,
-} from '../../src/conntrack/batch.js';
-import { createDecodeCounters, type DecodeCounters, decodeDatagram } from '../../src/conntrack/decode.js';
+} from '../../src/event/batch.js';
+import { createDecodeCounters, type DecodeCounters, decodeDatagram } from '../../src/record/conntrack/decode.js';
 
 export interface Side {
   readonly src: string;

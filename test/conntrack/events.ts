@@ -1,8 +1,8 @@
 /** Conntrack events in words: the message that the kernel sends for one, and the row that it must become. */
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
-import { AF_INET, AF_INET6 } from '../../src/conntrack/batch.js';
-import { PortMeaning, portMeaning } from '../../src/conntrack/protocols.js';
+import { AF_INET, AF_INET6 } from '../../src/event/batch.js';
+import { PortMeaning, portMeaning } from '../../src/event/protocols.js';
 import { Proto, type Tuple } from '../lab/connection.js';
 import { RECEIVED_US, type Row, type Side } from './decoded.js';
 import { encodeMessage, MSG_CT_DELETE, MSG_CT_NEW, type Node } from './encode-message.js';

@@ -1,7 +1,7 @@
 /** Traps in lengths and flags: attributes, nested attributes, the message, the datagram, the slot. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ATTRIBUTES } from '../../src/conntrack/attributes.js';
+import { ATTRIBUTES } from '../../src/record/conntrack/attributes.js';
 import { decode } from './decoded.js';
 import { encodeAttributes, HEADER_BYTES, type Node, rawAttribute } from './encode-message.js';
 import { messageOf, nodesOf, rowFor } from './events.js';

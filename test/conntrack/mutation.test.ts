@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EventBatch } from '../../src/conntrack/batch.js';
-import { createDecodeCounters, type DecodeCounters } from '../../src/conntrack/decode.js';
-import { decodeRecords } from '../../src/log/decode.js';
-import { encodeRecords } from '../../src/log/encode.js';
-import { timeRange } from '../../src/log/row-loops.js';
+import { EventBatch } from '../../src/event/batch.js';
+import { createDecodeCounters, type DecodeCounters } from '../../src/record/conntrack/decode.js';
+import { decodeRecords } from '../../src/log/format/decode-rows.js';
+import { encodeRecords } from '../../src/log/format/encode-rows.js';
+import { timeRange } from '../../src/log/format/encode-loops.js';
 import { runs } from '../soak/runs.js';
 import { optionalColumns } from './columns.js';
 import { decodeInto, type Row, rowOf } from './decoded.js';

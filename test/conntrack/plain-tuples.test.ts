@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Context } from '../../src/conntrack/attributes.js';
-import { AF_INET, AF_INET6 } from '../../src/conntrack/batch.js';
-import { plainTuplesBytes } from '../../src/conntrack/plain-event.js';
-import { PLAIN_TUPLES_BYTES } from '../../src/conntrack/plain-tuples.js';
-import { PLAIN_TUPLES6_BYTES } from '../../src/conntrack/plain-tuples6.js';
+import { Context } from '../../src/record/conntrack/attributes.js';
+import { AF_INET, AF_INET6 } from '../../src/event/batch.js';
+import { plainTuplesBytes } from '../../src/record/conntrack/plain-event.js';
+import { PLAIN_TUPLES_BYTES } from '../../src/record/conntrack/plain-tuples.js';
+import { PLAIN_TUPLES6_BYTES } from '../../src/record/conntrack/plain-tuples6.js';
 import { decode } from './decoded.js';
 import { encodeAttributes, encodeMessage, HEADER_BYTES, type Node } from './encode-message.js';
 import { events, messageOf, nodesOf, protocolsWithPorts, rowFor } from './events.js';

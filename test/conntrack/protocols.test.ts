@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PortMeaning, portMeaning, protocolName, protocolNumber } from '../../src/conntrack/protocols.js';
+import { PortMeaning, portMeaning, protocolName, protocolNumber } from '../../src/event/protocols.js';
 
 test('every number has a name that leads back to it, in any case', () => {
   for (let number = 0; number < 256; number++) {

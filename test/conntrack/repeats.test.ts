@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import fc from 'fast-check';
-import { AF_INET, AF_INET6, EventBatch, RecordFlag, RecordKind } from '../../src/conntrack/batch.js';
-import { Repeats } from '../../src/conntrack/repeats.js';
+import { AF_INET, AF_INET6, EventBatch, RecordFlag, RecordKind } from '../../src/event/batch.js';
+import { Repeats } from '../../src/record/conntrack/repeats.js';
 
 const { start: NEW, end: DESTROY } = RecordKind;
 const START_US = 1_795_384_800_000_000;

@@ -1,6 +1,6 @@
 /** Events with everything that a message can have, and what traps do to them. */
 import assert from 'node:assert/strict';
-import type { DecodeCounters } from '../../src/conntrack/decode.js';
+import type { DecodeCounters } from '../../src/record/conntrack/decode.js';
 import { decode, type Row } from './decoded.js';
 import { encodeMessage, MSG_CT_DELETE, type Node } from './encode-message.js';
 import { type Event, rowFor } from './events.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { plainTuplesBytes } from '../../src/conntrack/plain-event.js';
+import { plainTuplesBytes } from '../../src/record/conntrack/plain-event.js';
 import { decode } from './decoded.js';
 import { HEADER_BYTES } from './encode-message.js';
 import { events, messageOf, protocolsWithPorts, rowFor } from './events.js';

@@ -1,5 +1,5 @@
 /** A line of `conntrack -E -o id` as the part of a row that it tells. */
-import { tcpStateNames } from '../../src/query/json.js';
+import { tcpStateNames } from '../../src/find/output/json.js';
 import type { Row, Side } from './decoded.js';
 
 export type ToldRow = Omit<

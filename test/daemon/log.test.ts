@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { createLogger, toSyslog } from '../../src/daemon/log.js';
-import { SyslogSeverity } from '../../src/netlink/libc.js';
+import { createLogger, toSyslog } from '../../src/operate/daemon/logger.js';
+import { SyslogSeverity } from '../../src/base/libc/socket.js';
 
-const module = new URL('../../src/daemon/log.js', import.meta.url).href;
+const module = new URL('../../src/operate/daemon/logger.js', import.meta.url).href;
 
 /** Lines that a process with this logger writes on its standard error. */
 function logged(settings: string, code: string): string {

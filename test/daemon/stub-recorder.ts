@@ -6,12 +6,12 @@
 import { writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
-import { exitCodeOf, report } from '../../src/cli/failure.js';
-import { setPriority } from '../../src/daemon/priority.js';
-import { reduceRights } from '../../src/daemon/rights.js';
-import { type StartOptions, start } from '../../src/daemon/start.js';
-import { defaultRecorderOptions, type RecorderOptions } from '../../src/record/options.js';
-import type { Recorder, RecordSummary } from '../../src/record/recorder.js';
+import { exitCodeOf, report } from '../../src/base/failure.js';
+import { setPriority } from '../../src/base/process/priority.js';
+import { reduceRights } from '../../src/base/process/rights.js';
+import { type StartOptions, start } from '../../src/operate/daemon/start.js';
+import { defaultRecorderOptions, type RecorderOptions } from '../../src/record/main/options.js';
+import type { Recorder, RecordSummary } from '../../src/record/main/recorder.js';
 
 export interface StubSettings {
   readonly recorder: Partial<RecorderOptions> & { readonly fileTemplate: string };

@@ -1,7 +1,7 @@
 /** `kill -9` at random moments under load, again and again in one folder: what the files hold afterwards, event by event. */
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
-import { RecordKind } from '../../src/conntrack/batch.js';
+import { RecordKind } from '../../src/event/batch.js';
 import { Injector } from '../lab/inject.js';
 import { ctrecorder } from '../lab/listing.js';
 import { type Namespace, withNamespaces } from '../lab/namespace.js';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BlockOrder } from '../../src/log/block-order.js';
-import { BlockType } from '../../src/log/format.js';
-import type { ParsedFrame } from '../../src/log/frame.js';
-import { NumberRanges } from '../../src/log/number-ranges.js';
+import { BlockOrder } from '../../src/log/read/block-order.js';
+import { BlockType } from '../../src/log/format/format.js';
+import type { ParsedFrame } from '../../src/log/format/frame.js';
+import { NumberRanges } from '../../src/log/read/number-ranges.js';
 
 function frame(sequence: number, type: number = BlockType.events, runId = 1n): ParsedFrame {
   const sizes = { headerBytes: 96, storedBytes: 0, rawBytes: 0, count: 0, payloadCrc: 0 };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
-import { PACKING_SPARE_BYTES, packHuffman } from '../../src/log/huffman.js';
+import { PACKING_SPARE_BYTES, packHuffman } from '../../src/log/format/huffman.js';
 
 const BEFORE_BYTES = 3;
 /** What zlib makes of the same bytes differs by the lengths of a few codes and the end of a stream. */

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { RecordFlag, RecordKind } from '../../src/conntrack/batch.js';
-import { DamageError } from '../../src/errors.js';
-import { openLegacy } from '../../src/log/legacy.js';
-import { checkLegacy } from '../../src/log/legacy-check.js';
-import type { Damage } from '../../src/log/source.js';
+import { RecordFlag, RecordKind } from '../../src/event/batch.js';
+import { DamageError } from '../../src/base/errors.js';
+import { openLegacy } from '../../src/log/read/legacy.js';
+import { checkLegacy } from '../../src/log/read/legacy-check.js';
+import type { Damage } from '../../src/log/read/source.js';
 
 const fixture = (name: string) =>
   readFileSync(join(import.meta.dirname, '../../../test/fixtures/legacy', name));

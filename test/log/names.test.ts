@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { UsageError } from '../../src/errors.js';
-import type { NamePattern } from '../../src/log/name-pattern.js';
-import { checkTemplate, fileName, nextBoundaryUs, templatePatterns } from '../../src/log/names.js';
+import { UsageError } from '../../src/base/errors.js';
+import type { NamePattern } from '../../src/log/format/name-pattern.js';
+import { checkTemplate, fileName, nextBoundaryUs, templatePatterns } from '../../src/log/format/names.js';
 
 const letters = [...'aAbBCdDeFgGhHIjmMprRsSTuUVwWyYzZ%'];
 const everything = letters.map((letter) => `%${letter}`).join('_');

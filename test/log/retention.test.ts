@@ -18,22 +18,22 @@ import {
 import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { SystemFailure } from '../../src/errors.js';
-import { type LogFileSystem, realFileSystem } from '../../src/log/file-system.js';
-import { FinishedFiles } from '../../src/log/finished-files.js';
-import { BlockType } from '../../src/log/format.js';
-import { parseFrame } from '../../src/log/frame.js';
-import { type RemovedFile, Retention, type RetentionNote } from '../../src/log/retention.js';
-import { LogWriter } from '../../src/log/writer.js';
-import { WriterLoop } from '../../src/log/writer-loop.js';
-import { diskState, WriterStat } from '../../src/log/writer-stats.js';
-import type { RetentionOptions, WriterEvent, WriterOptions } from '../../src/log/writer-task.js';
-import { testFiles } from '../../src/query/check.js';
-import { squeeze } from '../../src/query/squeeze.js';
-import { BlockMessage, createBlockRing } from '../../src/record/blocks.js';
-import { createStats } from '../../src/record/stats.js';
-import { RingConsumer } from '../../src/ring/consumer.js';
-import { RingProducer } from '../../src/ring/producer.js';
+import { SystemFailure } from '../../src/base/errors.js';
+import { type LogFileSystem, realFileSystem } from '../../src/base/disk/file-system.js';
+import { FinishedFiles } from '../../src/log/read/finished-files.js';
+import { BlockType } from '../../src/log/format/format.js';
+import { parseFrame } from '../../src/log/format/frame.js';
+import { type RemovedFile, Retention, type RetentionNote } from '../../src/record/writer/retention.js';
+import { LogWriter } from '../../src/record/writer/writer.js';
+import { WriterLoop } from '../../src/record/writer/writer-loop.js';
+import { diskState, WriterStat } from '../../src/record/writer/writer-stats.js';
+import type { RetentionOptions, WriterEvent, WriterOptions } from '../../src/record/writer/writer-task.js';
+import { testFiles } from '../../src/find/upkeep/check.js';
+import { squeeze } from '../../src/find/upkeep/squeeze.js';
+import { BlockMessage, createBlockRing } from '../../src/record/stage/blocks.js';
+import { createStats } from '../../src/record/parser/parser-stats.js';
+import { RingConsumer } from '../../src/record/ring/consumer.js';
+import { RingProducer } from '../../src/record/ring/producer.js';
 import {
   complaints,
   Events,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_FILTER_PROTOCOLS, protocolFilter } from '../../src/netlink/filter.js';
+import { MAX_FILTER_PROTOCOLS, protocolFilter } from '../../src/record/netlink/protocol-filter.js';
 
 /** Rows of code, jt, jf, k. */
 function instructions(program: Uint8Array): number[][] {

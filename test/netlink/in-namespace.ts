@@ -6,8 +6,8 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../../src/netlink/libc.js';
-import { openNetfilterSocket } from '../../src/netlink/netfilter.js';
+import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../../src/base/libc/socket.js';
+import { openNetfilterSocket } from '../../src/record/netlink/netfilter.js';
 import { FloodBatch, type FloodPlan, flushMessage } from '../lab/flood.js';
 import { raiseConntrackLimits } from '../lab/limits.js';
 

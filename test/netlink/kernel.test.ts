@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { kernelFindings } from '../../src/netlink/kernel.js';
+import { kernelFindings } from '../../src/record/conntrack/sysctls.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';
 
 /** Findings for a directory of sysctls, as "level code". */

@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { SystemFailure } from '../../src/errors.js';
-import * as libc from '../../src/netlink/libc.js';
-import { captureSupport } from '../../src/netlink/load-libc.js';
-import { createRing } from '../../src/ring/layout.js';
+import { SystemFailure } from '../../src/base/errors.js';
+import * as libc from '../../src/base/libc/socket.js';
+import { captureSupport } from '../../src/base/libc/load.js';
+import { createRing } from '../../src/record/ring/layout.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';
 
 const skip = captureSupport().available || process.env.CI === 'true' ? false : 'no capture support here';
@@ -31,7 +31,7 @@ function inTemporaryFolder(use: (folder: string) => void): void {
 }
 
 test('importing the module loads nothing; where koffi is missing it says so in one line', () => {
-  const module = new URL('../../src/netlink/load-libc.js', import.meta.url);
+  const module = new URL('../../src/base/libc/load.js', import.meta.url);
   const script = `
     import Module from 'node:module';
     const load = Module._load;

@@ -7,17 +7,17 @@ import {
   NFNLGRP_CONNTRACK_DESTROY,
   NFNLGRP_CONNTRACK_NEW,
   SOL_NETLINK,
-} from '../../src/netlink/constants.js';
-import { EventSocket } from '../../src/netlink/event-socket.js';
+} from '../../src/record/netlink/constants.js';
+import { EventSocket } from '../../src/record/netlink/event-socket.js';
 import {
   bindNetlink,
   closeDescriptor,
   RECEIVE_EXTRA_BYTES,
   setSocketOption,
-} from '../../src/netlink/libc.js';
-import { Listeners } from '../../src/netlink/listeners.js';
-import { openNetfilterSocket } from '../../src/netlink/netfilter.js';
-import { createRing } from '../../src/ring/layout.js';
+} from '../../src/base/libc/socket.js';
+import { Listeners } from '../../src/record/netlink/listeners.js';
+import { openNetfilterSocket } from '../../src/record/netlink/netfilter.js';
+import { createRing } from '../../src/record/ring/layout.js';
 import { inNamespace } from './in-namespace.js';
 
 const NFNLGRP_CONNTRACK_UPDATE = 2;

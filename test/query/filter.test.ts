@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
-import { UsageError } from '../../src/errors.js';
-import { RowFilter } from '../../src/query/filter.js';
+import { UsageError } from '../../src/base/errors.js';
+import { RowFilter } from '../../src/find/query/filter.js';
 import { batchOf } from './helpers.js';
 
 function picked(networks: string[], ports: number[], batch: ReturnType<typeof batchOf>): number[] {

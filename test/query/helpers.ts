@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import ipaddr from 'ipaddr.js';
-import { AF_INET, AF_INET6, Column, EventBatch, RecordKind, TimeSource } from '../../src/conntrack/batch.js';
-import { list } from '../../src/query/list.js';
-import { defaultListOptions, type ListOptions, type ListResult } from '../../src/query/options.js';
+import { AF_INET, AF_INET6, Column, EventBatch, RecordKind, TimeSource } from '../../src/event/batch.js';
+import { list } from '../../src/find/query/list.js';
+import { defaultListOptions, type ListOptions, type ListResult } from '../../src/find/query/options.js';
 
 export const fixture = (name: string) => join(import.meta.dirname, '../../../test/fixtures/legacy', name);
 

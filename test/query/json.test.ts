@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Column, RecordFlag, RecordKind } from '../../src/conntrack/batch.js';
-import { JsonWriter } from '../../src/query/json.js';
+import { Column, RecordFlag, RecordKind } from '../../src/event/batch.js';
+import { JsonWriter } from '../../src/find/output/json.js';
 import { batchOf, documented, type TestRow } from './helpers.js';
 
 const TIME = 1_795_409_443_000_654;

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
-import { RecordFlag, RecordKind } from '../../src/conntrack/batch.js';
-import { gapLine } from '../../src/query/gaps.js';
-import { LineWriter, MAX_LINE_BYTES } from '../../src/query/lines.js';
-import { TimeWriter, utcZone } from '../../src/query/time.js';
+import { RecordFlag, RecordKind } from '../../src/event/batch.js';
+import { gapLine } from '../../src/find/output/gap-text.js';
+import { LineWriter, MAX_LINE_BYTES } from '../../src/find/output/lines.js';
+import { TimeWriter, utcZone } from '../../src/base/time/zone.js';
 import { batchOf, type TestRow } from './helpers.js';
 
 const TIME = 1_795_409_443_727_654;

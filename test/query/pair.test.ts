@@ -8,8 +8,8 @@ import {
   RecordKind,
   TimeSource,
   ZoneDirection,
-} from '../../src/conntrack/batch.js';
-import { Pairer, START_TOLERANCE_US } from '../../src/query/pair.js';
+} from '../../src/event/batch.js';
+import { Pairer, START_TOLERANCE_US } from '../../src/event/pair.js';
 import { batchOf, type TestRow } from './helpers.js';
 
 const { start, end, snapshot, update } = RecordKind;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { UsageError } from '../../src/errors.js';
-import { localZone, TimeWriter } from '../../src/query/time.js';
+import { UsageError } from '../../src/base/errors.js';
+import { localZone, TimeWriter } from '../../src/base/time/zone.js';
 import { useZone } from './helpers.js';
 
 /** Around the changes of 2026 in Europe (29 March, 25 October 01:00 UTC), the USA and Australia, and odd places. */

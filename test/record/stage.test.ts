@@ -1,19 +1,19 @@
 /** A stage's thread: its first and last words, the errors that come from it, and its end at any time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exitCodeOf, oneLine } from '../../src/cli/failure.js';
+import { exitCodeOf, oneLine } from '../../src/base/failure.js';
 import {
   errorFromThread,
   failureForThread,
   InvariantError,
   SystemFailure,
   UsageError,
-} from '../../src/errors.js';
-import type { WriterEvent, WriterTask } from '../../src/log/writer-task.js';
-import { BlockMessage, createBlockRing } from '../../src/record/blocks.js';
-import { Stage } from '../../src/record/stage.js';
-import { createStats } from '../../src/record/stats.js';
-import { RingProducer } from '../../src/ring/producer.js';
+} from '../../src/base/errors.js';
+import type { WriterEvent, WriterTask } from '../../src/record/writer/writer-task.js';
+import { BlockMessage, createBlockRing } from '../../src/record/stage/blocks.js';
+import { Stage } from '../../src/record/main/worker.js';
+import { createStats } from '../../src/record/parser/parser-stats.js';
+import { RingProducer } from '../../src/record/ring/producer.js';
 import { inDirectory, options, START_US } from '../log/writer-helper.js';
 
 /** A writer that opens its first file when it is up. */

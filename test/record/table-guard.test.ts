@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { TableGuard } from '../../src/record/table-guard.js';
+import { TableGuard } from '../../src/record/main/table-guard.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';
 
 const directory = makeFolder('guard');

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
-import { Watchdog } from '../../src/record/watchdog.js';
-import { RingConsumer } from '../../src/ring/consumer.js';
-import { createRing } from '../../src/ring/layout.js';
-import { RingProducer } from '../../src/ring/producer.js';
+import { Watchdog } from '../../src/record/main/watchdog.js';
+import { RingConsumer } from '../../src/record/ring/consumer.js';
+import { createRing } from '../../src/record/ring/layout.js';
+import { RingProducer } from '../../src/record/ring/producer.js';
 
 function setup(stalledMs: number, lookMs: number) {
   const lines: string[] = [];

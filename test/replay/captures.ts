@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { writeMessage } from '../../bench/generate/message.js';
 import { generateTrace } from '../../bench/generate/trace.js';
-import { type ByteFeed, ByteInput } from '../../src/log/input.js';
-import { NETLINK_NETFILTER } from '../../src/netlink/constants.js';
-import { PacketType } from '../../src/replay/cooked.js';
-import { LINKTYPE_NETLINK } from '../../src/replay/packet.js';
-import { PacketReader } from '../../src/replay/reader.js';
+import { type ByteFeed, ByteInput } from '../../src/base/disk/input.js';
+import { NETLINK_NETFILTER } from '../../src/record/netlink/constants.js';
+import { PacketType } from '../../src/record/replay/cooked.js';
+import { LINKTYPE_NETLINK } from '../../src/record/replay/packet.js';
+import { PacketReader } from '../../src/record/replay/reader.js';
 import { temporaryDirectory } from '../lab/folder.js';
 
 export interface TestPacket {

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { EventBatch } from '../../src/conntrack/batch.js';
-import { createDecodeCounters, decodeDatagram } from '../../src/conntrack/decode.js';
-import { DamageError } from '../../src/errors.js';
-import { type ByteFeed, ByteInput } from '../../src/log/input.js';
-import { RING_SLOT_BYTES } from '../../src/record/options.js';
-import { MessageReader } from '../../src/replay/messages.js';
-import { PacketReader } from '../../src/replay/reader.js';
-import { copyToWords } from '../../src/replay/words.js';
+import { EventBatch } from '../../src/event/batch.js';
+import { createDecodeCounters, decodeDatagram } from '../../src/record/conntrack/decode.js';
+import { DamageError } from '../../src/base/errors.js';
+import { type ByteFeed, ByteInput } from '../../src/base/disk/input.js';
+import { RING_SLOT_BYTES } from '../../src/record/main/options.js';
+import { MessageReader } from '../../src/record/replay/messages.js';
+import { PacketReader } from '../../src/record/replay/reader.js';
+import { copyToWords } from '../../src/record/replay/words.js';
 import { runs } from '../soak/runs.js';
 import {
   cooked,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { DamageError } from '../../src/errors.js';
+import { DamageError } from '../../src/base/errors.js';
 import {
   interfaceBlock,
   messages,

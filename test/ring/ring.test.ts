@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { InvariantError } from '../../src/errors.js';
-import { RingConsumer } from '../../src/ring/consumer.js';
+import { InvariantError } from '../../src/base/errors.js';
+import { RingConsumer } from '../../src/record/ring/consumer.js';
 import {
   CACHE_LINE_PAIR_BYTES,
   createRing,
@@ -12,8 +12,8 @@ import {
   RingState,
   STATE_WORD,
   TAIL_WORD,
-} from '../../src/ring/layout.js';
-import { RingProducer } from '../../src/ring/producer.js';
+} from '../../src/record/ring/layout.js';
+import { RingProducer } from '../../src/record/ring/producer.js';
 import type { StressTask } from './stress-worker.js';
 
 const POISON = 0xdeadbeef;

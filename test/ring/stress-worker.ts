@@ -3,9 +3,9 @@
  * poisons what it releases, and the producer finds the poison where it may write: so each side notices the other's trespassing.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { RingConsumer } from '../../src/ring/consumer.js';
-import { RingMemory } from '../../src/ring/layout.js';
-import { RingProducer } from '../../src/ring/producer.js';
+import { RingConsumer } from '../../src/record/ring/consumer.js';
+import { RingMemory } from '../../src/record/ring/layout.js';
+import { RingProducer } from '../../src/record/ring/producer.js';
 
 export interface StressTask {
   readonly role: 'producer' | 'consumer';

@@ -5,12 +5,12 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileS
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import { realFileSystem } from '../../src/log/file-system.js';
-import { FinishedFiles } from '../../src/log/finished-files.js';
-import { BLOCK_HEADER_BYTES, BlockField } from '../../src/log/format.js';
-import { recoverFiles } from '../../src/log/recover.js';
-import { LogWriter } from '../../src/log/writer.js';
-import { createStats } from '../../src/record/stats.js';
+import { realFileSystem } from '../../src/base/disk/file-system.js';
+import { FinishedFiles } from '../../src/log/read/finished-files.js';
+import { BLOCK_HEADER_BYTES, BlockField } from '../../src/log/format/format.js';
+import { recoverFiles } from '../../src/record/writer/recover.js';
+import { LogWriter } from '../../src/record/writer/writer.js';
+import { createStats } from '../../src/record/parser/parser-stats.js';
 import { temporaryDirectory } from '../lab/folder.js';
 import { forged, type Piece, piecesOf, writeSound } from '../log/damage-helper.js';
 import { Events, meta, options, START_US } from '../log/writer-helper.js';

@@ -1,5 +1,5 @@
 /** Entries that come and go, the same tuples again and again, and what each file must say of them. */
-import { RecordKind } from '../../src/conntrack/batch.js';
+import { RecordKind } from '../../src/event/batch.js';
 import type { Injector } from '../lab/inject.js';
 import { connectionsOf, hasSnapshot, rowsOf } from './recording.js';
 

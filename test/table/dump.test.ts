@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { afterEach, test } from 'node:test';
-import { RecordFlag, RecordKind, TimeSource, ZoneDirection } from '../../src/conntrack/batch.js';
-import { dumpTable } from '../../src/table/dump.js';
-import { EntryLookup } from '../../src/table/lookup.js';
+import { RecordFlag, RecordKind, TimeSource, ZoneDirection } from '../../src/event/batch.js';
+import { dumpTable } from '../../src/record/table/dump.js';
+import { EntryLookup } from '../../src/record/table/lookup.js';
 import { inNamespace, SyncInjector } from '../netlink/in-namespace.js';
 import {
   createEntry,
@@ -125,8 +125,8 @@ inNamespace(
 
     test('without CAP_NET_ADMIN dump and question are refused in one line', () => {
       const script = `
-        import { dumpTable } from ${JSON.stringify(new URL('../../src/table/dump.js', import.meta.url).href)};
-        import { EntryLookup } from ${JSON.stringify(new URL('../../src/table/lookup.js', import.meta.url).href)};
+        import { dumpTable } from ${JSON.stringify(new URL('../../src/record/table/dump.js', import.meta.url).href)};
+        import { EntryLookup } from ${JSON.stringify(new URL('../../src/record/table/lookup.js', import.meta.url).href)};
         const words = Uint32Array.of(1);
         const tuple = { proto: 6, src: words, dst: words, srcPort: 1, dstPort: 1, zone: 0, zoneDirection: 0 };
         for (const ask of [() => dumpTable(0, () => {}), () => new EntryLookup().find(tuple)])

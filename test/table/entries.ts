@@ -1,12 +1,12 @@
 /** Conntrack entries of every kind that ctnetlink makes, and table rows in the same words. Inside a namespace. */
 import ipaddr from 'ipaddr.js';
-import { AF_INET, EventBatch, ZoneDirection } from '../../src/conntrack/batch.js';
-import { PortMeaning, portMeaning } from '../../src/conntrack/protocols.js';
-import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../../src/netlink/libc.js';
-import { openNetfilterSocket } from '../../src/netlink/netfilter.js';
-import { appendKeyRow } from '../../src/query/connection-rows.js';
-import type { KeyedRows } from '../../src/table/keyed-rows.js';
-import type { OrigTuple } from '../../src/table/lookup.js';
+import { AF_INET, EventBatch, ZoneDirection } from '../../src/event/batch.js';
+import { PortMeaning, portMeaning } from '../../src/event/protocols.js';
+import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../../src/base/libc/socket.js';
+import { openNetfilterSocket } from '../../src/record/netlink/netfilter.js';
+import { appendKeyRow } from '../../src/event/connection-rows.js';
+import type { KeyedRows } from '../../src/event/keyed-rows.js';
+import type { OrigTuple } from '../../src/record/table/lookup.js';
 import { attribute, be16, be32, message, nested, u8 } from '../lab/flood.js';
 
 export interface Side {

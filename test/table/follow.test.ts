@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DamageError, SystemFailure } from '../../src/errors.js';
-import { realFileSystem } from '../../src/log/file-system.js';
-import { BLOCK_MARKER } from '../../src/log/format.js';
-import { LogWriter } from '../../src/log/writer.js';
-import { WriterStat } from '../../src/log/writer-stats.js';
-import type { WriterEvent } from '../../src/log/writer-task.js';
-import { createStats } from '../../src/record/stats.js';
-import { LogFollower, type RecordedFile } from '../../src/table/follow.js';
+import { DamageError, SystemFailure } from '../../src/base/errors.js';
+import { realFileSystem } from '../../src/base/disk/file-system.js';
+import { BLOCK_MARKER } from '../../src/log/format/format.js';
+import { LogWriter } from '../../src/record/writer/writer.js';
+import { WriterStat } from '../../src/record/writer/writer-stats.js';
+import type { WriterEvent } from '../../src/record/writer/writer-task.js';
+import { createStats } from '../../src/record/parser/parser-stats.js';
+import { LogFollower, type RecordedFile } from '../../src/record/table/follow.js';
 import {
   eventBlock,
   faultyFileSystem,

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { KEY4_WORDS, KEY6_WORDS } from '../../src/conntrack/key.js';
-import { KeyedRows } from '../../src/table/keyed-rows.js';
-import { OpenTable } from '../../src/table/open-table.js';
+import { KEY4_WORDS, KEY6_WORDS } from '../../src/event/key.js';
+import { KeyedRows } from '../../src/event/keyed-rows.js';
+import { OpenTable } from '../../src/record/table/open-table.js';
 
 const NONE = -1;
 const CAPACITY_FIRST = 4096;

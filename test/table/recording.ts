@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { type EventBatch, RecordFlag, RecordKind } from '../../src/conntrack/batch.js';
-import { openLog } from '../../src/log/open.js';
+import { type EventBatch, RecordFlag, RecordKind } from '../../src/event/batch.js';
+import { openLog } from '../../src/log/read/open.js';
 import { floodIndex } from '../lab/flood.js';
 import { withFolder as withNewFolder } from '../lab/folder.js';
 import { ctrecorder } from '../lab/listing.js';

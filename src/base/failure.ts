@@ -1,0 +1,36 @@
+/** What the user is told when something went wrong: one line, and an exit code. */
+import { getSystemErrorMap } from 'node:util';
+import { printable } from './printable.js';
+
+export const ExitCode = { done: 0, failed: 1, usage: 2 } as const;
+
+/** Exit code of an error: 2 for wrong usage, else 1. Compared by name: the class may come from a child process. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof Error && error.name === 'UsageError' ? ExitCode.usage : ExitCode.failed;
+}
+
+const OURS = new Set(['UsageError', 'SystemFailure', 'DamageError', 'StageDeath']);
+
+/** The error in one line. Errors of Node's system calls lead with the path; anything unforeseen says that it is our fault. */
+export function oneLine(error: unknown): string {
+  if (!(error instanceof Error)) return flat(`internal error: ${String(error)}`);
+  if (OURS.has(error.name)) return flat(error.message);
+  const { errno, code, path, dest, syscall } = error as NodeJS.ErrnoException & { dest?: string };
+  if (syscall !== undefined && code !== undefined) {
+    const text = getSystemErrorMap().get(errno ?? 0)?.[1] ?? code;
+    // A write without a path is one to standard output.
+    const where = dest ?? path ?? (syscall === 'write' ? 'output' : syscall);
+    return flat(`${where}: ${text} (${code})`);
+  }
+  return flat(`internal error: ${error.message} (--debug prints where)`);
+}
+
+/** The line, and with `debug` the stack below it. */
+export function report(error: unknown, debug: boolean): string {
+  const stack = debug && error instanceof Error ? (error.stack ?? '').split('\n') : [];
+  return [`ctrecorder: ${oneLine(error)}`, ...stack.map(printable), ''].join('\n');
+}
+
+function flat(text: string): string {
+  return printable(text.replace(/\s*[\r\n]+\s*/g, ' ').trim());
+}

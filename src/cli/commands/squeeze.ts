@@ -1,0 +1,35 @@
+/** `-S`, `squeeze` */
+import { Command, Option } from 'clipanion';
+import { needFile } from '../args/values.js';
+import { printLine } from '../args/print-line.js';
+import { runnerOf } from '../args/runner.js';
+import type { SqueezeResult } from '../../find/query/options.js';
+import { squeeze } from '../../find/upkeep/squeeze.js';
+
+export class SqueezeCommand extends Command {
+  static override paths = [['squeeze']];
+
+  readonly file = Option.String('--file');
+  readonly output = Option.String('--output');
+  readonly debug = Option.Boolean('--debug', false);
+
+  async execute(): Promise<number> {
+    const file = needFile('-S', this.file);
+    const result = await squeeze({ file, ...(this.output !== undefined && { output: this.output }) });
+    for (const line of result.damage) printLine(process.stderr, line);
+    if (result.damage.length > 0 && this.output === undefined)
+      printLine(process.stderr, `${file}: left as it is; -o FILE squeezes what is readable`);
+    else printLine(process.stdout, summary(result));
+    return result.exitCode;
+  }
+}
+
+function summary(result: SqueezeResult): string {
+  if (result.alreadySqueezed) return `${result.file}: squeezed already, left as it is`;
+  const { file, connections, open, startUnseen, bytesBefore, bytesAfter } = result;
+  // Nobody knows the size of a pipe.
+  const size = bytesBefore > 0 ? `${bytesBefore} bytes before, ${bytesAfter} after` : `${bytesAfter} bytes`;
+  return `${file}: ${connections} connections (${open} without an end, ${startUnseen} without a start), ${size}`;
+}
+
+export const run = runnerOf(SqueezeCommand);

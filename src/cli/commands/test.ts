@@ -1,0 +1,29 @@
+/** `-T`, `test` */
+import { Command, Option } from 'clipanion';
+import { ExitCode, report as failureText } from '../../base/failure.js';
+import { needFile } from '../args/values.js';
+import { printLine } from '../args/print-line.js';
+import { runnerOf } from '../args/runner.js';
+import { testFiles } from '../../find/upkeep/check.js';
+
+export class TestCommand extends Command {
+  static override paths = [['test']];
+
+  readonly file = Option.Array('--file', []);
+  readonly files = Option.Rest();
+  readonly debug = Option.Boolean('--debug', false);
+
+  async execute(): Promise<number> {
+    const files = [...this.file, ...this.files];
+    needFile('-T', files[0]);
+    let sound = true;
+    for await (const report of testFiles(files, (line) => printLine(process.stderr, line))) {
+      sound &&= report.sound;
+      for (const line of report.lines) printLine(process.stdout, line);
+      if (report.failure !== undefined) process.stderr.write(failureText(report.failure, this.debug));
+    }
+    return sound ? ExitCode.done : ExitCode.failed;
+  }
+}
+
+export const run = runnerOf(TestCommand);

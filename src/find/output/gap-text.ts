@@ -1,0 +1,50 @@
+/** What a listing says about gaps: a line each when asked for, and always a sum. */
+import type { GapRecord } from '../../log/read/source.js';
+import { printable } from '../../base/printable.js';
+import type { TimeWriter } from '../../base/time/zone.js';
+
+/** Cause of a gap where a file was damaged, in the files that stand in its place. */
+export const DAMAGED_FILE = 'damaged file';
+
+/** `# gap FROM TO lost=N|<=N|unknown cause=...`, with its newline. */
+export function gapLine(gap: GapRecord, times: TimeWriter): string {
+  const from = times.text(gap.fromUs);
+  return `# gap ${from} ${times.text(gap.toUs)} lost=${lostText(gap)} cause=${printable(gap.cause)}\n`;
+}
+
+function lostText(gap: GapRecord): string {
+  if (gap.certainty === 'unknown') return 'unknown';
+  return gap.certainty === 'exact' ? String(gap.lost) : `<=${gap.lost}`;
+}
+
+export class GapSum {
+  count = 0;
+  /** Events lost in gaps of exact size; the upper bounds of others; gaps of which nothing is known. */
+  lost = 0;
+  lostAtMost = 0;
+  unknown = 0;
+
+  add({ certainty, lost }: GapRecord): void {
+    this.count++;
+    if (certainty === 'unknown') this.unknown++;
+    else if (certainty === 'exact') this.lost += lost;
+    else this.lostAtMost += lost;
+  }
+
+  addSum({ count, lost, lostAtMost, unknown }: GapSum): void {
+    this.count += count;
+    this.lost += lost;
+    this.lostAtMost += lostAtMost;
+    this.unknown += unknown;
+  }
+
+  /** `2 gaps: at most 17 events lost, and an unknown number in 1 of them`; empty without gaps. */
+  text(): string {
+    if (this.count === 0) return '';
+    const gaps = `${this.count} gap${this.count === 1 ? '' : 's'}`;
+    if (this.unknown === this.count) return `${gaps}: an unknown number of events lost`;
+    const sum = this.lost + this.lostAtMost;
+    const lost = `${this.lostAtMost > 0 ? 'at most ' : ''}${sum} event${sum === 1 ? '' : 's'} lost`;
+    return `${gaps}: ${lost}${this.unknown > 0 ? `, and an unknown number in ${this.unknown} of them` : ''}`;
+  }
+}

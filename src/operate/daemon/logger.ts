@@ -1,0 +1,88 @@
+/**
+ * The recorder's log: pino with a synchronous destination of our own, because pino's worker transports survive neither a
+ * bundler nor the switch of the user. A line that cannot be written is given up: the log must never end the recorder.
+ */
+import { fstatSync, writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { isatty } from 'node:tty';
+import { type DestinationStream, type Logger, pino } from 'pino';
+import { SyslogSeverity, syslog } from '../../base/libc/socket.js';
+
+export type LogFormat = 'pretty' | 'json' | 'syslog';
+
+export interface LogSettings {
+  /** Undefined: pretty on a terminal, else JSON. */
+  readonly format?: LogFormat;
+  readonly debug: boolean;
+  /** Also gets every warning and error, while somebody at a terminal waits for the start. */
+  readonly alsoTo?: (message: string) => unknown;
+}
+
+const STDERR = 2;
+
+export function createLogger({ format, debug, alsoTo }: LogSettings): Logger {
+  const write = writer(format ?? (isatty(STDERR) ? 'pretty' : 'json'));
+  const stream: DestinationStream =
+    alsoTo === undefined
+      ? { write }
+      : {
+          write(line) {
+            write(line);
+            const { level, msg } = JSON.parse(line) as LogLine;
+            if (level >= pino.levels.values.warn) alsoTo(msg);
+          },
+        };
+  return pino({ level: debug ? 'debug' : 'info' }, stream);
+}
+
+/** Whether a background process can go on writing to standard error: only when that is a file, not a terminal or a pipe. */
+export function stderrIsFile(): boolean {
+  try {
+    return fstatSync(STDERR).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** What pino gives to a destination, as far as it is used here. */
+interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+}
+
+function writer(format: LogFormat): (line: string) => void {
+  if (format === 'syslog') return (line) => toSyslog(line);
+  if (format === 'json') return toStderr;
+  // Loaded here only: it takes 20 ms, and a service does not need it.
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
+  const pretty = prettyFactory({
+    colorize: isatty(STDERR),
+    translateTime: 'SYS:standard',
+    ignore: 'pid,hostname',
+    singleLine: true,
+  });
+  return (line) => toStderr(pretty(line));
+}
+
+function toStderr(line: string): void {
+  try {
+    writeSync(STDERR, line);
+  } catch {
+    // Nobody reads it any more, or the disk is full.
+  }
+}
+
+/** One line of pino to syslog(3); `send` is for tests. */
+export function toSyslog(line: string, send: (severity: number, line: string) => void = syslog): void {
+  const { level, msg } = JSON.parse(line) as LogLine;
+  const { error, warn, info } = pino.levels.values;
+  const severity =
+    level >= error
+      ? SyslogSeverity.error
+      : level >= warn
+        ? SyslogSeverity.warning
+        : level >= info
+          ? SyslogSeverity.info
+          : SyslogSeverity.debug;
+  send(severity, msg);
+}

@@ -1,0 +1,59 @@
+/** Sockets to the kernel's netfilter subsystems, and whether one of them is there. */
+import { constants } from 'node:os';
+import { errnoCode, SystemFailure } from '../../base/errors.js';
+import {
+  AF_NETLINK,
+  NETLINK_NETFILTER,
+  NLM_F_REQUEST,
+  NLMSG_ERROR,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+} from './constants.js';
+import { bindNetlink, closeDescriptor, errnoName, openSocket, receiveNetlink, sendNetlink } from '../../base/libc/socket.js';
+
+/** A nonblocking netlink socket to the netfilter subsystems. EPROTONOSUPPORT when the kernel has none. */
+export function openNetfilterSocket(): number {
+  try {
+    return openSocket(
+      AF_NETLINK,
+      SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+      NETLINK_NETFILTER,
+      'open netlink socket',
+    );
+  } catch (error) {
+    if (errnoCode(error) !== 'EPROTONOSUPPORT') throw error;
+    const what = 'open netlink socket: this kernel has no nfnetlink (load the module nf_conntrack_netlink)';
+    throw new SystemFailure('open netlink socket', 'EPROTONOSUPPORT', what, { cause: error });
+  }
+}
+
+/** What the kernel answered with NLMSG_ERROR. */
+export function refusal(operation: string, errno: number): SystemFailure {
+  const code = errnoName(errno);
+  const why = code === 'EPERM' ? 'not permitted; needs the capability CAP_NET_ADMIN (run as root)' : code;
+  return new SystemFailure(operation, code, `${operation}: ${why}`);
+}
+
+/**
+ * Ask a subsystem for something small; false when the kernel answers that there is no such subsystem (EINVAL, after it tried to
+ * load the module). Any other answer, a refusal too, comes from the subsystem. A netlink answer waits before send returns.
+ */
+export function hasNetfilterSubsystem(subsystem: number, message: number): boolean {
+  const fd = openNetfilterSocket();
+  try {
+    bindNetlink(fd);
+    // struct nlmsghdr { u32 len; u16 type; u16 flags; u32 seq; u32 pid }, struct nfgenmsg of zeros
+    const request = new DataView(new ArrayBuffer(20));
+    request.setUint32(0, request.byteLength, true);
+    request.setUint16(4, (subsystem << 8) | message, true);
+    request.setUint16(6, NLM_F_REQUEST, true);
+    sendNetlink(fd, new Uint8Array(request.buffer), 'ask netfilter subsystem');
+    const answer = new Uint8Array(4096);
+    receiveNetlink(fd, answer, 'ask netfilter subsystem');
+    const view = new DataView(answer.buffer);
+    return view.getUint16(4, true) !== NLMSG_ERROR || view.getInt32(16, true) !== -constants.errno.EINVAL;
+  } finally {
+    closeDescriptor(fd);
+  }
+}

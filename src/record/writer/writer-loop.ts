@@ -1,0 +1,195 @@
+/**
+ * The writer's loop: takes finished blocks from the ring, makes them durable in groups, and releases them only then. Runs on the
+ * writer worker's thread and blocks it; messages that it posts go out all the same.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { errnoCode, InvariantError, SystemFailure } from '../../base/errors.js';
+import { BlockMessage } from '../stage/blocks.js';
+import type { RingConsumer } from '../ring/consumer.js';
+import { RingState, STATE_WORD } from '../ring/layout.js';
+import { BLOCK_HEADER_BYTES, BlockField } from '../../log/format/format.js';
+import { Progress } from './progress.js';
+import { recoverFiles } from './recover.js';
+import { Retention } from './retention.js';
+import type { LogWriter } from './writer.js';
+import { WriterStat } from './writer-stats.js';
+import type { Emit, WriterOptions } from './writer-task.js';
+
+const WAIT_MS_MAX = 1000;
+/** After a failed write the next attempt waits this long, twice as long each time, up to the longest. */
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 2000;
+/** Between the steps of retention while no blocks come. */
+const RETENTION_PACE_MS = 20;
+/** The disk, or the part of it that this user may fill. */
+const FULL = new Set(['ENOSPC', 'EDQUOT']);
+
+export class WriterLoop {
+  readonly #sleeping = new Int32Array(new SharedArrayBuffer(4));
+  readonly #retention: Retention | undefined;
+  readonly #progress: Progress | undefined;
+
+  constructor(
+    readonly consumer: RingConsumer,
+    readonly writer: LogWriter,
+    readonly stats: Float64Array,
+    readonly options: WriterOptions,
+    readonly emit: Emit,
+    /** Blocks from the table keeper, taken beside the parser's. */
+    readonly snapshots?: RingConsumer,
+  ) {
+    if (options.progressFd !== undefined)
+      this.#progress = new Progress(options.progressFd, options.runId, stats, emit);
+    if (options.retention !== undefined)
+      this.#retention = new Retention(writer, options.retention, options.protocols, stats, emit);
+  }
+
+  /** Until the stop message, or the parser's death. Rejects with SystemFailure when the first file cannot be opened. */
+  async run(): Promise<void> {
+    const { consumer, stats } = this;
+    const hasSnapshots = () => (this.snapshots?.available() ?? 0) > 0 && this.writer.path !== '';
+    for (let stopped = false; !stopped; stats[WriterStat.busySinceMs] = 0) {
+      const waitMs = this.#retention?.busy ? RETENTION_PACE_MS : WAIT_MS_MAX;
+      const count = consumer.waitReadable(waitMs, hasSnapshots);
+      if (count > 0 || hasSnapshots()) stats[WriterStat.busySinceMs] = Date.now();
+      const blocks = blocksAhead(consumer, count);
+      if (blocks > 0) this.#record(consumer, blocks);
+      else if (count > 0) {
+        // What the keeper handed over before this belongs into the file that is open now.
+        while (hasSnapshots()) this.#record(this.snapshots!, 1);
+        const message = consumer.ring.flagsOf(consumer.index);
+        await this.#control(message, consumer.ring.timesUs[consumer.index]);
+        consumer.release(1);
+        stopped = message === BlockMessage.stop;
+      } else if (!hasSnapshots() && this.#isParserGone()) {
+        this.writer.closeAfterDeath();
+        return;
+      }
+      if (hasSnapshots()) this.#record(this.snapshots!, 1);
+      this.#progress?.flush();
+      await this.#retain();
+    }
+  }
+
+  #record(consumer: RingConsumer, blocks: number): void {
+    this.#writeDurably(consumer, blocks);
+    consumer.release(blocks);
+    this.#progress?.report();
+  }
+
+  /** What is to be removed, a step at a time. */
+  async #retain(): Promise<void> {
+    const retention = this.#retention;
+    if (retention === undefined || this.writer.path === '') return;
+    retention.step();
+    if (this.writer.hasNotes) this.#writeDurably(this.consumer, 0);
+    // A turn of the event loop tells what other threads have done; nothing else here needs one.
+    if (retention.busy) await setImmediate();
+  }
+
+  async #control(message: number, timeUs: number): Promise<void> {
+    switch (message) {
+      case BlockMessage.open:
+        await this.#open(timeUs);
+        this.#retention?.schedule();
+        break;
+      case BlockMessage.rotate:
+        this.writer.rotate(timeUs);
+        this.#retention?.schedule();
+        break;
+      case BlockMessage.flush:
+        this.emit({ type: 'flushed', mark: timeUs, sequence: this.stats[WriterStat.durableSequence] });
+        break;
+      case BlockMessage.stop:
+        this.#retention?.noteRemoved();
+        this.writer.close();
+        break;
+      default:
+        throw new InvariantError(`writer: unknown message ${message} in the block ring`);
+    }
+  }
+
+  /** On a full disk a recorder whose files may be removed starts all the same. */
+  async #open(timeUs: number): Promise<void> {
+    const { writer, options } = this;
+    for (;;) {
+      const earlier = await recoverFiles(writer.template, options.protocols, writer.fs, this.emit);
+      try {
+        writer.open(timeUs, earlier);
+        return;
+      } catch (error) {
+        if (!this.#makesRoom(error)) throw error;
+      }
+    }
+  }
+
+  /** Whether a file was removed that stood in the way of what failed. */
+  #makesRoom(error: unknown): boolean {
+    return FULL.has(errnoCode(error)) && (this.#retention?.makeRoom() ?? false);
+  }
+
+  /** Returns when the blocks are durable, however long that takes: until then the ring keeps them, and the parser waits. */
+  #writeDurably(consumer: RingConsumer, blocks: number): void {
+    let attempts = 0;
+    let firstFailureMs = 0;
+    let delayMs = RETRY_MS_MIN;
+    for (;;) {
+      try {
+        this.writer.restore();
+        this.writer.reserve(bytesOf(consumer, blocks));
+        this.#append(consumer, blocks);
+        this.writer.commit();
+        break;
+      } catch (error) {
+        if (!(error instanceof SystemFailure)) throw error;
+        this.stats[WriterStat.errors]++;
+        if (this.#makesRoom(error)) continue;
+        if (attempts++ === 0) {
+          firstFailureMs = performance.now();
+          this.stats[WriterStat.stalled] = 1;
+          const message = `${error.message}; events are kept and written when it works again`;
+          this.emit({ type: 'log', level: 'error', message });
+        }
+        Atomics.wait(this.#sleeping, 0, 0, delayMs);
+        delayMs = Math.min(delayMs * 2, RETRY_MS_MAX);
+      }
+    }
+    if (attempts === 0) return;
+    this.stats[WriterStat.stalled] = 0;
+    const seconds = ((performance.now() - firstFailureMs) / 1000).toFixed(1);
+    const message = `${this.writer.path}: writing works again after ${seconds} s`;
+    this.emit({ type: 'log', level: 'info', message });
+  }
+
+  #append({ ring, index }: RingConsumer, blocks: number): void {
+    const view = new DataView(ring.buffer);
+    for (let slot = index; slot < index + blocks; slot++) {
+      const offset = ring.offsetOf(slot);
+      const storedBytes = view.getUint32(offset + BlockField.storedBytes, true);
+      const filter = ring.bytes.subarray(
+        offset + BLOCK_HEADER_BYTES + storedBytes,
+        offset + ring.lengthOf(slot),
+      );
+      this.writer.append(ring.bytes, offset, filter);
+    }
+  }
+
+  #isParserGone(): boolean {
+    const { control } = this.consumer.ring;
+    return Atomics.load(control, STATE_WORD) !== RingState.open && this.consumer.available() === 0;
+  }
+}
+
+/** Blocks up to the next other message: one group. */
+function blocksAhead({ ring, index }: RingConsumer, count: number): number {
+  let blocks = 0;
+  while (blocks < count && ring.flagsOf(index + blocks) === BlockMessage.block) blocks++;
+  return blocks;
+}
+
+/** With their filters, which are in the index later. */
+function bytesOf({ ring, index }: RingConsumer, blocks: number): number {
+  let bytes = 0;
+  for (let slot = index; slot < index + blocks; slot++) bytes += ring.lengthOf(slot);
+  return bytes;
+}

@@ -1,0 +1,446 @@
+/**
+ * The writer's state machine, without a thread: which file is open, what in it is durable, what is left to close. Its promises are
+ * in DESIGN.md section 6.
+ *
+ *   open ──▶ append* ──▶ commit ──▶ append* ... ──▶ rotate ──▶ ... ──▶ close
+ *               └── SystemFailure ──▶ restore, then append again everything since the last commit
+ */
+import { basename, dirname, resolve } from 'node:path';
+import { errnoCode, SystemFailure } from '../../base/errors.js';
+import { gapBlock, jsonBlock, UNNUMBERED } from '../../log/format/block.js';
+import type { EndReason } from '../../log/format/end-block.js';
+import type { PreviousFile } from '../../log/format/file-meta.js';
+import { DEFAULT_FILE_MODE } from '../../base/disk/file-mode.js';
+import { fileSystemWithMode, type LogFileSystem, numbered, renameNumbered } from '../../base/disk/file-system.js';
+import { BlockType, LIVE_SUFFIX } from '../../log/format/format.js';
+import { numberFrame, sequenceOf } from '../../log/format/frame.js';
+import { GapCause, type GapRecord, unknownGap } from '../../event/gap.js';
+import { fileName } from '../../log/format/names.js';
+import type { EarlierRecording } from './recover.js';
+import { type Closing, hex, Segment } from '../../log/write/segment.js';
+import { fileMeta } from './writer-meta.js';
+import { WriterStat } from './writer-stats.js';
+import type { Emit, WriterOptions } from './writer-task.js';
+
+const NO_FILTER = new Uint8Array(0);
+
+interface OpenFile {
+  readonly segment: Segment;
+  /** What it is to be called when it is closed. */
+  readonly finalPath: string;
+  /** The time that named it, and when it was opened: later when it stands in for one that was given up. */
+  readonly timeUs: number;
+  readonly openedUs: number;
+}
+
+/** A file that gets nothing more but its end. */
+interface EndingFile extends Pick<OpenFile, 'segment' | 'finalPath'> {
+  readonly closing: Closing;
+  endWritten: boolean;
+  renamedTo: string | undefined;
+  reported: boolean;
+}
+
+export class LogWriter {
+  readonly #options: WriterOptions;
+  #current: OpenFile | undefined;
+  readonly #ending: EndingFile[] = [];
+  /** Blocks of the writer's own that are not durable yet. */
+  #notes: Uint8Array[] = [];
+  /** Something was written since the last commit that must be taken back first. */
+  #broken = false;
+  #refusedName = '';
+  /** Of the last data block of this run. */
+  #sequence = 0;
+
+  constructor(
+    options: WriterOptions,
+    readonly stats: Float64Array,
+    readonly emit: Emit,
+    readonly fs: LogFileSystem = fileSystemWithMode(options.fileMode ?? DEFAULT_FILE_MODE),
+  ) {
+    this.#options = { ...options, template: resolve(options.template) };
+  }
+
+  /** Absolute. */
+  get template(): string {
+    return this.#options.template;
+  }
+
+  /** Path of the live file. */
+  get path(): string {
+    return this.#current?.segment.file.path ?? '';
+  }
+
+  /** Durable bytes of the live file. */
+  get liveBytes(): number {
+    return this.#current?.segment.acknowledged.bytes ?? 0;
+  }
+
+  /** The file system that the live file is in; undefined without one. */
+  get device(): number | undefined {
+    return this.#current?.segment.file.device;
+  }
+
+  /** There is something that only a `commit` makes durable. */
+  get hasNotes(): boolean {
+    return this.#notes.length > 0;
+  }
+
+  /**
+   * Open the first file, which continues an earlier recording when there is one; the time between the two is a gap. A taken name
+   * gets `.1`, `.2`, ... Throws SystemFailure.
+   */
+  open(timeUs: number, earlier?: EarlierRecording): void {
+    const name = fileName(this.template, timeUs);
+    const absence =
+      earlier !== undefined && this.#options.live
+        ? unknownGap(GapCause.notRunning, Math.min(earlier.seenUntilUs, timeUs), timeUs)
+        : undefined;
+    this.#use(this.#beginNumbered(name, timeUs, timeUs, earlier?.lastFile, absence));
+    const { finalPath } = this.#current!;
+    if (finalPath !== name) this.#say('warn', `${name} is there already: recording to ${finalPath}`);
+  }
+
+  /**
+   * Append the unstamped block at `offset`; one without a number gets the next, and keeps it when it is appended again. Not
+   * durable before `commit`. Throws SystemFailure.
+   */
+  append(bytes: Uint8Array, offset: number, filter: Uint8Array): void {
+    if (sequenceOf(bytes, offset) === UNNUMBERED) numberFrame(bytes, offset, ++this.#sequence);
+    try {
+      this.#current!.segment.appendFrame(bytes, offset, filter);
+    } catch (error) {
+      this.#broken = true;
+      throw error;
+    }
+  }
+
+  /**
+   * Put a checkpoint with this JSON into the log, with the next `commit`. It says nothing of how far events were seen: its time is
+   * that of the last one.
+   */
+  note(value: unknown): void {
+    const { segment, timeUs } = this.#current!;
+    const atUs = Math.max(timeUs, segment.acknowledged.lastTimeUs);
+    const identity = { runId: this.#options.runId, sequence: UNNUMBERED };
+    this.#notes.push(jsonBlock(value, BlockType.checkpoint, identity, atUs, atUs));
+  }
+
+  /** Throws ENOSPC when with this many bytes more, less would be free on the disk than is to be left free. */
+  reserve(bytes: number): void {
+    const { minFreeBytes = 0 } = this.#options;
+    if (minFreeBytes === 0) return;
+    const freeBytes = this.#freeBytes();
+    const isBelow = freeBytes - bytes < minFreeBytes;
+    this.stats[WriterStat.belowMinFree] = isBelow ? 1 : 0;
+    if (!isBelow) return;
+    const { path } = this;
+    const message = `write ${path}: ${freeBytes} bytes are free on the disk, and --min-free leaves ${minFreeBytes}`;
+    throw new SystemFailure('min-free', 'ENOSPC', message, { path });
+  }
+
+  /** Make durable what was appended, with one fdatasync. Throws SystemFailure: then none of it counts as written. */
+  commit(): void {
+    const { segment } = this.#current!;
+    const before = segment.acknowledged;
+    for (const note of this.#notes) this.append(note, 0, NO_FILTER);
+    try {
+      this.#timed(() => segment.commit());
+    } catch (error) {
+      this.#broken = true;
+      throw error;
+    }
+    this.#notes = [];
+    const { stats } = this;
+    const { bytes, blocks, events, sequence } = segment.acknowledged;
+    stats[WriterStat.bytesWritten] += bytes - before.bytes;
+    stats[WriterStat.blocks] += blocks - before.blocks;
+    stats[WriterStat.durableEvents] += events - before.events;
+    if (sequence > 0) stats[WriterStat.durableSequence] = sequence;
+    if (this.#ending.length > 0) this.#finishEnding();
+  }
+
+  /** After a failure: have a file again that ends at what is acknowledged. Throws SystemFailure while that cannot be had. */
+  restore(): void {
+    if (!this.#broken) return;
+    const { segment } = this.#current!;
+    if (segment.trusted) segment.cutBack();
+    else {
+      segment.letGo();
+      this.#replace();
+    }
+    this.#broken = false;
+  }
+
+  /**
+   * Go on in a new file, named by the time. When there cannot be one, recording goes on in the current file, and a line says why.
+   * Everything appended must have been committed.
+   */
+  rotate(timeUs: number): void {
+    const current = this.#current!;
+    const closing = current.segment.planClosing('rotation');
+    const next = this.#next(current, fileName(this.template, timeUs), timeUs, closing);
+    if (next === undefined) return;
+    this.#use(next);
+    this.#end(current, closing);
+    this.#finishEnding();
+  }
+
+  /** Close properly. What cannot be closed is left live for the next start, and said. Everything must have been committed. */
+  close(): void {
+    this.#close('stop', Date.now() * 1000);
+  }
+
+  /** Close after the parser died: what it had is lost, and a gap up to now says so. */
+  closeAfterDeath(): void {
+    const current = this.#current;
+    if (current === undefined) return;
+    const seenUntilUs = Math.max(current.timeUs, current.segment.acknowledged.lastTimeUs);
+    try {
+      this.#appendUnknown(GapCause.died, seenUntilUs, Date.now() * 1000);
+      this.#close('unclean end');
+    } catch (error) {
+      if (!(error instanceof SystemFailure)) throw error;
+      this.#say('error', `${this.path}: the next start closes it: ${error.message}`);
+    }
+  }
+
+  #close(reason: EndReason, closedUs?: number): void {
+    const current = this.#current;
+    if (current === undefined) return;
+    this.#commitNotes();
+    this.#current = undefined;
+    this.#end(current, current.segment.planClosing(reason, closedUs));
+    this.#finishEnding();
+    for (const { segment } of this.#ending) {
+      this.#say(
+        'error',
+        `${segment.file.path}: could not be closed; its records are safe, the next start closes it`,
+      );
+      segment.close();
+    }
+  }
+
+  /** A gap of unknown size. A clock that was set back must not make it end before it begins. */
+  #appendUnknown(cause: string, seenUntilUs: number, timeUs: number): void {
+    const gap = unknownGap(cause, Math.min(seenUntilUs, timeUs), timeUs);
+    this.append(gapBlock(gap, { runId: this.#options.runId, sequence: UNNUMBERED }), 0, NO_FILTER);
+    this.commit();
+  }
+
+  /** At the end there is one attempt: a note must not keep a recorder from stopping. */
+  #commitNotes(): void {
+    if (!this.hasNotes) return;
+    try {
+      this.commit();
+    } catch (error) {
+      if (!(error instanceof SystemFailure)) throw error;
+      this.#say('warn', `${error.message}; the log does not say which files were removed last`);
+    }
+  }
+
+  /** Infinite when the file system does not say: then writing tells. */
+  #freeBytes(): number {
+    try {
+      return this.fs.freeBytes(dirname(this.path));
+    } catch (error) {
+      if (!(error instanceof SystemFailure)) throw error;
+      return Number.POSITIVE_INFINITY;
+    }
+  }
+
+  /** The current descriptor is of no use any more: a new file that names what is acknowledged of it. */
+  #replace(): void {
+    const current = this.#current!;
+    const { bytes, chain } = current.segment.acknowledged;
+    const previous = { file: basename(current.finalPath), acknowledgedBytes: bytes, chain: hex(chain) };
+    const name = fileName(this.template, current.timeUs);
+    this.#use(this.#beginNumbered(name, current.timeUs, Date.now() * 1000, previous));
+    this.#say(
+      'warn',
+      `${current.segment.file.path}: given up after an error, recording goes on in ${this.path}`,
+    );
+    this.#end(current, current.segment.planClosing('write error' satisfies EndReason));
+    this.#finishEnding();
+  }
+
+  #use(file: OpenFile): void {
+    this.#current = file;
+    const { segment, openedUs } = file;
+    const { bytes, blocks, sequence } = segment.acknowledged;
+    const { stats } = this;
+    stats[WriterStat.files]++;
+    stats[WriterStat.bytesWritten] += bytes;
+    stats[WriterStat.blocks] += blocks;
+    const afterSequence = stats[WriterStat.durableSequence];
+    if (sequence > 0) stats[WriterStat.durableSequence] = this.#sequence = sequence;
+    this.emit({ type: 'opened', file: segment.file.path, openedUs, afterSequence });
+  }
+
+  #beginNumbered(
+    name: string,
+    timeUs: number,
+    openedUs: number,
+    previous: PreviousFile | undefined,
+    absence?: GapRecord,
+  ): OpenFile {
+    for (let number = 0; ; number++) {
+      const finalPath = numbered(name, number);
+      if (this.#isTaken(finalPath)) continue;
+      try {
+        return this.#begin(finalPath, timeUs, openedUs, previous, absence);
+      } catch (error) {
+        // Somebody else was faster.
+        if (!(error instanceof SystemFailure && error.operation === 'create' && error.code === 'EEXIST'))
+          throw error;
+      }
+    }
+  }
+
+  /**
+   * A new live file, locked, its header, the gap before the run's first file, and its name durable. Throws SystemFailure and
+   * leaves nothing behind.
+   */
+  #begin(
+    finalPath: string,
+    timeUs: number,
+    openedUs: number,
+    previous: PreviousFile | undefined,
+    absence?: GapRecord,
+  ): OpenFile {
+    const { fs } = this;
+    const path = finalPath + LIVE_SUFFIX;
+    fs.makeDirectory(dirname(path));
+    const file = fs.create(path);
+    try {
+      if (!fs.lock(file))
+        throw new SystemFailure('lock', 'EAGAIN', `${path}: is locked by another program`, file);
+      const segment = Segment.begin(fs, file, fileMeta(this.#options, openedUs, previous));
+      if (absence !== undefined) {
+        const identity = { runId: this.#options.runId, sequence: 1 };
+        segment.appendFrame(gapBlock(absence, identity), 0, NO_FILTER);
+      }
+      this.#timed(() => segment.commit());
+      fs.syncDirectory(dirname(path));
+      return { segment, finalPath, timeUs, openedUs };
+    } catch (error) {
+      attemptAll(
+        () => fs.remove(path),
+        () => fs.close(file),
+      );
+      throw error;
+    }
+  }
+
+  #isTaken(finalPath: string): boolean {
+    return this.fs.exists(finalPath) || this.fs.exists(finalPath + LIVE_SUFFIX);
+  }
+
+  #end({ segment, finalPath }: OpenFile, closing: Closing): void {
+    this.#ending.push({
+      segment,
+      finalPath,
+      closing,
+      endWritten: false,
+      renamedTo: undefined,
+      reported: false,
+    });
+  }
+
+  /** Close what is to be closed; what fails is tried again at the next commit. */
+  #finishEnding(): void {
+    for (const file of [...this.#ending]) {
+      const { segment, finalPath, closing } = file;
+      const { path } = segment.file;
+      try {
+        this.#finish(file);
+      } catch (error) {
+        if (!(error instanceof SystemFailure)) throw error;
+        if (error.code !== 'ENOENT') {
+          if (!file.reported) this.#say('warn', `${path}: cannot be closed yet, ${error.message}`);
+          file.reported = true;
+          continue;
+        }
+        this.#say('error', `${path}: is gone, and the ${segment.acknowledged.records} records in it`);
+        attemptAll(() => segment.close());
+        this.#forget(file);
+        continue;
+      }
+      this.#forget(file);
+      this.stats[WriterStat.bytesWritten] += closing.fileBytes - segment.acknowledged.bytes;
+      if (file.renamedTo !== finalPath)
+        this.#say('warn', `${finalPath} is there already: ${path} became ${file.renamedTo}`);
+      this.emit({ type: 'closed', file: file.renamedTo!, chain: hex(closing.chain) });
+    }
+    this.stats[WriterStat.filesUnfinished] = this.#ending.length;
+  }
+
+  /** Each step once, in order, however often this is called. */
+  #finish(file: EndingFile): void {
+    const { segment, closing, finalPath } = file;
+    const { fs } = this;
+    if (!file.endWritten) {
+      if (!segment.trusted || segment.file.fd < 0) segment.reopen();
+      segment.cutBack();
+      this.#timed(() => segment.writeClosing(closing));
+      file.endWritten = true;
+    }
+    file.renamedTo ??= renameNumbered(fs, segment.file.path, finalPath);
+    fs.syncDirectory(dirname(finalPath));
+    // The lock lasts until the file has its final name: nobody takes it for left behind.
+    attemptAll(() => segment.close());
+  }
+
+  #forget(file: EndingFile): void {
+    this.#ending.splice(this.#ending.indexOf(file), 1);
+  }
+
+  /** The file to rotate to; undefined, and said once for each name, when there cannot be one. */
+  #next(
+    current: OpenFile,
+    name: string,
+    timeUs: number,
+    { fileBytes, chain }: Closing,
+  ): OpenFile | undefined {
+    let obstacle: string;
+    try {
+      const previous = { file: basename(current.finalPath), acknowledgedBytes: fileBytes, chain: hex(chain) };
+      if (name === fileName(this.template, current.timeUs))
+        obstacle = 'the template gives the same name again';
+      else if (this.#isTaken(name)) obstacle = 'a file of that name is there already';
+      else return this.#begin(name, timeUs, timeUs, previous);
+    } catch (error) {
+      if (!(error instanceof SystemFailure)) throw error;
+      obstacle = error.message;
+    }
+    this.stats[WriterStat.rotationsRefused]++;
+    if (name !== this.#refusedName)
+      this.#say('warn', `not rotated to ${name}: ${obstacle}; recording goes on in ${this.path}`);
+    this.#refusedName = name;
+    return undefined;
+  }
+
+  #timed(sync: () => void): void {
+    const startMs = performance.now();
+    sync();
+    const { stats } = this;
+    stats[WriterStat.syncs]++;
+    stats[WriterStat.syncMaxMs] = Math.max(stats[WriterStat.syncMaxMs], performance.now() - startMs);
+  }
+
+  #say(level: 'info' | 'warn' | 'error', message: string): void {
+    this.emit({ type: 'log', level, message });
+  }
+}
+
+/** Clean up as far as it goes: the error that led here is the one to tell. */
+function attemptAll(...steps: (() => void)[]): void {
+  for (const step of steps) {
+    try {
+      step();
+    } catch (error) {
+      if (errnoCode(error) === 'UNKNOWN') throw error;
+    }
+  }
+}
