@@ -8,16 +8,16 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { AF_INET, EventBatch } from '../src/event/batch.js';
-import { UNNUMBERED, writeRecordBlock } from '../src/log/format/block.js';
 import { type LogFileSystem, realFileSystem } from '../src/base/disk/file-system.js';
+import { AF_INET, EventBatch } from '../src/event/batch.js';
+import { writeAddressFilter } from '../src/log/format/address-filter.js';
+import { UNNUMBERED, writeRecordBlock } from '../src/log/format/block.js';
 import { BLOCK_HEADER_BYTES, BlockType } from '../src/log/format/format.js';
 import { numberFrame } from '../src/log/format/frame.js';
-import { writeAddressFilter } from '../src/log/format/index-block.js';
+import { createStats } from '../src/record/stage/counters.js';
 import { recoverFiles } from '../src/record/writer/recover.js';
 import { LogWriter } from '../src/record/writer/writer.js';
 import { WriterStat } from '../src/record/writer/writer-stats.js';
-import { createStats } from '../src/record/parser/parser-stats.js';
 import { makeFolder } from '../test/lab/folder.js';
 import { generateTrace } from './generate/trace.js';
 

@@ -1,5 +1,5 @@
 /** Thread entry of the table keeper: wiring only. One endless task, ended by the stop message. */
-import { bindFunctions } from '../src/base/libc/socket.js';
+import { bindFunctions } from '../src/base/libc/call.js';
 import { runStage } from '../src/record/stage/thread.js';
 import type { TableTask } from '../src/record/table/messages.js';
 import { TableService } from '../src/record/table/service.js';

@@ -1,10 +1,11 @@
 /** Thread entry of the writer: wiring only. One endless task, ended by the stop message in the block ring. */
+
+import { RingConsumer } from '../src/record/ring/consumer.js';
+import { RingMemory } from '../src/record/ring/layout.js';
+import { runStage } from '../src/record/stage/thread.js';
 import { LogWriter } from '../src/record/writer/writer.js';
 import { WriterLoop } from '../src/record/writer/writer-loop.js';
 import type { WriterTask } from '../src/record/writer/writer-task.js';
-import { runStage } from '../src/record/stage/thread.js';
-import { RingConsumer } from '../src/record/ring/consumer.js';
-import { RingMemory } from '../src/record/ring/layout.js';
 
 export default function write({ ring, snapshots, stats, port, options }: WriterTask): Promise<void> {
   const blocks = new RingConsumer(new RingMemory(ring));

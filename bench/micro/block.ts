@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { EventBatch } from '../../src/event/batch.js';
-import { ALL_COLUMNS, Section } from '../../src/log/format/section-ids.js';
+import { writeAddressFilter } from '../../src/log/format/address-filter.js';
 import { decodeRecords } from '../../src/log/format/decode-rows.js';
-import { encodeRecords } from '../../src/log/format/encode-rows.js';
-import { writeAddressFilter } from '../../src/log/format/index-block.js';
 import { timeRange } from '../../src/log/format/encode-loops.js';
+import { encodeRecords } from '../../src/log/format/encode-rows.js';
 import { type Effort, SectionReader, SectionWriter } from '../../src/log/format/section-codec.js';
+import { ALL_COLUMNS, Section } from '../../src/log/format/section-ids.js';
 import { BLOCK_SLOT_BYTES } from '../../src/record/stage/blocks.js';
 import type { MicroCase } from './case.js';
 import { BLOCK_EVENTS, traceBatch } from './workload.js';

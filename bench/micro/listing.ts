@@ -1,7 +1,8 @@
 /** Printing rows, into memory. */
+
+import { utcZone } from '../../src/base/time/zone.js';
 import { JsonWriter } from '../../src/find/output/json.js';
 import { LineWriter, MAX_LINE_BYTES } from '../../src/find/output/lines.js';
-import { utcZone } from '../../src/base/time/zone.js';
 import type { MicroCase } from './case.js';
 import { BLOCK_EVENTS, traceBatch } from './workload.js';
 

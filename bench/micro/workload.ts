@@ -1,12 +1,12 @@
 /** What the micro-benchmarks work on: messages of the synthetic trace and of a real capture, and a block of decoded events. */
 import { fileURLToPath } from 'node:url';
-import { AF_INET6, EventBatch, RecordKind, TimeSource } from '../../src/event/batch.js';
-import { createDecodeCounters, decodeDatagram } from '../../src/record/conntrack/decode.js';
-import { protocolName } from '../../src/event/protocols.js';
 import { ByteInput, FileFeed } from '../../src/base/disk/input.js';
-import { RING_SLOT_BYTES } from '../../src/record/main/options.js';
+import { AF_INET6, EventBatch, RecordKind, TimeSource } from '../../src/event/batch.js';
+import { protocolName } from '../../src/event/protocols.js';
+import { createDecodeCounters, decodeDatagram } from '../../src/record/conntrack/decode.js';
 import { COOKED_HEADER_BYTES } from '../../src/record/replay/cooked.js';
 import { PacketReader } from '../../src/record/replay/reader.js';
+import { RING_SLOT_BYTES } from '../../src/record/stage/message-ring.js';
 import { writeMessage } from '../generate/message.js';
 import { generateTrace } from '../generate/trace.js';
 import { addToBatch } from '../generate/writers.js';

@@ -1,10 +1,10 @@
 /** This recorder, and its ancestor, which takes the same options. */
 import { accessSync, constants, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { AF_INET, type EventBatch, RecordKind } from '../../src/event/batch.js';
 import { DamageError } from '../../src/base/errors.js';
-import { openLog } from '../../src/log/read/open.js';
 import { recorderName } from '../../src/base/version.js';
+import { AF_INET, type EventBatch, RecordKind } from '../../src/event/batch.js';
+import { openLog } from '../../src/log/read/open.js';
 import { ObservedProcess } from '../../test/lab/process.js';
 import { emptyFlow, type Flow } from '../generate/flow.js';
 import { type KnownLoss, type Program, type Recording, type Site, warned } from './program.js';

@@ -1,10 +1,12 @@
 /** The floor where there is no C compiler: our own receive path, whose messages are released unseen. As floor.c otherwise. */
+
+import { sleepMicroseconds } from '../../src/base/libc/clock.js';
+import { RECEIVE_EXTRA_BYTES } from '../../src/base/libc/receive.js';
 import { EventSocket } from '../../src/record/netlink/event-socket.js';
-import { RECEIVE_EXTRA_BYTES, sleepMicroseconds } from '../../src/base/libc/socket.js';
-import { RING_SLOT_BYTES } from '../../src/record/main/options.js';
 import { RingConsumer } from '../../src/record/ring/consumer.js';
 import { createRing } from '../../src/record/ring/layout.js';
 import { RingProducer } from '../../src/record/ring/producer.js';
+import { RING_SLOT_BYTES } from '../../src/record/stage/message-ring.js';
 
 const BATCH_MESSAGES = 1024;
 const NAP_US = 2000;

@@ -3,8 +3,8 @@
 import { ExitCode, exitCodeOf, report } from '../base/failure.js';
 import { type Translated, translate } from './args/getopt.js';
 import { fullHelp, modeHelp } from './args/help.js';
-import { leave, leaveNow } from './leave.js';
 import type { Run } from './args/runner.js';
+import { leave, leaveNow } from './leave.js';
 import { versionText } from './version.js';
 
 const commands: Readonly<Record<string, () => Promise<{ run: Run }>>> = {

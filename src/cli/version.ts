@@ -1,7 +1,8 @@
 /** `-V`, `version`. Not a clipanion command: it has no options and must answer at once. */
-import { FORMAT_MAJOR, FORMAT_MINOR } from '../log/format/format.js';
+
 import { captureSupport } from '../base/libc/load.js';
 import { recorderName } from '../base/version.js';
+import { FORMAT_MAJOR, FORMAT_MINOR } from '../log/format/format.js';
 
 export function versionText(): string {
   const { available, reason } = captureSupport();

@@ -1,15 +1,6 @@
 /** Writes connections into output batches: from an end and its start, or from a start whose end was not seen. */
-import {
-  AF_INET,
-  AF_INET6,
-  Column,
-  type EventBatch,
-  RecordFlag,
-  RecordKind,
-  TimeSource,
-} from './batch.js';
-import { DIRECTION_SHIFT, KEY4_WORDS, KEY6_WORDS, loadKey, PROTO_SHIFT } from './key.js';
-import type { OrigTuple } from '../record/table/lookup.js';
+import { AF_INET, AF_INET6, Column, type EventBatch, RecordFlag, RecordKind, TimeSource } from './batch.js';
+import { DIRECTION_SHIFT, KEY4_WORDS, KEY6_WORDS, loadKey, type OrigTuple, PROTO_SHIFT } from './key.js';
 import type { OpenStarts } from './open-starts.js';
 
 export { KEY4_WORDS, KEY6_WORDS };

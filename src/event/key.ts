@@ -61,3 +61,14 @@ export function hashKey(
   hashes[at] = hash;
   hashes[at + 1] = more;
 }
+
+/** The original tuple of an entry. Addresses are u32 words, most significant byte first: one for IPv4, four for IPv6. */
+export interface OrigTuple {
+  readonly proto: number;
+  readonly src: Uint32Array;
+  readonly dst: Uint32Array;
+  readonly srcPort: number;
+  readonly dstPort: number;
+  readonly zone: number;
+  readonly zoneDirection: number;
+}

@@ -6,8 +6,8 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { generateTrace, type TraceEvent } from '../../bench/generate/trace.js';
 import { CaptureWriter } from '../../bench/generate/writers.js';
-import { RecordKind } from '../../src/event/batch.js';
 import { ByteInput, FileFeed } from '../../src/base/disk/input.js';
+import { RecordKind } from '../../src/event/batch.js';
 import { PacketReader } from '../../src/record/replay/reader.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { openSync, renameSync } from 'node:fs';
 import { test } from 'node:test';
-import { exitCodeOf, oneLine, report } from '../../src/base/failure.js';
 import { DamageError, SystemFailure, UsageError } from '../../src/base/errors.js';
+import { exitCodeOf, oneLine, report } from '../../src/base/failure.js';
 
 function caught(action: () => unknown): unknown {
   try {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { translate } from '../../src/cli/args/getopt.js';
 import { UsageError } from '../../src/base/errors.js';
+import { translate } from '../../src/cli/args/getopt.js';
 
 const translations: readonly [line: string, mode: string, args: string][] = [
   ['-C -f a.ct', 'capture', '--file=a.ct'],

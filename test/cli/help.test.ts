@@ -9,11 +9,8 @@ import { RepairCommand } from '../../src/cli/commands/repair.js';
 import { SqueezeCommand } from '../../src/cli/commands/squeeze.js';
 import { StatsCommand } from '../../src/cli/commands/stats.js';
 import { TestCommand } from '../../src/cli/commands/test.js';
-import {
-  defaultRecorderOptions as defaults,
-  RECEIVE_BATCH_MESSAGES,
-  RING_SLOT_BYTES,
-} from '../../src/record/main/options.js';
+import { defaultRecorderOptions as defaults } from '../../src/record/main/options.js';
+import { RECEIVE_BATCH_MESSAGES, RING_SLOT_BYTES } from '../../src/record/stage/message-ring.js';
 import { ctrecorder } from './command-line.js';
 
 const commands: Readonly<Record<string, CommandClass>> = {

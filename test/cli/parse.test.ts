@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { UsageError } from '../../src/base/errors.js';
 import {
   parseChoice,
   parseDuration,
@@ -11,7 +12,6 @@ import {
   parseProtocols,
   parseSize,
 } from '../../src/cli/args/values.js';
-import { UsageError } from '../../src/base/errors.js';
 
 test('durations', () => {
   assert.equal(parseDuration('-x', '200ms'), 200);

@@ -1,14 +1,11 @@
 /** One message through the decoder as a slot of the ring would hold it, and a row of a batch by meaning instead of by index. */
 import ipaddr from 'ipaddr.js';
+import { AF_INET, AF_INET6, EventBatch, RecordFlag, RecordKind, TimeSource } from '../../src/event/batch.js';
 import {
-  AF_INET,
-  AF_INET6,
-  EventBatch,
-  RecordFlag,
-  RecordKind,
-  TimeSource,
-} from '../../src/event/batch.js';
-import { createDecodeCounters, type DecodeCounters, decodeDatagram } from '../../src/record/conntrack/decode.js';
+  createDecodeCounters,
+  type DecodeCounters,
+  decodeDatagram,
+} from '../../src/record/conntrack/decode.js';
 
 export interface Side {
   readonly src: string;

@@ -3,8 +3,8 @@
  * the order in which they shall stand; whatever a test needs to be wrong is given as raw bytes.
  */
 import ipaddr from 'ipaddr.js';
-import { ATTRIBUTES, type Attribute, Context, Field } from '../../src/record/conntrack/attributes.js';
 import { AF_INET } from '../../src/event/batch.js';
+import { ATTRIBUTES, type Attribute, Context, Field } from '../../src/record/conntrack/attributes.js';
 
 /**
  * Kernel name with a value: number for u8, be16 and be32, bigint for be64, text for addresses and text, attributes inside for a

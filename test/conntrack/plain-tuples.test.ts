@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Context } from '../../src/record/conntrack/attributes.js';
 import { AF_INET, AF_INET6 } from '../../src/event/batch.js';
+import { Context } from '../../src/record/conntrack/attributes.js';
 import { plainTuplesBytes } from '../../src/record/conntrack/plain-event.js';
 import { PLAIN_TUPLES_BYTES } from '../../src/record/conntrack/plain-tuples.js';
 import { PLAIN_TUPLES6_BYTES } from '../../src/record/conntrack/plain-tuples6.js';

@@ -1,9 +1,9 @@
 /** Traps in values, in what there is twice or should not be there, and in messages that are no start and no end. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { InvariantError } from '../../src/base/errors.js';
 import { Column, EventBatch } from '../../src/event/batch.js';
 import { createDecodeCounters } from '../../src/record/conntrack/decode.js';
-import { InvariantError } from '../../src/base/errors.js';
 import { decode, decodeInto, rowOf } from './decoded.js';
 import { encodeMessage, MSG_CT_DELETE, MSG_CT_NEW, NLM_F_CREATE_EXCL, type Node } from './encode-message.js';
 import { type Event, messageOf, nodesOf, rowFor } from './events.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { resolveIdentity } from '../../src/base/process/accounts.js';
 import { UsageError } from '../../src/base/errors.js';
+import { resolveIdentity } from '../../src/base/process/accounts.js';
 
 const skip = process.platform === 'linux' ? false : 'needs /etc/passwd with root and nobody';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
+import { SyslogSeverity } from '../../src/base/libc/syslog.js';
 import { createLogger, toSyslog } from '../../src/operate/daemon/logger.js';
-import { SyslogSeverity } from '../../src/base/libc/socket.js';
 
 const module = new URL('../../src/operate/daemon/logger.js', import.meta.url).href;
 

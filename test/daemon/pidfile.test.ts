@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { PidFile } from '../../src/operate/daemon/pidfile.js';
 import { SystemFailure } from '../../src/base/errors.js';
+import { PidFile } from '../../src/operate/daemon/pidfile.js';
 import { endWithUs } from '../lab/cleanup.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';
 

@@ -11,7 +11,7 @@ import { setPriority } from '../../src/base/process/priority.js';
 import { reduceRights } from '../../src/base/process/rights.js';
 import { type StartOptions, start } from '../../src/operate/daemon/start.js';
 import { defaultRecorderOptions, type RecorderOptions } from '../../src/record/main/options.js';
-import type { Recorder, RecordSummary } from '../../src/record/main/recorder.js';
+import type { Recorder, RecordSummary } from '../../src/record/main/recording.js';
 
 export interface StubSettings {
   readonly recorder: Partial<RecorderOptions> & { readonly fileTemplate: string };

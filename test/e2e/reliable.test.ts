@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { ByteInput, FileFeed } from '../../src/base/disk/input.js';
+import { wallClockUs } from '../../src/base/libc/clock.js';
 import { RecordKind } from '../../src/event/batch.js';
 import { BlockType } from '../../src/log/format/format.js';
-import { ByteInput, FileFeed } from '../../src/base/disk/input.js';
 import { parseJson } from '../../src/log/format/json-blocks.js';
 import { openLog } from '../../src/log/read/open.js';
 import { readPreamble } from '../../src/log/read/reader.js';
 import { scanBlocks } from '../../src/log/read/scan.js';
-import { wallClockUs } from '../../src/base/libc/socket.js';
 import type { FloodPlan } from '../lab/flood.js';
 import { countOf, FloodTally } from '../lab/flood-tally.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BlockOrder } from '../../src/log/read/block-order.js';
 import { BlockType } from '../../src/log/format/format.js';
 import type { ParsedFrame } from '../../src/log/format/frame.js';
+import { BlockOrder } from '../../src/log/read/block-order.js';
 import { NumberRanges } from '../../src/log/read/number-ranges.js';
 
 function frame(sequence: number, type: number = BlockType.events, runId = 1n): ParsedFrame {

@@ -7,14 +7,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { SystemFailure } from '../../src/base/errors.js';
 import { type LogFileSystem, realFileSystem } from '../../src/base/disk/file-system.js';
+import { SystemFailure } from '../../src/base/errors.js';
 import { fileName } from '../../src/log/format/names.js';
-import { recoverFiles } from '../../src/record/writer/recover.js';
 import { ownFile } from '../../src/log/read/own-files.js';
+import { createStats } from '../../src/record/stage/counters.js';
+import { recoverFiles } from '../../src/record/writer/recover.js';
 import { Retention } from '../../src/record/writer/retention.js';
 import { LogWriter } from '../../src/record/writer/writer.js';
-import { createStats } from '../../src/record/parser/parser-stats.js';
 import {
   type CrashState,
   type Facts,

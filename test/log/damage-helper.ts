@@ -1,14 +1,14 @@
 /** A small log file in pieces, ways to damage it, and what must be left of it. */
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { EventBatch, RecordKind } from '../../src/event/batch.js';
 import { DamageError } from '../../src/base/errors.js';
+import { EventBatch, RecordKind } from '../../src/event/batch.js';
 import type { FileMeta } from '../../src/log/format/file-meta.js';
-import { LogFileWriter } from '../../src/log/write/whole-file.js';
 import { BLOCK_HEADER_BYTES, BlockField, FILE_PREAMBLE_BYTES } from '../../src/log/format/format.js';
 import { stampFrame } from '../../src/log/format/frame.js';
 import { openLog } from '../../src/log/read/open.js';
 import type { Damage, GapRecord } from '../../src/log/read/source.js';
+import { LogFileWriter } from '../../src/log/write/whole-file.js';
 import { fillBatch, meta, START_US } from './writer-helper.js';
 
 const ROWS = 4;

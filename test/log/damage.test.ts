@@ -4,10 +4,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import { BLOCK_HEADER_BYTES, FILE_PREAMBLE_BYTES } from '../../src/log/format/format.js';
 import { ByteInput, FileFeed } from '../../src/base/disk/input.js';
+import { testFiles } from '../../src/find/upkeep/check.js';
+import type { CheckReport } from '../../src/find/upkeep/check-report.js';
+import { BLOCK_HEADER_BYTES, FILE_PREAMBLE_BYTES } from '../../src/log/format/format.js';
 import { scanBlocks } from '../../src/log/read/scan.js';
-import { type CheckReport, testFiles } from '../../src/find/upkeep/check.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';
 import { runs } from '../soak/runs.js';
 import {

@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { SystemFailure } from '../../src/base/errors.js';
 import { type LogFile, type LogFileSystem, realFileSystem } from '../../src/base/disk/file-system.js';
+import { SystemFailure } from '../../src/base/errors.js';
+import { createStats } from '../../src/record/stage/counters.js';
 import { recoverFiles } from '../../src/record/writer/recover.js';
 import { LogWriter } from '../../src/record/writer/writer.js';
-import { createStats } from '../../src/record/parser/parser-stats.js';
 import {
   complaints,
   eventBlock,

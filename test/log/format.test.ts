@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { ClassShift, Section } from '../../src/log/format/section-ids.js';
+import { FILTER_MAX_BYTES } from '../../src/log/format/address-filter.js';
 import {
   BLOCK_HEADER_BYTES,
   BLOCK_MARKER,
@@ -13,7 +13,8 @@ import {
   FORMAT_MINOR,
   MAX_PAYLOAD_BYTES,
 } from '../../src/log/format/format.js';
-import { FILTER_MAX_BYTES, INDEX_EVERY_BLOCKS } from '../../src/log/format/index-block.js';
+import { INDEX_EVERY_BLOCKS } from '../../src/log/format/index-block.js';
+import { ClassShift, Section } from '../../src/log/format/section-ids.js';
 
 const page = readFileSync(new URL('../../../src/log/FORMAT.md', import.meta.url), 'utf8');
 

@@ -4,14 +4,14 @@ import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { errnoCode } from '../../src/base/errors.js';
+import { RingConsumer } from '../../src/record/ring/consumer.js';
+import { RingProducer } from '../../src/record/ring/producer.js';
+import { BlockMessage, createBlockRing } from '../../src/record/stage/blocks.js';
+import { createStats } from '../../src/record/stage/counters.js';
 import { Progress } from '../../src/record/writer/progress.js';
 import { LogWriter } from '../../src/record/writer/writer.js';
 import { WriterLoop } from '../../src/record/writer/writer-loop.js';
 import { WriterStat } from '../../src/record/writer/writer-stats.js';
-import { BlockMessage, createBlockRing } from '../../src/record/stage/blocks.js';
-import { createStats } from '../../src/record/parser/parser-stats.js';
-import { RingConsumer } from '../../src/record/ring/consumer.js';
-import { RingProducer } from '../../src/record/ring/producer.js';
 import { complaints, Events, inDirectory, options, put, putBlock, RUN_ID } from './writer-helper.js';
 
 const skip = process.platform === 'linux' ? false : 'needs poll and named pipes';

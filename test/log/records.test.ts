@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { AF_INET, AF_INET6, Column, EventBatch } from '../../src/event/batch.js';
 import { DamageError } from '../../src/base/errors.js';
-import { Section } from '../../src/log/format/section-ids.js';
+import { AF_INET, AF_INET6, Column, EventBatch } from '../../src/event/batch.js';
 import { decodeRecords } from '../../src/log/format/decode-rows.js';
-import { encodeRecords } from '../../src/log/format/encode-rows.js';
 import { timeRange } from '../../src/log/format/encode-loops.js';
+import { encodeRecords } from '../../src/log/format/encode-rows.js';
 import { SectionWriter } from '../../src/log/format/section-codec.js';
+import { Section } from '../../src/log/format/section-ids.js';
 import { runs } from '../soak/runs.js';
 
 interface Row {

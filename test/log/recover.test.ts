@@ -13,14 +13,14 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { END_TAIL_BYTES, type EndRecord, parseEndTail } from '../../src/log/format/end-block.js';
 import { type LogFileSystem, realFileSystem } from '../../src/base/disk/file-system.js';
+import { END_TAIL_BYTES, type EndRecord, parseEndTail } from '../../src/log/format/end-block.js';
 import { BLOCK_HEADER_BYTES, BLOCK_MARKER, BlockField, BlockType } from '../../src/log/format/format.js';
 import { filePreamble } from '../../src/log/format/frame.js';
 import { decodeIndex, INDEX_EVERY_BLOCKS } from '../../src/log/format/index-block.js';
+import { createStats } from '../../src/record/stage/counters.js';
 import { recoverFiles } from '../../src/record/writer/recover.js';
 import { LogWriter } from '../../src/record/writer/writer.js';
-import { createStats } from '../../src/record/parser/parser-stats.js';
 import { endWithUs } from '../lab/cleanup.js';
 import {
   complaints,

@@ -18,22 +18,22 @@ import {
 import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { SystemFailure } from '../../src/base/errors.js';
 import { type LogFileSystem, realFileSystem } from '../../src/base/disk/file-system.js';
-import { FinishedFiles } from '../../src/log/read/finished-files.js';
+import { SystemFailure } from '../../src/base/errors.js';
+import { testFiles } from '../../src/find/upkeep/check.js';
+import { squeeze } from '../../src/find/upkeep/squeeze.js';
 import { BlockType } from '../../src/log/format/format.js';
 import { parseFrame } from '../../src/log/format/frame.js';
+import { FinishedFiles } from '../../src/log/read/finished-files.js';
+import { RingConsumer } from '../../src/record/ring/consumer.js';
+import { RingProducer } from '../../src/record/ring/producer.js';
+import { BlockMessage, createBlockRing } from '../../src/record/stage/blocks.js';
+import { createStats } from '../../src/record/stage/counters.js';
 import { type RemovedFile, Retention, type RetentionNote } from '../../src/record/writer/retention.js';
 import { LogWriter } from '../../src/record/writer/writer.js';
 import { WriterLoop } from '../../src/record/writer/writer-loop.js';
 import { diskState, WriterStat } from '../../src/record/writer/writer-stats.js';
 import type { RetentionOptions, WriterEvent, WriterOptions } from '../../src/record/writer/writer-task.js';
-import { testFiles } from '../../src/find/upkeep/check.js';
-import { squeeze } from '../../src/find/upkeep/squeeze.js';
-import { BlockMessage, createBlockRing } from '../../src/record/stage/blocks.js';
-import { createStats } from '../../src/record/parser/parser-stats.js';
-import { RingConsumer } from '../../src/record/ring/consumer.js';
-import { RingProducer } from '../../src/record/ring/producer.js';
 import {
   complaints,
   Events,

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { EventBatch } from '../../src/event/batch.js';
-import { SystemFailure } from '../../src/base/errors.js';
-import { END_TAIL_BYTES, parseEndTail } from '../../src/log/format/end-block.js';
 import { type LogFileSystem, realFileSystem } from '../../src/base/disk/file-system.js';
-import { LogFileWriter } from '../../src/log/write/whole-file.js';
+import { SystemFailure } from '../../src/base/errors.js';
+import { EventBatch } from '../../src/event/batch.js';
+import { END_TAIL_BYTES, parseEndTail } from '../../src/log/format/end-block.js';
 import { BLOCK_HEADER_BYTES, BlockType } from '../../src/log/format/format.js';
-import { type ParsedFrame, parseFrame } from '../../src/log/format/frame.js';
+import { hex, type ParsedFrame, parseFrame } from '../../src/log/format/frame.js';
 import { decodeIndex } from '../../src/log/format/index-block.js';
 import { openLog } from '../../src/log/read/open.js';
 import { endOf } from '../../src/log/read/own-files.js';
-import { hex, Segment } from '../../src/log/write/segment.js';
+import { Segment } from '../../src/log/write/segment.js';
+import { LogFileWriter } from '../../src/log/write/whole-file.js';
 import {
   complaints,
   eventBlock,

@@ -2,20 +2,20 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AF_INET, EventBatch, RecordKind } from '../../src/event/batch.js';
+import { type LogFile, type LogFileSystem, realFileSystem } from '../../src/base/disk/file-system.js';
 import { errnoCode, SystemFailure } from '../../src/base/errors.js';
+import { AF_INET, EventBatch, RecordKind } from '../../src/event/batch.js';
+import type { GapRecord } from '../../src/event/gap.js';
+import { testFiles } from '../../src/find/upkeep/check.js';
+import { writeAddressFilter } from '../../src/log/format/address-filter.js';
 import { UNNUMBERED, writeRecordBlock } from '../../src/log/format/block.js';
 import type { FileMeta } from '../../src/log/format/file-meta.js';
-import { type LogFile, type LogFileSystem, realFileSystem } from '../../src/base/disk/file-system.js';
 import { BlockType } from '../../src/log/format/format.js';
-import type { GapRecord } from '../../src/event/gap.js';
-import { writeAddressFilter } from '../../src/log/format/index-block.js';
 import { openLog } from '../../src/log/read/open.js';
 import type { Damage } from '../../src/log/read/source.js';
-import type { WriterEvent, WriterOptions } from '../../src/record/writer/writer-task.js';
-import { testFiles } from '../../src/find/upkeep/check.js';
-import { BlockMessage } from '../../src/record/stage/blocks.js';
 import type { RingProducer } from '../../src/record/ring/producer.js';
+import { BlockMessage } from '../../src/record/stage/blocks.js';
+import type { WriterEvent, WriterOptions } from '../../src/record/writer/writer-task.js';
 import { withFolder } from '../lab/folder.js';
 
 export const RUN_ID = 0x0123456789abcdefn;

@@ -1,8 +1,8 @@
 /** A recorder's file side as a process of its own, for tests that kill it: writes blocks for ever, rotates now and then, says on
  * standard output what is durable. Argument: the name template. */
 import { writeSync } from 'node:fs';
+import { createStats } from '../../src/record/stage/counters.js';
 import { LogWriter } from '../../src/record/writer/writer.js';
-import { createStats } from '../../src/record/parser/parser-stats.js';
 import { eventBlock, options, START_US } from './writer-helper.js';
 
 const writer = new LogWriter(options(process.argv[2]), createStats(), () => {});

@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { RingProducer } from '../../src/record/ring/producer.js';
+import { BlockMessage, createBlockRing } from '../../src/record/stage/blocks.js';
+import { createStats } from '../../src/record/stage/counters.js';
 import { WriterStat } from '../../src/record/writer/writer-stats.js';
 import type { WriterEvent, WriterOptions, WriterTask } from '../../src/record/writer/writer-task.js';
-import { BlockMessage, createBlockRing } from '../../src/record/stage/blocks.js';
-import { createStats } from '../../src/record/parser/parser-stats.js';
-import { RingProducer } from '../../src/record/ring/producer.js';
 import { Events, options, put, putBlock, START_US } from './writer-helper.js';
 
 export class WriterThread {

@@ -13,16 +13,16 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { SystemFailure } from '../../src/base/errors.js';
 import { type LogFileSystem, realFileSystem } from '../../src/base/disk/file-system.js';
+import { SystemFailure } from '../../src/base/errors.js';
+import { RingConsumer } from '../../src/record/ring/consumer.js';
+import { RingProducer } from '../../src/record/ring/producer.js';
+import { BlockMessage, createBlockRing } from '../../src/record/stage/blocks.js';
+import { createStats } from '../../src/record/stage/counters.js';
 import { recoverFiles } from '../../src/record/writer/recover.js';
 import { LogWriter } from '../../src/record/writer/writer.js';
 import { WriterLoop } from '../../src/record/writer/writer-loop.js';
 import { WriterStat } from '../../src/record/writer/writer-stats.js';
-import { BlockMessage, createBlockRing } from '../../src/record/stage/blocks.js';
-import { createStats } from '../../src/record/parser/parser-stats.js';
-import { RingConsumer } from '../../src/record/ring/consumer.js';
-import { RingProducer } from '../../src/record/ring/producer.js';
 import {
   complaints,
   Events,

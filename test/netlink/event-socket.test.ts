@@ -2,19 +2,17 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { SystemFailure } from '../../src/base/errors.js';
-import {
-  CAP_NET_ADMIN,
-  IPCTNL_MSG_CT_GET_STATS,
-  NFNL_SUBSYS_CTNETLINK,
-} from '../../src/record/netlink/constants.js';
+import { CAP_NET_ADMIN } from '../../src/base/libc/constants.js';
+import { capget, capset } from '../../src/base/libc/process.js';
+import { RECEIVE_EXTRA_BYTES, SENDER_PORT_OFFSET } from '../../src/base/libc/receive.js';
+import { IPCTNL_MSG_CT_GET_STATS, NFNL_SUBSYS_CTNETLINK } from '../../src/record/netlink/constants.js';
 import {
   EVENT_TRUESIZE_BYTES,
   EventSocket,
   type EventSocketOptions,
 } from '../../src/record/netlink/event-socket.js';
-import { MAX_FILTER_PROTOCOLS } from '../../src/record/netlink/protocol-filter.js';
-import { capget, capset, RECEIVE_EXTRA_BYTES, SENDER_PORT_OFFSET } from '../../src/base/libc/socket.js';
 import { hasNetfilterSubsystem } from '../../src/record/netlink/netfilter.js';
+import { MAX_FILTER_PROTOCOLS } from '../../src/record/netlink/protocol-filter.js';
 import { createRing, type RingMemory } from '../../src/record/ring/layout.js';
 import { RingProducer } from '../../src/record/ring/producer.js';
 import { inNamespace, SyncInjector } from './in-namespace.js';

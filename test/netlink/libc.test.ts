@@ -4,8 +4,8 @@ import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SystemFailure } from '../../src/base/errors.js';
-import * as libc from '../../src/base/libc/socket.js';
 import { captureSupport } from '../../src/base/libc/load.js';
+import * as libc from '../../src/base/libc/socket.js';
 import { createRing } from '../../src/record/ring/layout.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';
 

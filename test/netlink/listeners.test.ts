@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { RECEIVE_EXTRA_BYTES } from '../../src/base/libc/receive.js';
+import { bindNetlink, closeDescriptor, setSocketOption } from '../../src/base/libc/socket.js';
 import {
   NETLINK_ADD_MEMBERSHIP,
   NETLINK_BROADCAST_ERROR,
@@ -9,12 +11,6 @@ import {
   SOL_NETLINK,
 } from '../../src/record/netlink/constants.js';
 import { EventSocket } from '../../src/record/netlink/event-socket.js';
-import {
-  bindNetlink,
-  closeDescriptor,
-  RECEIVE_EXTRA_BYTES,
-  setSocketOption,
-} from '../../src/base/libc/socket.js';
 import { Listeners } from '../../src/record/netlink/listeners.js';
 import { openNetfilterSocket } from '../../src/record/netlink/netfilter.js';
 import { createRing } from '../../src/record/ring/layout.js';

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { wallClockUs } from '../../src/base/libc/clock.js';
+import { RECEIVE_EXTRA_BYTES } from '../../src/base/libc/receive.js';
 import { Certainty } from '../../src/event/gap.js';
-import { EventSocket } from '../../src/record/netlink/event-socket.js';
 import { tableUse } from '../../src/record/conntrack/sysctls.js';
-import { RECEIVE_EXTRA_BYTES, wallClockUs } from '../../src/base/libc/socket.js';
+import { EventSocket } from '../../src/record/netlink/event-socket.js';
 import { EventReceiver, type Loss, type ReceiverOptions } from '../../src/record/netlink/receiver.js';
-import { CONTROL_FLAG, Control } from '../../src/record/stage/control.js';
 import { RingConsumer } from '../../src/record/ring/consumer.js';
 import { createRing, type RingMemory } from '../../src/record/ring/layout.js';
 import { RingProducer } from '../../src/record/ring/producer.js';
+import { CONTROL_FLAG, Control } from '../../src/record/stage/control.js';
 import { inNamespace, SyncInjector } from './in-namespace.js';
 
 interface ControlSeen {

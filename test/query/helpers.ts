@@ -5,8 +5,7 @@ import { Writable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import ipaddr from 'ipaddr.js';
 import { AF_INET, AF_INET6, Column, EventBatch, RecordKind, TimeSource } from '../../src/event/batch.js';
-import { list } from '../../src/find/query/list.js';
-import { defaultListOptions, type ListOptions, type ListResult } from '../../src/find/query/options.js';
+import { defaultListOptions, type ListOptions, type ListResult, list } from '../../src/find/query/list.js';
 
 export const fixture = (name: string) => join(import.meta.dirname, '../../../test/fixtures/legacy', name);
 

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
+import { TimeWriter } from '../../src/base/time/time-text.js';
+import { utcZone } from '../../src/base/time/zone.js';
 import { RecordFlag, RecordKind } from '../../src/event/batch.js';
 import { gapLine } from '../../src/find/output/gap-text.js';
 import { LineWriter, MAX_LINE_BYTES } from '../../src/find/output/lines.js';
-import { TimeWriter, utcZone } from '../../src/base/time/zone.js';
 import { batchOf, type TestRow } from './helpers.js';
 
 const TIME = 1_795_409_443_727_654;

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { RecordKind } from '../../src/event/batch.js';
-import { LogFileWriter } from '../../src/log/write/whole-file.js';
 import { squeeze } from '../../src/find/upkeep/squeeze.js';
+import { LogFileWriter } from '../../src/log/write/whole-file.js';
 import { temporaryDirectory } from '../lab/folder.js';
 import { batchOf, listText, useZone } from './helpers.js';
 

@@ -5,8 +5,7 @@ import { Writable } from 'node:stream';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { DamageError, SystemFailure, UsageError } from '../../src/base/errors.js';
-import { list } from '../../src/find/query/list.js';
-import { defaultListOptions } from '../../src/find/query/options.js';
+import { defaultListOptions, list } from '../../src/find/query/list.js';
 import { temporaryDirectory } from '../lab/folder.js';
 import { fixture, listText, useZone } from './helpers.js';
 

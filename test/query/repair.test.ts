@@ -8,13 +8,12 @@ import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { DamageError, SystemFailure, UsageError } from '../../src/base/errors.js';
+import { testFiles } from '../../src/find/upkeep/check.js';
+import { type RepairResult, repair } from '../../src/find/upkeep/repair.js';
+import { squeeze } from '../../src/find/upkeep/squeeze.js';
 import { BLOCK_HEADER_BYTES, BlockField } from '../../src/log/format/format.js';
 import { stampFrame } from '../../src/log/format/frame.js';
 import type { GapRecord } from '../../src/log/read/source.js';
-import { testFiles } from '../../src/find/upkeep/check.js';
-import type { RepairResult } from '../../src/find/query/options.js';
-import { repair } from '../../src/find/upkeep/repair.js';
-import { squeeze } from '../../src/find/upkeep/squeeze.js';
 import { temporaryDirectory } from '../lab/folder.js';
 import {
   assembled,

@@ -12,12 +12,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { EventBatch, RecordKind } from '../../src/event/batch.js';
 import { SystemFailure, UsageError } from '../../src/base/errors.js';
-import { LogFileWriter } from '../../src/log/write/whole-file.js';
+import { EventBatch, RecordKind } from '../../src/event/batch.js';
+import { squeeze } from '../../src/find/upkeep/squeeze.js';
 import { BlockType } from '../../src/log/format/format.js';
 import { openLog } from '../../src/log/read/open.js';
-import { squeeze } from '../../src/find/upkeep/squeeze.js';
+import { LogFileWriter } from '../../src/log/write/whole-file.js';
 import { temporaryDirectory } from '../lab/folder.js';
 import { complaints, fillBatch, meta, START_US } from '../log/writer-helper.js';
 import { fixture, listText, useZone } from './helpers.js';

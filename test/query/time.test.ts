@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { UsageError } from '../../src/base/errors.js';
-import { localZone, TimeWriter } from '../../src/base/time/zone.js';
+import { TimeWriter } from '../../src/base/time/time-text.js';
+import { localZone } from '../../src/base/time/zone.js';
 import { useZone } from './helpers.js';
 
 /** Around the changes of 2026 in Europe (29 March, 25 October 01:00 UTC), the USA and Australia, and odd places. */

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { EventBatch, RecordKind, TimeSource } from '../../src/event/batch.js';
+import { Certainty, LossCause } from '../../src/event/gap.js';
 import { UNNUMBERED } from '../../src/log/format/block.js';
 import { decodeRecords } from '../../src/log/format/decode-rows.js';
 import { BLOCK_HEADER_BYTES, BlockType } from '../../src/log/format/format.js';
 import { parseFrame, stampFrame } from '../../src/log/format/frame.js';
-import { Certainty, LossCause } from '../../src/event/gap.js';
-import { BLOCK_SLOT_BYTES, BlockMessage } from '../../src/record/stage/blocks.js';
-import { Control, putControl } from '../../src/record/stage/control.js';
 import { Parser, type ParserOptions } from '../../src/record/parser/parser.js';
-import { createStats, ParserStat } from '../../src/record/parser/parser-stats.js';
+import { ParserStat } from '../../src/record/parser/parser-stats.js';
 import { RingConsumer } from '../../src/record/ring/consumer.js';
 import { createRing } from '../../src/record/ring/layout.js';
 import { RingProducer } from '../../src/record/ring/producer.js';
+import { BLOCK_SLOT_BYTES, BlockMessage } from '../../src/record/stage/blocks.js';
+import { Control, putControl } from '../../src/record/stage/control.js';
+import { createStats } from '../../src/record/stage/counters.js';
 
 // NEW of a UDP connection without a time of its own: test/fixtures/messages, nat-gateway-6.18.hex, line 7, without its last attribute.
 const udpNew = Buffer.from(

@@ -1,7 +1,6 @@
 /** A stage's thread: its first and last words, the errors that come from it, and its end at any time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exitCodeOf, oneLine } from '../../src/base/failure.js';
 import {
   errorFromThread,
   failureForThread,
@@ -9,11 +8,12 @@ import {
   SystemFailure,
   UsageError,
 } from '../../src/base/errors.js';
-import type { WriterEvent, WriterTask } from '../../src/record/writer/writer-task.js';
-import { BlockMessage, createBlockRing } from '../../src/record/stage/blocks.js';
+import { exitCodeOf, oneLine } from '../../src/base/failure.js';
 import { Stage } from '../../src/record/main/worker.js';
-import { createStats } from '../../src/record/parser/parser-stats.js';
 import { RingProducer } from '../../src/record/ring/producer.js';
+import { BlockMessage, createBlockRing } from '../../src/record/stage/blocks.js';
+import { createStats } from '../../src/record/stage/counters.js';
+import type { WriterEvent, WriterTask } from '../../src/record/writer/writer-task.js';
 import { inDirectory, options, START_US } from '../log/writer-helper.js';
 
 /** A writer that opens its first file when it is up. */

@@ -1,8 +1,8 @@
 /** The parser's place: takes everything out of a ring, once the gate is open, until the stop control slot, and tells what it saw. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { CONTROL_FLAG, Control } from '../../src/record/stage/control.js';
 import { RingConsumer } from '../../src/record/ring/consumer.js';
 import { RingMemory } from '../../src/record/ring/layout.js';
+import { CONTROL_FLAG, Control } from '../../src/record/stage/control.js';
 
 export interface ConsumerTask {
   readonly ring: SharedArrayBuffer;

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { type ByteFeed, ByteInput } from '../../src/base/disk/input.js';
+import { DamageError } from '../../src/base/errors.js';
 import { EventBatch } from '../../src/event/batch.js';
 import { createDecodeCounters, decodeDatagram } from '../../src/record/conntrack/decode.js';
-import { DamageError } from '../../src/base/errors.js';
-import { type ByteFeed, ByteInput } from '../../src/base/disk/input.js';
-import { RING_SLOT_BYTES } from '../../src/record/main/options.js';
 import { MessageReader } from '../../src/record/replay/messages.js';
 import { PacketReader } from '../../src/record/replay/reader.js';
 import { copyToWords } from '../../src/record/replay/words.js';
+import { RING_SLOT_BYTES } from '../../src/record/stage/message-ring.js';
 import { runs } from '../soak/runs.js';
 import {
   cooked,

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { RECEIVE_EXTRA_BYTES } from '../../src/base/libc/socket.js';
-import { Control } from '../../src/record/stage/control.js';
-import { RING_SLOT_BYTES } from '../../src/record/main/options.js';
+import { RECEIVE_EXTRA_BYTES } from '../../src/base/libc/receive.js';
 import { ReplaySource } from '../../src/record/replay/source.js';
 import { createRing } from '../../src/record/ring/layout.js';
 import { RingProducer } from '../../src/record/ring/producer.js';
+import { Control } from '../../src/record/stage/control.js';
+import { RING_SLOT_BYTES } from '../../src/record/stage/message-ring.js';
 import { captureFile, type TestPacket } from './captures.js';
 import type { ConsumerTask, Taken } from './consumer-worker.js';
 

@@ -6,6 +6,9 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ByteInput } from '../../src/base/disk/input.js';
+import { DamageError, SystemFailure } from '../../src/base/errors.js';
+import { RECEIVE_EXTRA_BYTES } from '../../src/base/libc/receive.js';
 import { EventBatch, RecordFlag } from '../../src/event/batch.js';
 import {
   createDecodeCounters,
@@ -14,17 +17,14 @@ import {
   MSG_CT_NEW,
   NLM_F_NEW_ENTRY,
 } from '../../src/record/conntrack/decode.js';
-import { DamageError, SystemFailure } from '../../src/base/errors.js';
-import { ByteInput } from '../../src/base/disk/input.js';
 import { NLM_F_REQUEST, NLMSG_ERROR } from '../../src/record/netlink/constants.js';
-import { RECEIVE_EXTRA_BYTES } from '../../src/base/libc/socket.js';
-import { Control } from '../../src/record/stage/control.js';
-import { RING_SLOT_BYTES } from '../../src/record/main/options.js';
 import { PacketType } from '../../src/record/replay/cooked.js';
 import { ReplaySource } from '../../src/record/replay/source.js';
 import { RingConsumer } from '../../src/record/ring/consumer.js';
 import { createRing } from '../../src/record/ring/layout.js';
 import { RingProducer } from '../../src/record/ring/producer.js';
+import { Control } from '../../src/record/stage/control.js';
+import { RING_SLOT_BYTES } from '../../src/record/stage/message-ring.js';
 import { temporaryDirectory } from '../lab/folder.js';
 import {
   captureFile,

@@ -1,12 +1,12 @@
 /** Conntrack entries of every kind that ctnetlink makes, and table rows in the same words. Inside a namespace. */
 import ipaddr from 'ipaddr.js';
-import { AF_INET, EventBatch, ZoneDirection } from '../../src/event/batch.js';
-import { PortMeaning, portMeaning } from '../../src/event/protocols.js';
 import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../../src/base/libc/socket.js';
-import { openNetfilterSocket } from '../../src/record/netlink/netfilter.js';
+import { AF_INET, EventBatch, ZoneDirection } from '../../src/event/batch.js';
 import { appendKeyRow } from '../../src/event/connection-rows.js';
+import type { OrigTuple } from '../../src/event/key.js';
 import type { KeyedRows } from '../../src/event/keyed-rows.js';
-import type { OrigTuple } from '../../src/record/table/lookup.js';
+import { PortMeaning, portMeaning } from '../../src/event/protocols.js';
+import { openNetfilterSocket } from '../../src/record/netlink/netfilter.js';
 import { attribute, be16, be32, message, nested, u8 } from '../lab/flood.js';
 
 export interface Side {

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DamageError, SystemFailure } from '../../src/base/errors.js';
 import { realFileSystem } from '../../src/base/disk/file-system.js';
+import { DamageError, SystemFailure } from '../../src/base/errors.js';
 import { BLOCK_MARKER } from '../../src/log/format/format.js';
+import { createStats } from '../../src/record/stage/counters.js';
+import { LogFollower, type RecordedFile } from '../../src/record/table/follow.js';
 import { LogWriter } from '../../src/record/writer/writer.js';
 import { WriterStat } from '../../src/record/writer/writer-stats.js';
 import type { WriterEvent } from '../../src/record/writer/writer-task.js';
-import { createStats } from '../../src/record/parser/parser-stats.js';
-import { LogFollower, type RecordedFile } from '../../src/record/table/follow.js';
 import {
   eventBlock,
   faultyFileSystem,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { defaultRecorderOptions as defaults } from '../../src/record/main/options.js';
 import { adviseOn } from '../../src/operate/doctor/advice.js';
-import { tuneJson, tuneText } from '../../src/operate/doctor/tune-text.js';
 import { BUCKET_MS, type Sample } from '../../src/operate/doctor/sample.js';
+import { tuneJson, tuneText } from '../../src/operate/doctor/tune-text.js';
+import { defaultRecorderOptions as defaults } from '../../src/record/main/options.js';
 
 const PER_SECOND = 1000 / BUCKET_MS;
 

@@ -22,7 +22,7 @@ import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 import { errnoCode, SystemFailure } from '../errors.js';
-import { flock, renameNoReplace } from '../libc/socket.js';
+import { flock, renameNoReplace } from '../libc/file.js';
 import { DEFAULT_FILE_MODE, directoryModeOf } from './file-mode.js';
 import { closeAndFree } from './free-slowly.js';
 

@@ -6,7 +6,7 @@
 import { close, fstatSync, ftruncate } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { isOnlyOpener } from '../libc/socket.js';
+import { isOnlyOpener } from '../libc/file.js';
 
 const STEP_BYTES = 16 * 1024 * 1024;
 const PAUSE_MS = 10;

@@ -1,5 +1,5 @@
 /** Start this program again in its own place: same process, same standard streams, same arguments, all threads new. */
-import { execv, keepAcrossExec } from '../libc/socket.js';
+import { execv, keepAcrossExec } from '../libc/process.js';
 
 /**
  * Does not return. `kept` stay open beside the standard streams; Node closes every other descriptor on the way, because it marks

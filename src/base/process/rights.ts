@@ -11,8 +11,8 @@ import {
   PR_CAPBSET_DROP,
   PR_SET_KEEPCAPS,
   PR_SET_NO_NEW_PRIVS,
-} from '../../record/netlink/constants.js';
-import { capset, prctl } from '../libc/socket.js';
+} from '../libc/constants.js';
+import { capset, prctl } from '../libc/process.js';
 import { resolveIdentity } from './accounts.js';
 
 /** Missing in Node's type declarations. The user's supplementary groups and `gid`, of all threads. */

@@ -1,7 +1,8 @@
 /** Values of options: text to number, each refusal a UsageError of one line (what, where, what to do). */
-import { protocolNumber } from '../../event/protocols.js';
+
 import { UsageError } from '../../base/errors.js';
 import { quoted } from '../../base/printable.js';
+import { protocolNumber } from '../../event/protocols.js';
 
 const DURATION_UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const SIZE_UNITS: Readonly<Record<string, number>> = {

@@ -1,5 +1,10 @@
 /** `-C`, `capture` */
 import { Command, Option } from 'clipanion';
+import { UsageError } from '../../base/errors.js';
+import type { StartOptions } from '../../operate/daemon/start.js';
+import { defaultRecorderOptions as defaults, type RecorderOptions } from '../../record/main/options.js';
+import type { RetentionOptions } from '../../record/writer/writer-task.js';
+import { runnerOf } from '../args/runner.js';
 import {
   MAX_RCVBUF_KIB,
   needFile,
@@ -11,11 +16,6 @@ import {
   parseProtocols,
   parseSize,
 } from '../args/values.js';
-import { runnerOf } from '../args/runner.js';
-import type { StartOptions } from '../../operate/daemon/start.js';
-import { UsageError } from '../../base/errors.js';
-import type { RetentionOptions } from '../../record/writer/writer-task.js';
-import { defaultRecorderOptions as defaults, type RecorderOptions } from '../../record/main/options.js';
 
 /** 2 GiB of slots; one array holds no more than twice that. */
 const MAX_RING_SLOTS = 2 ** 22;

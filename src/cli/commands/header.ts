@@ -1,10 +1,10 @@
 /** `-H`, `header` */
 import { Command, Option } from 'clipanion';
 import { ExitCode } from '../../base/failure.js';
-import { needFile } from '../args/values.js';
+import { openLog } from '../../log/read/open.js';
 import { printLine } from '../args/print-line.js';
 import { runnerOf } from '../args/runner.js';
-import { openLog } from '../../log/read/open.js';
+import { needFile } from '../args/values.js';
 
 export class HeaderCommand extends Command {
   static override paths = [['header']];

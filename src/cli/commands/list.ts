@@ -1,9 +1,8 @@
 /** `-L`, `list` */
 import { Command, Option } from 'clipanion';
-import { needFile, parsePorts } from '../args/values.js';
+import { type ListOptions, list } from '../../find/query/list.js';
 import { runnerOf } from '../args/runner.js';
-import { list } from '../../find/query/list.js';
-import type { ListOptions } from '../../find/query/options.js';
+import { needFile, parsePorts } from '../args/values.js';
 
 export class ListCommand extends Command {
   static override paths = [['list']];

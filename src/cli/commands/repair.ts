@@ -1,14 +1,14 @@
 /** `repair` */
 import { Command, Option } from 'clipanion';
-import { ExitCode } from '../../base/failure.js';
-import { needFile } from '../args/values.js';
-import { runnerOf } from '../args/runner.js';
 import { UsageError } from '../../base/errors.js';
+import { ExitCode } from '../../base/failure.js';
 import { quoted } from '../../base/printable.js';
+import { TimeWriter } from '../../base/time/time-text.js';
+import { localZone } from '../../base/time/zone.js';
 import { gapLine } from '../../find/output/gap-text.js';
-import type { RepairResult } from '../../find/query/options.js';
-import { repair } from '../../find/upkeep/repair.js';
-import { localZone, TimeWriter } from '../../base/time/zone.js';
+import { type RepairResult, repair } from '../../find/upkeep/repair.js';
+import { runnerOf } from '../args/runner.js';
+import { needFile } from '../args/values.js';
 
 export class RepairCommand extends Command {
   static override paths = [['repair']];

@@ -1,10 +1,9 @@
 /** `-S`, `squeeze` */
 import { Command, Option } from 'clipanion';
-import { needFile } from '../args/values.js';
+import { type SqueezeResult, squeeze } from '../../find/upkeep/squeeze.js';
 import { printLine } from '../args/print-line.js';
 import { runnerOf } from '../args/runner.js';
-import type { SqueezeResult } from '../../find/query/options.js';
-import { squeeze } from '../../find/upkeep/squeeze.js';
+import { needFile } from '../args/values.js';
 
 export class SqueezeCommand extends Command {
   static override paths = [['squeeze']];

@@ -1,11 +1,12 @@
 /** `stats` */
 import { Command, Option } from 'clipanion';
 import { ExitCode, report as failureText } from '../../base/failure.js';
-import { needFile } from '../args/values.js';
-import { runnerOf } from '../args/runner.js';
+import { TimeWriter } from '../../base/time/time-text.js';
+import { localZone } from '../../base/time/zone.js';
 import { fileStats, LogStats } from '../../find/upkeep/stats.js';
 import { statsJson, statsText } from '../../find/upkeep/stats-text.js';
-import { localZone, TimeWriter } from '../../base/time/zone.js';
+import { runnerOf } from '../args/runner.js';
+import { needFile } from '../args/values.js';
 
 export class StatsCommand extends Command {
   static override paths = [['stats']];

@@ -1,10 +1,10 @@
 /** `-T`, `test` */
 import { Command, Option } from 'clipanion';
 import { ExitCode, report as failureText } from '../../base/failure.js';
-import { needFile } from '../args/values.js';
+import { testFiles } from '../../find/upkeep/check.js';
 import { printLine } from '../args/print-line.js';
 import { runnerOf } from '../args/runner.js';
-import { testFiles } from '../../find/upkeep/check.js';
+import { needFile } from '../args/values.js';
 
 export class TestCommand extends Command {
   static override paths = [['test']];

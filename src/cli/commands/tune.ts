@@ -1,12 +1,12 @@
 /** `tune` */
 import { Command, Option } from 'clipanion';
 import { ExitCode } from '../../base/failure.js';
-import { MAX_RCVBUF_KIB, parseDuration, parseInteger, parseProtocols } from '../args/values.js';
-import { runnerOf } from '../args/runner.js';
-import { defaultRecorderOptions as defaults } from '../../record/main/options.js';
 import { adviseOn } from '../../operate/doctor/advice.js';
-import { tuneJson, tuneText } from '../../operate/doctor/tune-text.js';
 import { sampleEvents } from '../../operate/doctor/sample.js';
+import { tuneJson, tuneText } from '../../operate/doctor/tune-text.js';
+import { defaultRecorderOptions as defaults } from '../../record/main/options.js';
+import { runnerOf } from '../args/runner.js';
+import { MAX_RCVBUF_KIB, parseDuration, parseInteger, parseProtocols } from '../args/values.js';
 
 const DEFAULT_FOR_MS = 60_000;
 /** Larger than a recorder's: what is to be measured must not be lost. */

@@ -1,6 +1,7 @@
 /** The addresses of a batch as text, formatted once per batch and copied per line. */
-import type { AddressTable4, AddressTable6 } from '../../event/addresses.js';
+
 import { writeOctet } from '../../base/digits.js';
+import type { AddressTable4, AddressTable6 } from '../../event/addresses.js';
 
 /** Longest texts: ` src=255.255.255.255:`, and ` src=[...]:` around eight groups of four with seven colons; whole words. */
 const SLOT4_BYTES = 24;

@@ -1,7 +1,8 @@
 /** What a listing says about gaps: a line each when asked for, and always a sum. */
-import type { GapRecord } from '../../log/read/source.js';
+
 import { printable } from '../../base/printable.js';
-import type { TimeWriter } from '../../base/time/zone.js';
+import type { TimeWriter } from '../../base/time/time-text.js';
+import type { GapRecord } from '../../log/read/source.js';
 
 /** Cause of a gap where a file was damaged, in the files that stand in its place. */
 export const DAMAGED_FILE = 'damaged file';

@@ -1,9 +1,10 @@
 /** Rows and gaps as newline-delimited JSON; docs/json.md describes every key, and a test holds the two together. */
+
+import { utcSecond } from '../../base/time/time-text.js';
 import { AF_INET, Column, type EventBatch, RecordFlag, RecordKind, TimeSource } from '../../event/batch.js';
 import { PortMeaning, portMeaning, protocolName } from '../../event/protocols.js';
 import type { GapRecord } from '../../log/read/source.js';
 import { type AddressText, AddressText4, AddressText6 } from './address-text.js';
-import { utcSecond } from '../../base/time/zone.js';
 
 /** By RecordKind. */
 export const eventNames = ['reset', 'start', 'update', 'end', 'snapshot', 'connection'] as const;

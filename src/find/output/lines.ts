@@ -8,11 +8,13 @@
  * name what they have instead, and their addresses carry no port and no brackets: ICMP and ICMPv6
  * `src=A dst=A type=T code=C id=N`, GRE `src=A dst=A srckey=N dstkey=N`, any other protocol `src=A dst=A`, once per tuple.
  */
+
+import { writePort } from '../../base/digits.js';
+import { TimeWriter } from '../../base/time/time-text.js';
+import type { Zone } from '../../base/time/zone.js';
 import { AF_INET, type EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
 import { PortMeaning, portMeaning, protocolName } from '../../event/protocols.js';
 import { type AddressText, AddressText4, AddressText6 } from './address-text.js';
-import { writePort } from '../../base/digits.js';
-import { TimeWriter, type Zone } from '../../base/time/zone.js';
 
 /** No line is longer: two times, four endpoints and what else there is. */
 export const MAX_LINE_BYTES = 512;

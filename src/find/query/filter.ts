@@ -3,9 +3,9 @@
  * index. A row matches when any of its four addresses is in any network and any of its four ports is any of the ports.
  */
 import ipaddr from 'ipaddr.js';
+import { UsageError } from '../../base/errors.js';
 import { AF_INET, type EventBatch } from '../../event/batch.js';
 import { PortMeaning, portMeaning } from '../../event/protocols.js';
-import { UsageError } from '../../base/errors.js';
 
 /** Four u32 for IPv6, one for IPv4: `(word & mask) === value` for each. */
 interface Network {

@@ -1,17 +1,18 @@
 /** `-L`: lists the rows of a log, or its connections, as the ancestor did or as JSON. */
-import { type EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
+import type { Writable } from 'node:stream';
 import { DamageError } from '../../base/errors.js';
+import { printable } from '../../base/printable.js';
+import { TimeWriter } from '../../base/time/time-text.js';
+import { localZone, type Zone } from '../../base/time/zone.js';
+import { type EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
+import type { Pairer } from '../../event/pair.js';
 import { openLog } from '../../log/read/open.js';
 import type { GapRecord, LogHeader, LogItem, LogSource } from '../../log/read/source.js';
-import { printable } from '../../base/printable.js';
-import { RowFilter } from './filter.js';
 import { GapSum, gapLine } from '../output/gap-text.js';
 import type { JsonWriter } from '../output/json.js';
 import { LineWriter, MAX_LINE_BYTES } from '../output/lines.js';
-import type { ListOptions, ListResult, QueryOutput } from './options.js';
 import { OutputBuffer } from '../output/output-buffer.js';
-import type { Pairer } from '../../event/pair.js';
-import { localZone, TimeWriter, type Zone } from '../../base/time/zone.js';
+import { RowFilter } from './filter.js';
 
 /**
  * List one log. What is damaged is skipped and said on stderr, a line each; everything intact is listed. Resolves early when
@@ -52,7 +53,10 @@ interface Parts {
 async function loadParts({ json, squeeze }: ListOptions, header: LogHeader): Promise<Parts> {
   return {
     json: json ? new (await import('../output/json.js')).JsonWriter(header.file) : undefined,
-    pairer: squeeze && !header.squeezed ? new (await import('../../event/pair.js')).Pairer(header.startUs) : undefined,
+    pairer:
+      squeeze && !header.squeezed
+        ? new (await import('../../event/pair.js')).Pairer(header.startUs)
+        : undefined,
   };
 }
 
@@ -201,4 +205,54 @@ function isFromTable(batch: EventBatch, row: number): boolean {
   const kind = batch.kind[row];
   if (kind === RecordKind.connection) return false;
   return kind === RecordKind.snapshot || (batch.flags[row] & RecordFlag.derived) !== 0;
+}
+
+/** Where a query writes. Streams, so that a test can collect and the command line can give its own. */
+export interface QueryOutput {
+  /** Lines; backpressure is respected, EPIPE ends the query quietly. */
+  readonly stdout: Writable;
+  /** Header, gaps and damage, a line each. */
+  readonly stderr: Writable;
+}
+
+/** `-L` */
+export interface ListOptions {
+  /** `-f`: path of a log, "-" or "/dev/stdin" for standard input. */
+  readonly file: string;
+  /** `-i`: addresses or address/prefix, IPv4 or IPv6, as the user wrote them; a row matches when any of its four addresses
+   * is in any of them. Empty: all. */
+  readonly networks: readonly string[];
+  /** `-p`: ports 0 to 65535; a row matches when any of its four ports is any of them. Empty: all. */
+  readonly ports: readonly number[];
+  /** `-s`: pair starts with ends and list connections. */
+  readonly squeeze: boolean;
+  /** `-H`: no header lines on stderr. */
+  readonly noHeader: boolean;
+  /** `--json`: newline-delimited JSON (docs/json.md) instead of lines. */
+  readonly json: boolean;
+  /** `--show-snapshots`: list entries that were already open, letter O. */
+  readonly showSnapshots: boolean;
+  /** `--show-gaps`: a line where the recorder lost events. */
+  readonly showGaps: boolean;
+}
+
+/** `-L` without any other letter but `-f`. */
+export const defaultListOptions = {
+  networks: [],
+  ports: [],
+  squeeze: false,
+  noHeader: false,
+  json: false,
+  showSnapshots: false,
+  showGaps: false,
+} as const;
+
+export interface ListResult {
+  /** Lines printed on stdout (gap lines not counted). */
+  readonly listed: number;
+  readonly gaps: number;
+  /** Damaged places that were skipped and reported on stderr. */
+  readonly damaged: number;
+  /** 0, or 1 when something was damaged. */
+  readonly exitCode: 0 | 1;
 }

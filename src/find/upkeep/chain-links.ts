@@ -2,10 +2,11 @@
  * The chain between the files of one check: each names the one before it. What retention removed is told by a later file, so a
  * report whose link is missing waits until one explains it, or until the end.
  */
+
+import { printable } from '../../base/printable.js';
 import type { PreviousFile } from '../../log/format/file-meta.js';
 import type { RemovedFile } from '../../record/writer/retention.js';
-import { printable } from '../../base/printable.js';
-import type { CheckedFile, CheckReport } from './check.js';
+import type { CheckedFile, CheckReport } from './check-report.js';
 
 interface Waiting {
   readonly report: () => CheckReport;

@@ -1,24 +1,25 @@
 /** `-T`: everything that can be found wrong with log files, and with the chain between them. */
-import { EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
+
+import type { ByteInput } from '../../base/disk/input.js';
 import { DamageError, SystemFailure } from '../../base/errors.js';
+import { printable } from '../../base/printable.js';
+import { EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
+import { decodeBlock } from '../../log/format/decode-rows.js';
+import { BlockType, isRecordBlock } from '../../log/format/format.js';
+import { blockName, follows, type ScannedBlock } from '../../log/format/frame.js';
+import { decodeIndex } from '../../log/format/index-block.js';
+import { parseClockStep, parseEnd, parseGap, parseJson } from '../../log/format/json-blocks.js';
 import { chainBefore, readBeginning } from '../../log/read/beginning.js';
 import { BlockOrder } from '../../log/read/block-order.js';
-import { decodeBlock } from '../../log/format/decode-rows.js';
-import type { FileMeta } from '../../log/format/file-meta.js';
-import { BlockType, isRecordBlock } from '../../log/format/format.js';
-import { blockName, follows } from '../../log/format/frame.js';
-import { decodeIndex } from '../../log/format/index-block.js';
-import type { ByteInput } from '../../base/disk/input.js';
-import { parseClockStep, parseEnd, parseGap, parseJson } from '../../log/format/json-blocks.js';
 import { checkLegacy } from '../../log/read/legacy-check.js';
 import { openBytes } from '../../log/read/open.js';
 import { notClosed } from '../../log/read/reader.js';
-import type { RemovedFile, RetentionNote } from '../../record/writer/retention.js';
-import { type ScannedBlock, scanBlocks } from '../../log/read/scan.js';
+import { scanBlocks } from '../../log/read/scan.js';
 import type { Damage } from '../../log/read/source.js';
-import { printable } from '../../base/printable.js';
-import { ChainLinks } from './chain-links.js';
+import type { RemovedFile, RetentionNote } from '../../record/writer/retention.js';
 import { GapSum } from '../output/gap-text.js';
+import { ChainLinks } from './chain-links.js';
+import type { CheckedFile, CheckReport } from './check-report.js';
 
 /** Damage printed one by one; more is only counted. */
 const MAX_DAMAGE_LINES = 100;
@@ -29,15 +30,6 @@ const MAX_DAMAGE_LINES = 100;
 const CHAINS_KEPT = 1024;
 /** Blocks since the last index block, by which that is checked; a recorder's file has INDEX_EVERY_BLOCKS at the most. */
 const OFFSETS_KEPT = 65_536;
-
-export interface CheckReport {
-  readonly file: string;
-  /** Lines for standard output: a verdict, then a line per damage and what is still readable. */
-  readonly lines: readonly string[];
-  readonly sound: boolean;
-  /** Why nothing of the file could be checked; then there are no lines. */
-  readonly failure?: SystemFailure | DamageError;
-}
 
 /**
  * Check each file on its own and, when there are several of format 3, that each names the one before it. `say` gets a line where
@@ -64,29 +56,6 @@ export async function* testFiles(
     }
   }
   yield* links.end();
-}
-
-export interface CheckedFile {
-  readonly file: string;
-  readonly live: boolean;
-  readonly damage: Damage[];
-  damageCount: number;
-  meta: Partial<FileMeta>;
-  closed: boolean;
-  closedAs: string;
-  blocks: number;
-  records: number;
-  starts: number;
-  ends: number;
-  /** Starts and ends that no event told. */
-  derived: number;
-  readonly gaps: GapSum;
-  /** Hash after the block that ends at an offset, of the last blocks: the next file names one of them. */
-  readonly chains: Map<number, Uint8Array>;
-  /** What it tells of files that retention removed. */
-  readonly removed: RemovedFile[];
-  /** Lines that are no damage. */
-  readonly notes: string[];
 }
 
 class FileCheck {

@@ -10,9 +10,9 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { isLocked } from '../../base/disk/locked.js';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
 import type { LogPlace } from '../../log/read/open.js';
-import { isLocked } from '../../base/disk/locked.js';
 
 /** The name under which a file is written before it gets its own. */
 export function temporaryName(target: string): string {

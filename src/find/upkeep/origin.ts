@@ -2,12 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { DamageError } from '../../base/errors.js';
-import { readBeginning } from '../../log/read/beginning.js';
-import type { FileMeta } from '../../log/format/file-meta.js';
 import { ByteInput, FileFeed } from '../../base/disk/input.js';
+import { DamageError } from '../../base/errors.js';
+import type { FileMeta } from '../../log/format/file-meta.js';
+import { hex } from '../../log/format/frame.js';
+import { readBeginning } from '../../log/read/beginning.js';
 import { scanBlocks } from '../../log/read/scan.js';
-import { hex } from '../../log/write/segment.js';
 import type { LogHeader } from '../../log/read/source.js';
 
 /** Header of a file that stands in the place of another, under a run id of its own: its blocks are numbered anew. */

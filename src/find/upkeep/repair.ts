@@ -3,22 +3,22 @@
  * are copied as they are, each once and in the order of their numbers, under a new run id and numbered anew.
  */
 import { rmSync } from 'node:fs';
-import { EventBatch } from '../../event/batch.js';
-import { DamageError, InvariantError, UsageError } from '../../base/errors.js';
-import { decodeBlock } from '../../log/format/decode-rows.js';
-import { LogFileWriter } from '../../log/write/whole-file.js';
-import { BlockType, isDataBlock, isRecordBlock } from '../../log/format/format.js';
-import { follows, type ParsedFrame } from '../../log/format/frame.js';
-import { FILTER_MAX_BYTES, writeAddressFilter } from '../../log/format/index-block.js';
 import { ByteInput, FileFeed } from '../../base/disk/input.js';
+import { DamageError, InvariantError, UsageError } from '../../base/errors.js';
+import { EventBatch } from '../../event/batch.js';
+import { FILTER_MAX_BYTES, writeAddressFilter } from '../../log/format/address-filter.js';
+import { decodeBlock } from '../../log/format/decode-rows.js';
+import { BlockType, isDataBlock, isRecordBlock } from '../../log/format/format.js';
+import { follows, type ParsedFrame, type ScannedBlock } from '../../log/format/frame.js';
 import { parseClockStep, parseGap, parseJson } from '../../log/format/json-blocks.js';
 import { locate } from '../../log/read/open.js';
-import { type ScannedBlock, scanBlocks } from '../../log/read/scan.js';
+import { scanBlocks } from '../../log/read/scan.js';
 import type { Damage, GapRecord } from '../../log/read/source.js';
-import { testFiles } from './check.js';
+import { LogFileWriter } from '../../log/write/whole-file.js';
 import { DAMAGED_FILE } from '../output/gap-text.js';
+import { testFiles } from './check.js';
 import { asFailure, checkPlaces, putInPlace, temporaryName } from './new-file.js';
-import type { RepairOptions, RepairResult } from '../query/options.js';
+
 import { standInMeta } from './origin.js';
 import { type Stretch, type Survey, survey } from './survey.js';
 
@@ -194,4 +194,30 @@ async function assertSound(temporary: string, output: string): Promise<void> {
       throw new InvariantError(
         `${output}: would not be sound (${failure?.message ?? lines[0]}); nothing was written`,
       );
+}
+
+/** `repair` */
+export interface RepairOptions {
+  /** Path of a log of format 3, not packed. */
+  readonly file: string;
+  /** `-o`: file to write, which must not exist. */
+  readonly output: string;
+}
+
+export interface RepairResult {
+  /** Path that was read. */
+  readonly file: string;
+  readonly output: string;
+  /** Data blocks kept, and rows in them. */
+  readonly blocks: number;
+  readonly records: number;
+  /** Data blocks that are missing by their numbers, and whether there may be others that nobody can count. */
+  readonly lostBlocks: number;
+  readonly lostUncounted: boolean;
+  /** The first damaged places, and how many there are. */
+  readonly damage: readonly Damage[];
+  readonly damageCount: number;
+  /** The first gaps that were put in, and how many there are. */
+  readonly gaps: readonly GapRecord[];
+  readonly gapCount: number;
 }

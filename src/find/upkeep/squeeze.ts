@@ -13,19 +13,18 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import type { LogFile } from '../../base/disk/file-system.js';
+import { errnoCode, InvariantError, SystemFailure, UsageError } from '../../base/errors.js';
 import type { EventBatch } from '../../event/batch.js';
 import { RecordFlag } from '../../event/batch.js';
-import { errnoCode, InvariantError, SystemFailure, UsageError } from '../../base/errors.js';
-import type { LogFile } from '../../base/disk/file-system.js';
-import { LogFileWriter } from '../../log/write/whole-file.js';
+import { Pairer } from '../../event/pair.js';
 import { BlockType } from '../../log/format/format.js';
 import { locate, openBytes, openLog, openSource } from '../../log/read/open.js';
 import type { LogItem, LogSource } from '../../log/read/source.js';
+import { LogFileWriter } from '../../log/write/whole-file.js';
 import { DAMAGED_FILE } from '../output/gap-text.js';
 import { asFailure, checkPlaces, putInPlace, syncPath, temporaryName } from './new-file.js';
-import type { SqueezeOptions, SqueezeResult } from '../query/options.js';
 import { standInMeta } from './origin.js';
-import { Pairer } from '../../event/pair.js';
 import { RowDigest } from './row-digest.js';
 
 // Windows has no links that a stranger could leave in the way.
@@ -242,4 +241,28 @@ function keepOwner({ path, inode, device }: LogFile, { mode, uid, gid }: Stats):
   } finally {
     closeSync(fd);
   }
+}
+
+/** `-S` */
+export interface SqueezeOptions {
+  /** `-f`: path of a log, "-" for standard input (then `output` is needed). */
+  readonly file: string;
+  /** `-o`: file to write, which must not exist; without it the input is replaced after verification. */
+  readonly output?: string;
+}
+
+export interface SqueezeResult {
+  /** The file that holds the connections now. */
+  readonly file: string;
+  /** True when the file was squeezed already and has been left as it is. */
+  readonly alreadySqueezed: boolean;
+  readonly connections: number;
+  /** Of those: without a seen end, without a seen start. */
+  readonly open: number;
+  readonly startUnseen: number;
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  /** Damaged places of the input, one line each; not empty: the exit code is 1 and nothing was replaced. */
+  readonly damage: readonly string[];
+  readonly exitCode: 0 | 1;
 }

@@ -1,9 +1,10 @@
 /** Statistics as short aligned lines, or as JSON; docs/json.md describes every key, and a test holds the two together. */
+
+import { rfc3339, type TimeWriter } from '../../base/time/time-text.js';
 import { TimeSource } from '../../event/batch.js';
 import { protocolName } from '../../event/protocols.js';
 import type { LogHeader } from '../../log/read/source.js';
 import type { LogStats } from './stats.js';
-import { rfc3339, type TimeWriter } from '../../base/time/zone.js';
 
 const TERM_COLUMNS = 14;
 const timeSourceNames = Object.keys(TimeSource);

@@ -1,13 +1,18 @@
 /** `stats`: what log files hold, summed up, without decoding more of them than that takes. */
-import { type EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
+
 import { DamageError, SystemFailure } from '../../base/errors.js';
+import { type EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
 import { type ClassCount, countClasses } from '../../log/format/decode-classes.js';
 import { BlockType, isDataBlock, isRecordBlock } from '../../log/format/format.js';
+import type { ScannedBlock } from '../../log/format/frame.js';
 import { parseGap } from '../../log/format/json-blocks.js';
-import { LEGACY_CONNECTION_BYTES, LEGACY_EVENT_BYTES, LEGACY_HEADER_BYTES } from '../../log/read/legacy-header.js';
+import {
+  LEGACY_CONNECTION_BYTES,
+  LEGACY_EVENT_BYTES,
+  LEGACY_HEADER_BYTES,
+} from '../../log/read/legacy-header.js';
 import { openBytes } from '../../log/read/open.js';
 import { type LogReader, openFormat3 } from '../../log/read/reader.js';
-import type { ScannedBlock } from '../../log/read/scan.js';
 import type { LogHeader, LogSource } from '../../log/read/source.js';
 import { GapSum } from '../output/gap-text.js';
 

@@ -2,13 +2,14 @@
  * What is left of a log that is to be repaired: where its intact data blocks stand, in the order of their numbers, and what is known
  * of those that are lost. Memory grows with the damage, not with the file.
  */
+
+import { FileFeed } from '../../base/disk/input.js';
 import { DamageError, SystemFailure } from '../../base/errors.js';
 import { BlockType, isDataBlock } from '../../log/format/format.js';
-import { FileFeed } from '../../base/disk/input.js';
+import type { ScannedBlock } from '../../log/format/frame.js';
 import { parseEnd } from '../../log/format/json-blocks.js';
 import { openBytes } from '../../log/read/open.js';
 import { type LogReader, openFormat3 } from '../../log/read/reader.js';
-import type { ScannedBlock } from '../../log/read/scan.js';
 import type { Damage, LogHeader } from '../../log/read/source.js';
 
 /** Blocks whose numbers follow each other, in the bytes [fromBytes, toBytes). */

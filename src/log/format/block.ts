@@ -1,12 +1,12 @@
 /** A whole block, unstamped: what the parser hands to the writer, and what file-writer.ts appends. */
 import type { EventBatch } from '../../event/batch.js';
-import { ALL_COLUMNS } from './section-ids.js';
+import type { GapRecord } from '../../event/gap.js';
+import { timeRange } from './encode-loops.js';
 import { encodeRecords } from './encode-rows.js';
 import { BLOCK_HEADER_BYTES, BlockCodec, BlockType } from './format.js';
 import { writeFields } from './frame.js';
-import type { GapRecord } from '../../event/gap.js';
-import { timeRange } from './encode-loops.js';
 import type { Effort } from './section-codec.js';
+import { ALL_COLUMNS } from './section-ids.js';
 
 export interface BlockIdentity {
   readonly runId: bigint;

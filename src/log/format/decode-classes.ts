@@ -1,10 +1,10 @@
 /** How many rows of a record block are of which class. Statistics need no more, and it costs a tenth of decoding the rows. */
 import { readClassWords, readPlanes } from './decode-tables.js';
-import { badPayload } from './varint.js';
-import { CLASS_FIELDS, ClassShift, Section } from './section-ids.js';
 import { BlockCodec } from './format.js';
-import type { ScannedBlock } from '../read/scan.js';
+import type { ScannedBlock } from './frame.js';
 import { SectionReader } from './section-codec.js';
+import { CLASS_FIELDS, ClassShift, Section } from './section-ids.js';
+import { badPayload } from './varint.js';
 
 /** What the rows of one class have in common; see EventBatch. */
 export interface ClassCount {

@@ -4,11 +4,11 @@
  */
 import { AddressTable4, AddressTable6 } from '../../event/addresses.js';
 import { DIRECTION_SHIFT, KEY4_WORDS, KEY6_WORDS, PROTO_SHIFT } from '../../event/key.js';
-import { BlockTables, readAddresses, readNatPorts, readPlanes } from './decode-tables.js';
-import { type ByteSource, badPayload } from './varint.js';
-import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './section-ids.js';
-import { SectionReader } from './section-codec.js';
 import { KeyedRows } from '../../event/keyed-rows.js';
+import { BlockTables, readAddresses, readNatPorts, readPlanes } from './decode-tables.js';
+import { SectionReader } from './section-codec.js';
+import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './section-ids.js';
+import { type ByteSource, badPayload } from './varint.js';
 
 /** As in log/row-loops.ts: long loops cost compiled code. */
 const PORTION_ROWS = 256;

@@ -1,7 +1,10 @@
 /** Payload to EventBatch: the inverse of encode.ts for bytes that nobody vouches for. Every failure is a DamageError 'bad-payload'. */
 import { AF_INET, AF_INET6, Column, type EventBatch } from '../../event/batch.js';
 import { BlockTables, plane, readAddresses, readNatPorts, readPlanes, tooLarge } from './decode-tables.js';
-import { type ByteSource, badPayload, unzigzag } from './varint.js';
+import { BlockCodec } from './format.js';
+import type { ScannedBlock } from './frame.js';
+import { GroupOrder } from './group-order.js';
+import { SectionReader } from './section-codec.js';
 import {
   ALL_COLUMNS,
   CLASS_FIELDS,
@@ -10,10 +13,7 @@ import {
   Section,
   tradesReplyPorts,
 } from './section-ids.js';
-import { BlockCodec } from './format.js';
-import { GroupOrder } from './group-order.js';
-import type { ScannedBlock } from '../read/scan.js';
-import { SectionReader } from './section-codec.js';
+import { type ByteSource, badPayload, unzigzag } from './varint.js';
 
 /** Classes refer to helpers with 8 bits. */
 const MAX_HELPERS = 256;

@@ -1,10 +1,11 @@
 /** The tables of a record block, which its rows refer to (tables.ts builds them): for bytes that nobody vouches for. */
+
+import type { DamageError } from '../../base/errors.js';
 import type { AddressTable4, AddressTable6 } from '../../event/addresses.js';
 import { BATCH_CAPACITY, RecordKind } from '../../event/batch.js';
-import type { DamageError } from '../../base/errors.js';
-import { type ByteSource, badPayload } from './varint.js';
-import { CLASS_FIELDS, Section } from './section-ids.js';
 import type { SectionReader } from './section-codec.js';
+import { CLASS_FIELDS, Section } from './section-ids.js';
+import { type ByteSource, badPayload } from './varint.js';
 
 /** Rows refer to tables with 16 bits and name four addresses each: nothing larger is read into memory. */
 const MAX_TABLE_ENTRIES = 65536;

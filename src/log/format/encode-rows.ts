@@ -1,7 +1,11 @@
 /** EventBatch to payload. Parser thread, once per block; see columns.ts for what the sections hold. */
-import { AF_INET6, BATCH_CAPACITY, Column, type EventBatch } from '../../event/batch.js';
+
 import { invariant } from '../../base/errors.js';
-import { ByteSink, zigzag } from './varint.js';
+import { AF_INET6, BATCH_CAPACITY, Column, type EventBatch } from '../../event/batch.js';
+import { countNonZero, rankRows, writeAges, writePlanes, writeSorted, writeTimes } from './encode-loops.js';
+import { PopularFirst, sortByKey, WordTable } from './encode-tables.js';
+import { GroupOrder } from './group-order.js';
+import { type Effort, SectionWriter } from './section-codec.js';
 import {
   ALL_COLUMNS,
   ClassShift,
@@ -10,10 +14,7 @@ import {
   tradesReplyPorts,
   WORST_BYTES_PER_ROW,
 } from './section-ids.js';
-import { GroupOrder } from './group-order.js';
-import { countNonZero, rankRows, writeAges, writePlanes, writeSorted, writeTimes } from './encode-loops.js';
-import { type Effort, SectionWriter } from './section-codec.js';
-import { PopularFirst, sortByKey, WordTable } from './encode-tables.js';
+import { ByteSink, zigzag } from './varint.js';
 
 /** Each row has at most four addresses. */
 const ADDRESSES_MAX = BATCH_CAPACITY * 4 + 2;

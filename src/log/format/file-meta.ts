@@ -32,3 +32,10 @@ export interface PreviousFile {
   /** Its last hash, hex. */
   readonly chain: string;
 }
+
+/** The recording that a new one continues. */
+export interface EarlierRecording {
+  readonly lastFile: PreviousFile;
+  /** What happened later was not seen, microseconds since the epoch. */
+  readonly seenUntilUs: number;
+}

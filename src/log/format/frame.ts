@@ -172,3 +172,16 @@ export function parseFrame(
 export function payloadIsIntact(payload: Uint8Array, frame: ParsedFrame): boolean {
   return crc32(payload) === frame.payloadCrc;
 }
+
+export interface ScannedBlock {
+  readonly type: 'block';
+  readonly frame: ParsedFrame;
+  readonly offsetBytes: number;
+  /** Header and payload; borrowed until the next block is asked for. Empty payload when it was not wanted. */
+  readonly bytes: Uint8Array;
+  readonly payload: Uint8Array;
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}

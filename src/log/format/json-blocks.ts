@@ -3,12 +3,12 @@
  * type it should, every time can be printed, and no text can steer a terminal. Failures are DamageErrors 'bad-payload'.
  */
 import { printable } from '../../base/printable.js';
-import { badPayload } from './varint.js';
+import type { GapRecord } from '../read/source.js';
 import type { EndRecord } from './end-block.js';
 import type { FileMeta } from './file-meta.js';
 import { BlockCodec, CHAIN_BYTES, MAX_JSON_BYTES } from './format.js';
-import type { ScannedBlock } from '../read/scan.js';
-import type { GapRecord } from '../read/source.js';
+import type { ScannedBlock } from './frame.js';
+import { badPayload } from './varint.js';
 
 const DAY_SECONDS = 86_400;
 const NOT_WHAT_IT_SAYS = 'does not hold what the type of its block says';

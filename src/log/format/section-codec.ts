@@ -4,9 +4,9 @@
  * stored bytes of all sections in the same order.
  */
 import { brotliCompressSync, brotliDecompressSync, constants, inflateRawSync } from 'node:zlib';
-import { ByteSink, ByteSource, badPayload } from './varint.js';
 import { MAX_PAYLOAD_BYTES } from './format.js';
 import { PACKING_SPARE_BYTES, packHuffman } from './huffman.js';
+import { ByteSink, ByteSource, badPayload } from './varint.js';
 
 export const SectionCodec = { stored: 0, brotli: 1, deflate: 2 } as const;
 

@@ -1,11 +1,26 @@
 /** How a format 3 file begins: preamble and header block, strictly, or as far as damage has left something of them. */
+
+import type { ByteInput } from '../../base/disk/input.js';
 import { DamageError } from '../../base/errors.js';
 import type { FileMeta } from '../format/file-meta.js';
-import { BLOCK_HEADER_BYTES, BlockType, FILE_MAGIC, FILE_PREAMBLE_BYTES, FORMAT_MAJOR } from '../format/format.js';
-import { filePreamble, firstChain, follows, type ParsedFrame, parseFrame, payloadIsIntact } from '../format/frame.js';
-import type { ByteInput } from '../../base/disk/input.js';
+import {
+  BLOCK_HEADER_BYTES,
+  BlockType,
+  FILE_MAGIC,
+  FILE_PREAMBLE_BYTES,
+  FORMAT_MAJOR,
+} from '../format/format.js';
+import {
+  filePreamble,
+  firstChain,
+  follows,
+  type ParsedFrame,
+  parseFrame,
+  payloadIsIntact,
+  type ScannedBlock,
+} from '../format/frame.js';
 import { parseMeta } from '../format/json-blocks.js';
-import { findHeader, type ScannedBlock, scanBlocks } from './scan.js';
+import { findHeader, scanBlocks } from './scan.js';
 import type { Damage } from './source.js';
 
 /** How far blocks are looked for in a file that does not begin like a log. */

@@ -1,10 +1,12 @@
 /** The header lines of a format 3 file: the ancestor's names where it had one, then what it did not know. */
-import { protocolName } from '../../event/protocols.js';
+
 import { printable } from '../../base/printable.js';
-import { localZone, TimeWriter } from '../../base/time/zone.js';
-import type { Preamble } from './beginning.js';
+import { TimeWriter } from '../../base/time/time-text.js';
+import { localZone } from '../../base/time/zone.js';
+import { protocolName } from '../../event/protocols.js';
 import type { FileMeta } from '../format/file-meta.js';
 import { FILE_MAGIC } from '../format/format.js';
+import type { Preamble } from './beginning.js';
 
 export function headerLines(preamble: Preamble, meta: Partial<FileMeta>): string[] {
   const times = new TimeWriter(localZone());

@@ -1,9 +1,11 @@
 /**
  * Header of the ancestor's files (ctrecorder 0.1.6, format 2): 256 bytes, packed, big-endian. Offsets below; the rest is unused.
  */
-import { protocolName } from '../../event/protocols.js';
+
 import { DamageError } from '../../base/errors.js';
-import { localZone, TimeWriter } from '../../base/time/zone.js';
+import { TimeWriter } from '../../base/time/time-text.js';
+import { localZone } from '../../base/time/zone.js';
+import { protocolName } from '../../event/protocols.js';
 import type { LogHeader } from './source.js';
 
 export const LEGACY_MAGIC = 0x43544e4c;

@@ -2,9 +2,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { type ByteFeed, ByteInput, FileFeed, StreamFeed } from '../../base/disk/input.js';
 import { DamageError, SystemFailure } from '../../base/errors.js';
 import { FILE_MAGIC, LIVE_SUFFIX } from '../format/format.js';
-import { type ByteFeed, ByteInput, FileFeed, StreamFeed } from '../../base/disk/input.js';
 import { openFormat3 } from './reader.js';
 import type { LogSource } from './source.js';
 

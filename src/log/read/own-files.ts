@@ -12,7 +12,7 @@ import {
 import { basename, join } from 'node:path';
 import { DamageError, errnoCode } from '../../base/errors.js';
 import { END_TAIL_BYTES, parseEndTail } from '../format/end-block.js';
-import type { FileMeta, PreviousFile } from '../format/file-meta.js';
+import type { EarlierRecording, FileMeta, PreviousFile } from '../format/file-meta.js';
 import {
   BLOCK_HEADER_BYTES,
   BlockType,
@@ -22,12 +22,10 @@ import {
   LIVE_SUFFIX,
   MAX_JSON_BYTES,
 } from '../format/format.js';
-import { parseFrame, payloadIsIntact } from '../format/frame.js';
+import { hex, parseFrame, payloadIsIntact } from '../format/frame.js';
 import { type BlockPayload, parseEnd, parseWholeMeta } from '../format/json-blocks.js';
 import type { NamePattern } from '../format/name-pattern.js';
 import { templatePatterns } from '../format/names.js';
-import type { EarlierRecording } from '../../record/writer/recover.js';
-import { hex } from '../write/segment.js';
 
 // Windows has no pipes among files.
 const { O_NONBLOCK = 0 } = constants;

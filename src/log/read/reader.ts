@@ -1,15 +1,16 @@
 /** Format 3 as a LogSource. */
-import { EventBatch } from '../../event/batch.js';
+
+import type { ByteInput } from '../../base/disk/input.js';
 import { DamageError } from '../../base/errors.js';
-import { type Beginning, readBeginning } from './beginning.js';
-import { BlockOrder } from './block-order.js';
+import { EventBatch } from '../../event/batch.js';
 import { decodeBlock } from '../format/decode-rows.js';
 import { BlockType, isRecordBlock } from '../format/format.js';
-import { follows, type ParsedFrame } from '../format/frame.js';
-import { headerLines } from './header-lines.js';
-import type { ByteInput } from '../../base/disk/input.js';
+import { follows, type ParsedFrame, type ScannedBlock } from '../format/frame.js';
 import { parseClockStep, parseGap, parseJson } from '../format/json-blocks.js';
-import { type ScannedBlock, type ScannedDamage, scanBlocks } from './scan.js';
+import { type Beginning, readBeginning } from './beginning.js';
+import { BlockOrder } from './block-order.js';
+import { headerLines } from './header-lines.js';
+import { type ScannedDamage, scanBlocks } from './scan.js';
 import type { Damage, LogHeader, LogItem, LogSource, Selection } from './source.js';
 
 export { readMeta, readPreamble } from './beginning.js';

@@ -3,20 +3,18 @@
  * at the next place where a block header with a right CRC stands, be it inside what a damaged block claimed for itself: bytes may be
  * missing from that one.
  */
+
+import type { ByteInput } from '../../base/disk/input.js';
 import type { DamageCode } from '../../base/errors.js';
 import { BLOCK_HEADER_BYTES, BLOCK_MARKER } from '../format/format.js';
-import { blockName, type ParsedFrame, parseFrame, payloadIsIntact } from '../format/frame.js';
-import type { ByteInput } from '../../base/disk/input.js';
+import {
+  blockName,
+  type ParsedFrame,
+  parseFrame,
+  payloadIsIntact,
+  type ScannedBlock,
+} from '../format/frame.js';
 import type { Damage } from './source.js';
-
-export interface ScannedBlock {
-  readonly type: 'block';
-  readonly frame: ParsedFrame;
-  readonly offsetBytes: number;
-  /** Header and payload; borrowed until the next block is asked for. Empty payload when it was not wanted. */
-  readonly bytes: Uint8Array;
-  readonly payload: Uint8Array;
-}
 
 export interface ScannedDamage {
   readonly type: 'damage';

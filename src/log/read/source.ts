@@ -2,8 +2,9 @@
  * What every reader of a log sees, whatever the file's format: a header, then items in file order. Format 3 (src/log/reader.ts)
  * and the ancestor's format 2 (src/log/legacy.ts) both give this shape; queries know nothing else.
  */
-import type { EventBatch } from '../../event/batch.js';
+
 import type { DamageCode } from '../../base/errors.js';
+import type { EventBatch } from '../../event/batch.js';
 import type { GapRecord } from '../../event/gap.js';
 
 export type { GapRecord };

@@ -2,10 +2,11 @@
  * One log file being written: blocks in, chain and index kept. It knows what is durable (acknowledged) and can cut the file back
  * to that. Writer thread, once per block; at most INDEX_EVERY_BLOCKS index entries are in memory.
  */
+
+import { type LogFile, type LogFileSystem, writeAll } from '../../base/disk/file-system.js';
 import { errnoCode, invariant, SystemFailure } from '../../base/errors.js';
 import { type EndReason, endOffsetText } from '../format/end-block.js';
 import type { FileMeta } from '../format/file-meta.js';
-import { type LogFile, type LogFileSystem, writeAll } from '../../base/disk/file-system.js';
 import {
   BLOCK_HEADER_BYTES,
   BlockCodec,
@@ -15,7 +16,14 @@ import {
   FILE_PREAMBLE_BYTES,
   isRecordBlock,
 } from '../format/format.js';
-import { filePreamble, firstChain, type ParsedFrame, parseFrame, stampFrame, writeFields } from '../format/frame.js';
+import {
+  filePreamble,
+  firstChain,
+  type ParsedFrame,
+  parseFrame,
+  stampFrame,
+  writeFields,
+} from '../format/frame.js';
 import { encodeIndex, INDEX_EVERY_BLOCKS, type IndexEntry } from '../format/index-block.js';
 
 /** The end block lists no more index blocks than this; a longer file (some 150 days without rotation) lists none. */
@@ -208,10 +216,6 @@ export class Segment {
     this.file = { ...file, fd: -1 };
     this.fs.close(file);
   }
-}
-
-export function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }
 
 /** State before the first block: only the preamble. */

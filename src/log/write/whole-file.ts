@@ -1,15 +1,15 @@
 /** A whole log file written in one go, by one caller: what squeeze and repair use. Nothing is durable until `close`. */
-import { BATCH_CAPACITY, type EventBatch, RecordKind } from '../../event/batch.js';
-import { jsonBlock, writeRecordBlock } from '../format/block.js';
-import { WORST_BYTES_PER_ROW } from '../format/section-ids.js';
-import type { FileMeta } from '../format/file-meta.js';
+
 import { type LogFile, type LogFileSystem, realFileSystem } from '../../base/disk/file-system.js';
+import { BATCH_CAPACITY, type EventBatch, RecordKind } from '../../event/batch.js';
+import { FILTER_MAX_BYTES, writeAddressFilter } from '../format/address-filter.js';
+import { jsonBlock, writeRecordBlock } from '../format/block.js';
+import type { FileMeta } from '../format/file-meta.js';
 import { BLOCK_HEADER_BYTES, BlockType } from '../format/format.js';
-import { writeFields } from '../format/frame.js';
-import { FILTER_MAX_BYTES, writeAddressFilter } from '../format/index-block.js';
-import type { ScannedBlock } from '../read/scan.js';
-import { hex, Segment } from './segment.js';
+import { hex, type ScannedBlock, writeFields } from '../format/frame.js';
+import { WORST_BYTES_PER_ROW } from '../format/section-ids.js';
 import type { GapRecord } from '../read/source.js';
+import { Segment } from './segment.js';
 
 const BUFFER_BYTES = BLOCK_HEADER_BYTES + BATCH_CAPACITY * WORST_BYTES_PER_ROW + FILTER_MAX_BYTES;
 const NO_FILTER = new Uint8Array(0);

@@ -8,7 +8,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { SystemFailure, UsageError } from '../../base/errors.js';
-import type { ReadyInfo } from '../../record/main/recorder.js';
+import type { ReadyInfo } from '../../record/main/recording.js';
 
 const CHILD_MARK = 'CTRECORDER_LAUNCHED';
 /** Where the child finds the descriptor of `--progress-fd`: behind standard streams and channel. */

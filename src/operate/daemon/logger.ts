@@ -6,7 +6,7 @@ import { fstatSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isatty } from 'node:tty';
 import { type DestinationStream, type Logger, pino } from 'pino';
-import { SyslogSeverity, syslog } from '../../base/libc/socket.js';
+import { SyslogSeverity, syslog } from '../../base/libc/syslog.js';
 
 export type LogFormat = 'pretty' | 'json' | 'syslog';
 

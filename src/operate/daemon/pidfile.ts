@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { SystemFailure } from '../../base/errors.js';
-import { flock } from '../../base/libc/socket.js';
+import { flock } from '../../base/libc/file.js';
 
 /** Who can open it can lock it. */
 const MODE = 0o640;

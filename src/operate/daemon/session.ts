@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { oneLine } from '../../base/failure.js';
 import { lossText, partialText } from '../../record/main/loss-log.js';
 import type { RecorderOptions } from '../../record/main/options.js';
-import type { ReadyInfo, Recorder, RecordSummary } from '../../record/main/recorder.js';
+import type { ReadyInfo, Recorder, RecordSummary } from '../../record/main/recording.js';
 import type { PidFile } from './pidfile.js';
 
 export type StartRecorder = (options: RecorderOptions, log: Logger) => Recorder;

@@ -1,14 +1,14 @@
 /** How a recorder comes to run: in the background through a launcher, in the foreground, or as the launched child. */
 import { ExitCode, exitCodeOf, oneLine } from '../../base/failure.js';
-import type { RecorderOptions } from '../../record/main/options.js';
 import { resolveIdentity } from '../../base/process/accounts.js';
 import { closeInherited, needDescriptor } from '../../base/process/descriptors.js';
 import { restartInPlace } from '../../base/process/exec.js';
+import { setPriority } from '../../base/process/priority.js';
+import { limitRights, rightsAreLimited } from '../../base/process/rights.js';
+import type { RecorderOptions } from '../../record/main/options.js';
 import { CHILD_PIDFILE_FD, CHILD_PROGRESS_FD, type Launcher, launch, myLauncher } from './launch.js';
 import { createLogger, type LogFormat, stderrIsFile } from './logger.js';
 import { PidFile } from './pidfile.js';
-import { setPriority } from '../../base/process/priority.js';
-import { limitRights, rightsAreLimited } from '../../base/process/rights.js';
 import { recordSession, type StartRecorder } from './session.js';
 
 export interface StartOptions {

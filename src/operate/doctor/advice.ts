@@ -1,9 +1,10 @@
 /** From what was seen on a gateway to the flags that fit it, each with its reason: the rule of docs/tuning.md. */
-import { EVENT_TRUESIZE_BYTES } from '../../record/netlink/event-socket.js';
+
 import { type KernelFinding, kernelFindings } from '../../record/conntrack/sysctls.js';
-import { BLOCK_SLOTS } from '../../record/stage/blocks.js';
 import { defaultRecorderOptions } from '../../record/main/options.js';
+import { EVENT_TRUESIZE_BYTES } from '../../record/netlink/event-socket.js';
 import { BLOCK_EVENTS } from '../../record/parser/parser.js';
+import { BLOCK_SLOTS } from '../../record/stage/blocks.js';
 import { BUCKET_MS, type Sample } from './sample.js';
 
 export interface Rates {

@@ -3,12 +3,12 @@
  * thread: what is received is looked at and given back at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RECEIVE_EXTRA_BYTES } from '../../base/libc/receive.js';
 import { EventSocket } from '../../record/netlink/event-socket.js';
-import { RECEIVE_EXTRA_BYTES } from '../../base/libc/socket.js';
-import { RING_SLOT_BYTES } from '../../record/main/options.js';
 import { RingConsumer } from '../../record/ring/consumer.js';
 import { createRing } from '../../record/ring/layout.js';
 import { RingProducer } from '../../record/ring/producer.js';
+import { RING_SLOT_BYTES } from '../../record/stage/message-ring.js';
 
 export interface SampleOptions {
   readonly forMs: number;

@@ -7,7 +7,6 @@
  * attributes aligned to 4 bytes. include/uapi/linux/netlink.h, nfnetlink.h, nfnetlink_conntrack.h.
  */
 import { invariant } from '../../base/errors.js';
-import { Context, Field, NUMBERS_PER_CONTEXT, OPERATIONS } from './attributes.js';
 import {
   AF_INET,
   AF_INET6,
@@ -19,10 +18,11 @@ import {
   TimeSource,
   ZoneDirection,
 } from '../../event/batch.js';
+import { PortMeaning, portMeaning } from '../../event/protocols.js';
+import { Context, Field, NUMBERS_PER_CONTEXT, OPERATIONS } from './attributes.js';
 import { EVENT_US, STOP_US, toMicroseconds, UNBELIEVED_TIME_HIGH } from './event-time.js';
 import { plainTuplesBytes, readPlainEvent } from './plain-event.js';
 import { swap32 } from './plain-tuples.js';
-import { PortMeaning, portMeaning } from '../../event/protocols.js';
 import { isRare, learnShape, type Shape } from './shapes.js';
 
 /** What a decoder has seen so far; plain counts. */

@@ -4,12 +4,13 @@
  * into another one, and every call that is left costs 2 to 3 ns, in two halves 8 ns; values are read through a DataView, whose
  * big-endian reads are one instruction.
  */
-import { Field } from './attributes.js';
+
 import { AF_INET, Column, type EventBatch, TCP_STATE_MAX } from '../../event/batch.js';
+import { PortMeaning, portMeaning } from '../../event/protocols.js';
+import { Field } from './attributes.js';
 import { EVENT_US, STOP_US, toMicroseconds, UNBELIEVED_TIME_HIGH } from './event-time.js';
 import { arePlainTuples, PLAIN_TUPLES_BYTES } from './plain-tuples.js';
 import { arePlainTuples6, PLAIN_TUPLES6_BYTES, protoOf6, readTuples6 } from './plain-tuples6.js';
-import { PortMeaning, portMeaning } from '../../event/protocols.js';
 import { findShape, type Shape } from './shapes.js';
 
 /** Packets and bytes, of the original and of the reply direction. */

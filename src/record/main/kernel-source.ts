@@ -1,17 +1,17 @@
 /** The kernel as a source of messages: event socket and drain loop. */
 import type { Logger } from 'pino';
 import { SystemFailure } from '../../base/errors.js';
-import { EventSocket } from '../netlink/event-socket.js';
+import { wallClockUs } from '../../base/libc/clock.js';
 import { kernelFindings, type TableUse, tableUse } from '../conntrack/sysctls.js';
-import { wallClockUs } from '../../base/libc/socket.js';
+import { EventSocket } from '../netlink/event-socket.js';
 import { Listeners } from '../netlink/listeners.js';
 import { EventReceiver, type Loss } from '../netlink/receiver.js';
 import type { RingProducer } from '../ring/producer.js';
 import { Control } from '../stage/control.js';
+import type { MessageSource, SourceCounts } from '../stage/message-source.js';
 import { LossLog } from './loss-log.js';
 import type { RecorderOptions } from './options.js';
 import { RepeatWatch } from './repeat-watch.js';
-import type { MessageSource, SourceCounts } from '../stage/message-source.js';
 import { TableGuard } from './table-guard.js';
 
 export interface KernelSourceHooks {

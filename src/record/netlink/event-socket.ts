@@ -1,6 +1,25 @@
 /** The netlink socket that conntrack events arrive on. Main thread; the kernel writes straight into the ring's slots. */
 import { fstatSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
+import {
+  SK_MEMINFO_DROPS,
+  SK_MEMINFO_RCVBUF,
+  SK_MEMINFO_RMEM_ALLOC,
+  SK_MEMINFO_VARS,
+  SO_MEMINFO,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SOL_SOCKET,
+} from '../../base/libc/constants.js';
+import { prepareReceiveMemory, type ReceiveMemory, receiveMessages } from '../../base/libc/receive.js';
+import {
+  attachFilter,
+  bindNetlink,
+  closeDescriptor,
+  getSocketOption,
+  Poller,
+  setSocketOption,
+} from '../../base/libc/socket.js';
 import type { RingMemory } from '../ring/layout.js';
 import type { RingProducer } from '../ring/producer.js';
 import {
@@ -12,29 +31,10 @@ import {
   NFNL_SUBSYS_CTNETLINK,
   NFNLGRP_CONNTRACK_DESTROY,
   NFNLGRP_CONNTRACK_NEW,
-  SK_MEMINFO_DROPS,
-  SK_MEMINFO_RCVBUF,
-  SK_MEMINFO_RMEM_ALLOC,
-  SK_MEMINFO_VARS,
-  SO_MEMINFO,
-  SO_RCVBUF,
-  SO_RCVBUFFORCE,
   SOL_NETLINK,
-  SOL_SOCKET,
 } from './constants.js';
-import { protocolFilter } from './protocol-filter.js';
-import {
-  attachFilter,
-  bindNetlink,
-  closeDescriptor,
-  getSocketOption,
-  Poller,
-  prepareReceiveMemory,
-  type ReceiveMemory,
-  receiveMessages,
-  setSocketOption,
-} from '../../base/libc/socket.js';
 import { hasNetfilterSubsystem, openNetfilterSocket } from './netfilter.js';
+import { protocolFilter } from './protocol-filter.js';
 
 const GROUPS = [
   ['NEW', NFNLGRP_CONNTRACK_NEW],

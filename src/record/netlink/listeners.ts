@@ -5,8 +5,15 @@
  * (NETLINK_LISTEN_ALL_NSID) could be such a listener too.
  */
 import { SystemFailure } from '../../base/errors.js';
+import { AF_NETLINK, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from '../../base/libc/constants.js';
 import {
-  AF_NETLINK,
+  bindNetlink,
+  closeDescriptor,
+  openSocket,
+  receiveNetlink,
+  sendNetlink,
+} from '../../base/libc/socket.js';
+import {
   NDIAG_FLAG_BROADCAST_ERROR,
   NDIAG_SHOW_FLAGS,
   NDIAG_SHOW_GROUPS,
@@ -19,12 +26,8 @@ import {
   NLM_F_DUMP,
   NLM_F_REQUEST,
   NLMSG_DONE,
-  SOCK_CLOEXEC,
   SOCK_DIAG_BY_FAMILY,
-  SOCK_NONBLOCK,
-  SOCK_RAW,
 } from './constants.js';
-import { bindNetlink, closeDescriptor, openSocket, receiveNetlink, sendNetlink } from '../../base/libc/socket.js';
 
 const GROUPS_MASK = (1 << (NFNLGRP_CONNTRACK_NEW - 1)) | (1 << (NFNLGRP_CONNTRACK_DESTROY - 1));
 /** The kernel makes the datagrams of a dump no larger than the largest buffer that it was ever read with. */

@@ -1,16 +1,16 @@
 /** Sockets to the kernel's netfilter subsystems, and whether one of them is there. */
 import { constants } from 'node:os';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
+import { errnoName } from '../../base/libc/call.js';
+import { AF_NETLINK, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from '../../base/libc/constants.js';
 import {
-  AF_NETLINK,
-  NETLINK_NETFILTER,
-  NLM_F_REQUEST,
-  NLMSG_ERROR,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOCK_RAW,
-} from './constants.js';
-import { bindNetlink, closeDescriptor, errnoName, openSocket, receiveNetlink, sendNetlink } from '../../base/libc/socket.js';
+  bindNetlink,
+  closeDescriptor,
+  openSocket,
+  receiveNetlink,
+  sendNetlink,
+} from '../../base/libc/socket.js';
+import { NETLINK_NETFILTER, NLM_F_REQUEST, NLMSG_ERROR } from './constants.js';
 
 /** A nonblocking netlink socket to the netfilter subsystems. EPROTONOSUPPORT when the kernel has none. */
 export function openNetfilterSocket(): number {

@@ -7,12 +7,12 @@
  * traffic it sleeps in poll.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { sleepMicroseconds, wallClockUs } from '../../base/libc/clock.js';
 import { Certainty, LossCause } from '../../event/gap.js';
-import { type Control, Control as ControlKind, putControl } from '../stage/control.js';
 import { RingState, STATE_WORD } from '../ring/layout.js';
 import type { RingProducer } from '../ring/producer.js';
+import { type Control, Control as ControlKind, putControl } from '../stage/control.js';
 import { EVENT_TRUESIZE_BYTES, type EventSocket } from './event-socket.js';
-import { sleepMicroseconds, wallClockUs } from '../../base/libc/socket.js';
 
 export interface ReceiverOptions {
   /** Pause between drains while there is traffic; without it, as long as the buffer allows. */

@@ -24,9 +24,3 @@ export const ParserStat = {
   /** Messages that could be read in part only: recorded with what was readable */
   partial: 13,
 } as const;
-
-const STATS_WORDS = 32;
-
-export function createStats(): Float64Array {
-  return new Float64Array(new SharedArrayBuffer(STATS_WORDS * 8));
-}

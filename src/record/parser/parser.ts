@@ -4,14 +4,14 @@
  * one (waiting for the disk). Per message it does what decode.ts does and one comparison of times, nothing else.
  */
 import { Column, EventBatch, TimeSource } from '../../event/batch.js';
+import { CERTAINTIES, type GapRecord, LOSS_CAUSES } from '../../event/gap.js';
+import { writeAddressFilter } from '../../log/format/address-filter.js';
+import { type BlockIdentity, UNNUMBERED, writeJsonBlock, writeRecordBlock } from '../../log/format/block.js';
+import { BlockType } from '../../log/format/format.js';
+import { nextBoundaryUs } from '../../log/format/names.js';
+import { ALL_COLUMNS } from '../../log/format/section-ids.js';
 import { createDecodeCounters, type DecodeCounters, decodeDatagram } from '../conntrack/decode.js';
 import { Repeats } from '../conntrack/repeats.js';
-import { type BlockIdentity, UNNUMBERED, writeJsonBlock, writeRecordBlock } from '../../log/format/block.js';
-import { ALL_COLUMNS } from '../../log/format/section-ids.js';
-import { BlockType } from '../../log/format/format.js';
-import { CERTAINTIES, type GapRecord, LOSS_CAUSES } from '../../event/gap.js';
-import { writeAddressFilter } from '../../log/format/index-block.js';
-import { nextBoundaryUs } from '../../log/format/names.js';
 import type { RingConsumer } from '../ring/consumer.js';
 import type { RingProducer } from '../ring/producer.js';
 import { BlockMessage } from '../stage/blocks.js';

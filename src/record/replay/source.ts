@@ -1,12 +1,12 @@
 /** A capture as a source of messages, in place of the kernel. Main thread; waits while the ring is full. */
 import { createReadStream, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DamageError, errnoCode, SystemFailure } from '../../base/errors.js';
 import { type ByteFeed, ByteInput, FileFeed, StreamFeed } from '../../base/disk/input.js';
-import { type Control, Control as ControlKind, putControl } from '../stage/control.js';
-import { RECEIVE_BATCH_MESSAGES } from '../main/options.js';
-import type { MessageSource, SourceCounts } from '../stage/message-source.js';
+import { DamageError, errnoCode, SystemFailure } from '../../base/errors.js';
 import type { RingProducer } from '../ring/producer.js';
+import { type Control, Control as ControlKind, putControl } from '../stage/control.js';
+import { RECEIVE_BATCH_MESSAGES } from '../stage/message-ring.js';
+import type { MessageSource, SourceCounts } from '../stage/message-source.js';
 import { MessageReader } from './messages.js';
 import { PacketReader } from './reader.js';
 import { copyToWords } from './words.js';

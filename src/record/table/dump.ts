@@ -2,10 +2,14 @@
  * The kernel's conntrack table, entry by entry. Table worker's thread: the request blocks in the kernel while another process flushes
  * the table (up to 2 s), and the thread that sends it must hold CAP_NET_ADMIN.
  */
-import { AF_INET, EventBatch, RecordKind, TimeSource } from '../../event/batch.js';
-import { createDecodeCounters, decodeEntry } from '../conntrack/decode.js';
-import { KEY4_WORDS, KEY6_WORDS } from '../../event/key.js';
+
 import { errnoCode } from '../../base/errors.js';
+import { sleepMicroseconds } from '../../base/libc/clock.js';
+import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../../base/libc/socket.js';
+import { AF_INET, EventBatch, RecordKind, TimeSource } from '../../event/batch.js';
+import { KEY4_WORDS, KEY6_WORDS } from '../../event/key.js';
+import { KeyedRows } from '../../event/keyed-rows.js';
+import { createDecodeCounters, decodeEntry } from '../conntrack/decode.js';
 import {
   IPCTNL_MSG_CT_GET,
   NFNL_SUBSYS_CTNETLINK,
@@ -14,15 +18,7 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
 } from '../netlink/constants.js';
-import {
-  bindNetlink,
-  closeDescriptor,
-  receiveNetlink,
-  sendNetlink,
-  sleepMicroseconds,
-} from '../../base/libc/socket.js';
 import { openNetfilterSocket, refusal } from '../netlink/netfilter.js';
-import { KeyedRows } from '../../event/keyed-rows.js';
 import { readPlainEntry } from './plain-entry.js';
 
 /** A dump's datagrams never exceed 32,448 bytes (measured); with a larger buffer the kernel makes larger ones. */

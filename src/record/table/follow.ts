@@ -3,12 +3,12 @@
  * and across a file that was given up after a write error (what it held beyond its last durable block the next one has again).
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { DamageError } from '../../base/errors.js';
-import { BlockType, FILE_PREAMBLE_BYTES, isDataBlock, LIVE_SUFFIX } from '../../log/format/format.js';
 import { type ByteFeed, ByteInput } from '../../base/disk/input.js';
-import { scanBlocks } from '../../log/read/scan.js';
-import { KeyReader } from '../../log/format/decode-keys.js';
+import { DamageError } from '../../base/errors.js';
 import type { KeyedRows } from '../../event/keyed-rows.js';
+import { KeyReader } from '../../log/format/decode-keys.js';
+import { BlockType, FILE_PREAMBLE_BYTES, isDataBlock, LIVE_SUFFIX } from '../../log/format/format.js';
+import { scanBlocks } from '../../log/read/scan.js';
 
 /** A file of the recording. */
 export interface RecordedFile {

@@ -14,14 +14,14 @@
  * of the table: what is found gone before a mark has its end in the log up to that mark, or the end was lost.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { wallClockUs } from '../../base/libc/clock.js';
 import { RecordFlag, RecordKind, TimeSource } from '../../event/batch.js';
-import { loadKey } from '../../event/key.js';
-import { wallClockUs } from '../../base/libc/socket.js';
 import { KEY4_WORDS, KEY6_WORDS, origTupleOf } from '../../event/connection-rows.js';
+import { loadKey } from '../../event/key.js';
+import type { KeyedRows } from '../../event/keyed-rows.js';
 import { START_TOLERANCE_US } from '../../event/pair.js';
 import { dumpTable } from './dump.js';
 import { LogFollower, type RecordedFile } from './follow.js';
-import type { KeyedRows } from '../../event/keyed-rows.js';
 import { EntryLookup } from './lookup.js';
 import { OpenTable } from './open-table.js';
 import type { TableRows } from './rows.js';

@@ -2,17 +2,19 @@
  * An entry of the kernel's table, asked for by name. A dump is not atomic, so one that it did not show is asked for before anybody
  * says that it is gone. Table worker's thread.
  */
+
 import { constants } from 'node:os';
+import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../../base/libc/socket.js';
 import { EventBatch, ZoneDirection } from '../../event/batch.js';
-import { createDecodeCounters, decodeEntry } from '../conntrack/decode.js';
+import type { OrigTuple } from '../../event/key.js';
 import { PortMeaning, portMeaning } from '../../event/protocols.js';
+import { createDecodeCounters, decodeEntry } from '../conntrack/decode.js';
 import {
   IPCTNL_MSG_CT_GET,
   NFNL_SUBSYS_CTNETLINK,
   NLM_F_REQUEST,
   NLMSG_ERROR,
 } from '../netlink/constants.js';
-import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../../base/libc/socket.js';
 import { openNetfilterSocket, refusal } from '../netlink/netfilter.js';
 
 // include/uapi/linux/netfilter/nfnetlink_conntrack.h
@@ -33,17 +35,6 @@ const HEADER_BYTES = 20;
 const REQUEST_BYTES_MAX = 256;
 const ANSWER_BYTES = 8192;
 const OPERATION = 'ask for conntrack entry';
-
-/** The original tuple of an entry. Addresses are u32 words, most significant byte first: one for IPv4, four for IPv6. */
-export interface OrigTuple {
-  readonly proto: number;
-  readonly src: Uint32Array;
-  readonly dst: Uint32Array;
-  readonly srcPort: number;
-  readonly dstPort: number;
-  readonly zone: number;
-  readonly zoneDirection: number;
-}
 
 export class EntryLookup {
   readonly #fd = openNetfilterSocket();

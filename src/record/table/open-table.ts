@@ -6,9 +6,9 @@
  *   record  hash   state (bits below)   key ...   rest of the hash   timeUs   lastSeenUs (doubles)   status   mark
  */
 import { hashKey, KEY4_WORDS } from '../../event/key.js';
+import type { KeyedRows } from '../../event/keyed-rows.js';
 import { EntryPool } from './entry-pool.js';
 import { KeyIndex } from './key-index.js';
-import type { KeyedRows } from '../../event/keyed-rows.js';
 
 const NONE = -1;
 const CAPACITY_MIN = 4096;

@@ -2,14 +2,15 @@
  * The common entry of a dump, read in one go: both IPv4 tuples in the plain shape (conntrack/plain-tuples.ts), and behind them what the
  * decoder has learned to be there (conntrack/shapes.ts). Table worker's thread, per entry: no allocation.
  */
-import { Field } from '../conntrack/attributes.js';
+
 import { RecordFlag, ZoneDirection } from '../../event/batch.js';
+import { DIRECTION_SHIFT, PROTO_SHIFT } from '../../event/key.js';
+import type { KeyedRows } from '../../event/keyed-rows.js';
+import { Field } from '../conntrack/attributes.js';
 import { IPS_SEEN_REPLY } from '../conntrack/decode.js';
 import { toMicroseconds } from '../conntrack/event-time.js';
-import { DIRECTION_SHIFT, PROTO_SHIFT } from '../../event/key.js';
 import { arePlainTuples, PLAIN_TUPLES_BYTES, swap16, swap32 } from '../conntrack/plain-tuples.js';
 import { findShape } from '../conntrack/shapes.js';
-import type { KeyedRows } from '../../event/keyed-rows.js';
 
 /**
  * Append the attributes in [at, end), bytes on a word boundary of `words`, to `rows`, which are IPv4 and have room. False, and nothing

@@ -1,12 +1,12 @@
 /** Rows that come from the table on their way to the writer, which takes their blocks beside the parser's. Table worker's thread. */
 import { BATCH_CAPACITY, Column, EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
+import { appendKeyRow } from '../../event/connection-rows.js';
+import { writeAddressFilter } from '../../log/format/address-filter.js';
 import { UNNUMBERED, writeJsonBlock, writeRecordBlock } from '../../log/format/block.js';
 import { BlockType } from '../../log/format/format.js';
-import { writeAddressFilter } from '../../log/format/index-block.js';
-import { appendKeyRow } from '../../event/connection-rows.js';
-import { BlockMessage } from '../stage/blocks.js';
 import { HEAD_WORD, RingState, STATE_WORD } from '../ring/layout.js';
 import type { RingProducer } from '../ring/producer.js';
+import { BlockMessage } from '../stage/blocks.js';
 import type { OpenTable } from './open-table.js';
 
 const WAIT_MS_MAX = 1000;

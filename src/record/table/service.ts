@@ -2,11 +2,11 @@
 import { setPriority } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
-import { WriterStat } from '../writer/writer-stats.js';
+import { gettid } from '../../base/libc/process.js';
 import { tableUse } from '../conntrack/sysctls.js';
-import { gettid } from '../../base/libc/socket.js';
 import { RingMemory } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
+import { WriterStat } from '../writer/writer-stats.js';
 import type { RecordedFile } from './follow.js';
 import { TableKeeper } from './keeper.js';
 import type { FromTable, TableTask, ToTable } from './messages.js';

@@ -5,7 +5,7 @@
  */
 import { writeSync } from 'node:fs';
 import { errnoCode } from '../../base/errors.js';
-import { hasRoom } from '../../base/libc/socket.js';
+import { hasRoom } from '../../base/libc/file.js';
 import { WriterStat } from './writer-stats.js';
 import type { Emit } from './writer-task.js';
 

@@ -3,13 +3,9 @@
  * has locked are verified, cut to their last whole block, closed ("unclean end") and given their final name. What is cut off is
  * kept beside them. Files of other recorders are left alone.
  */
+
 import { fstatSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { EventBatch } from '../../event/batch.js';
-import { DamageError, errnoCode, SystemFailure } from '../../base/errors.js';
-import { gapBlock } from '../../log/format/block.js';
-import { decodeRecords } from '../../log/format/decode-rows.js';
-import type { PreviousFile } from '../../log/format/file-meta.js';
 import {
   type LogFile,
   type LogFileSystem,
@@ -18,12 +14,23 @@ import {
   renameNumbered,
   writeAll,
 } from '../../base/disk/file-system.js';
-import { BlockType, FILE_PREAMBLE_BYTES, isDataBlock, isRecordBlock, LIVE_SUFFIX } from '../../log/format/format.js';
-import { filePreamble } from '../../log/format/frame.js';
-import { GapCause, unknownGap } from '../../event/gap.js';
-import { FILTER_MAX_BYTES, INDEX_EVERY_BLOCKS, type IndexEntry, writeAddressFilter } from '../../log/format/index-block.js';
 import { ByteInput, DescriptorFeed } from '../../base/disk/input.js';
-import { readMeta, readPreamble } from '../../log/read/reader.js';
+import { DamageError, errnoCode, SystemFailure } from '../../base/errors.js';
+import { EventBatch } from '../../event/batch.js';
+import { GapCause, unknownGap } from '../../event/gap.js';
+import { FILTER_MAX_BYTES, writeAddressFilter } from '../../log/format/address-filter.js';
+import { gapBlock } from '../../log/format/block.js';
+import { decodeRecords } from '../../log/format/decode-rows.js';
+import type { EarlierRecording, PreviousFile } from '../../log/format/file-meta.js';
+import {
+  BlockType,
+  FILE_PREAMBLE_BYTES,
+  isDataBlock,
+  isRecordBlock,
+  LIVE_SUFFIX,
+} from '../../log/format/format.js';
+import { filePreamble, hex, type ScannedBlock } from '../../log/format/frame.js';
+import { INDEX_EVERY_BLOCKS, type IndexEntry } from '../../log/format/index-block.js';
 import {
   endOf,
   filesOfTemplate,
@@ -32,11 +39,11 @@ import {
   type OwnFile,
   ownFile,
 } from '../../log/read/own-files.js';
-import { type ScannedBlock, scanBlocks } from '../../log/read/scan.js';
+import { readMeta, readPreamble } from '../../log/read/reader.js';
+import { scanBlocks } from '../../log/read/scan.js';
 import {
   type Closing,
   emptyState,
-  hex,
   noteDataBlock,
   noteIndexBlock,
   noteOtherBlock,
@@ -54,13 +61,6 @@ const MATCHES_ALL = new Uint8Array(8).fill(0xff);
  * has more was made to take memory. So many entries fit into one index block (MAX_PAYLOAD_BYTES).
  */
 const UNINDEXED_MAX = 8 * INDEX_EVERY_BLOCKS;
-
-/** The recording that a new one continues. */
-export interface EarlierRecording {
-  readonly lastFile: PreviousFile;
-  /** What happened later was not seen, microseconds since the epoch. */
-  readonly seenUntilUs: number;
-}
 
 /**
  * Recover what belongs to this template (absolute) and these protocols. Answers what the next file continues, if there is

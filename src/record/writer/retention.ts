@@ -7,10 +7,10 @@
  * What was removed is said in the log itself, in a checkpoint, once it is certain.
  */
 import { basename, dirname, resolve } from 'node:path';
-import { errnoCode, SystemFailure } from '../../base/errors.js';
 import type { LogFile } from '../../base/disk/file-system.js';
-import { type FinishedFile, FinishedFiles } from '../../log/read/finished-files.js';
+import { errnoCode, SystemFailure } from '../../base/errors.js';
 import { LIVE_SUFFIX } from '../../log/format/format.js';
+import { type FinishedFile, FinishedFiles } from '../../log/read/finished-files.js';
 import { endOf } from '../../log/read/own-files.js';
 import type { LogWriter } from './writer.js';
 import { WriterStat } from './writer-stats.js';

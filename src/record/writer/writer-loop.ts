@@ -4,10 +4,10 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { errnoCode, InvariantError, SystemFailure } from '../../base/errors.js';
-import { BlockMessage } from '../stage/blocks.js';
+import { BLOCK_HEADER_BYTES, BlockField } from '../../log/format/format.js';
 import type { RingConsumer } from '../ring/consumer.js';
 import { RingState, STATE_WORD } from '../ring/layout.js';
-import { BLOCK_HEADER_BYTES, BlockField } from '../../log/format/format.js';
+import { BlockMessage } from '../stage/blocks.js';
 import { Progress } from './progress.js';
 import { recoverFiles } from './recover.js';
 import { Retention } from './retention.js';

@@ -6,18 +6,22 @@
  *               └── SystemFailure ──▶ restore, then append again everything since the last commit
  */
 import { basename, dirname, resolve } from 'node:path';
+import { DEFAULT_FILE_MODE } from '../../base/disk/file-mode.js';
+import {
+  fileSystemWithMode,
+  type LogFileSystem,
+  numbered,
+  renameNumbered,
+} from '../../base/disk/file-system.js';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
+import { GapCause, type GapRecord, unknownGap } from '../../event/gap.js';
 import { gapBlock, jsonBlock, UNNUMBERED } from '../../log/format/block.js';
 import type { EndReason } from '../../log/format/end-block.js';
-import type { PreviousFile } from '../../log/format/file-meta.js';
-import { DEFAULT_FILE_MODE } from '../../base/disk/file-mode.js';
-import { fileSystemWithMode, type LogFileSystem, numbered, renameNumbered } from '../../base/disk/file-system.js';
+import type { EarlierRecording, PreviousFile } from '../../log/format/file-meta.js';
 import { BlockType, LIVE_SUFFIX } from '../../log/format/format.js';
-import { numberFrame, sequenceOf } from '../../log/format/frame.js';
-import { GapCause, type GapRecord, unknownGap } from '../../event/gap.js';
+import { hex, numberFrame, sequenceOf } from '../../log/format/frame.js';
 import { fileName } from '../../log/format/names.js';
-import type { EarlierRecording } from './recover.js';
-import { type Closing, hex, Segment } from '../../log/write/segment.js';
+import { type Closing, Segment } from '../../log/write/segment.js';
 import { fileMeta } from './writer-meta.js';
 import { WriterStat } from './writer-stats.js';
 import type { Emit, WriterOptions } from './writer-task.js';
