@@ -8,7 +8,7 @@ import commonjs from '@rollup/plugin-commonjs';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 
 const OUTSIDE = new Set(['koffi', 'pino', 'pino-pretty', 'piscina']);
-const entries = ['dist/src/cli/main.js', ...filesOf('dist/src/commands'), ...filesOf('dist/workers')];
+const entries = ['dist/src/cli/main.js', ...filesOf('dist/src/cli/commands'), ...filesOf('dist/workers')];
 
 function filesOf(folder) {
   return readdirSync(folder)
@@ -18,7 +18,7 @@ function filesOf(folder) {
 
 export default entries.map((file) => ({
   input: file,
-  external: (id) => OUTSIDE.has(id) || id.startsWith('../commands/'),
+  external: (id) => OUTSIDE.has(id) || id.startsWith('./commands/'),
   plugins: [nodeResolve({ preferBuiltins: true }), commonjs()],
   output: { file, format: 'es', inlineDynamicImports: true, sourcemap: true },
 }));

@@ -5,13 +5,13 @@ import { RingMemory } from '../src/record/ring/layout.js';
 import { runStage } from '../src/record/stage/thread.js';
 import { LogWriter } from '../src/record/writer/writer.js';
 import { WriterLoop } from '../src/record/writer/writer-loop.js';
-import type { WriterTask } from '../src/record/writer/writer-task.js';
+import type { WriterEvent, WriterTask } from '../src/record/writer/writer-task.js';
 
 export default function write({ ring, snapshots, stats, port, options }: WriterTask): Promise<void> {
   const blocks = new RingConsumer(new RingMemory(ring));
   const tableBlocks = new RingConsumer(new RingMemory(snapshots));
   const counters = new Float64Array(stats);
-  return runStage(port, async (emit) => {
+  return runStage<WriterEvent>(port, async (emit) => {
     try {
       const writer = new LogWriter(options, counters, emit);
       await new WriterLoop(blocks, writer, counters, options, emit, tableBlocks).run();

@@ -1,9 +1,10 @@
-/** Name and version of this program, from package.json: three folders up, from here and from the bundles (dist/src/x/x.js) alike. */
+/** Name and version of this program. */
 import { readFileSync } from 'node:fs';
+import { packageRoot } from './package-root.js';
 
 /** As in "1.0.0". */
 export function version(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('package.json', packageRoot()), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }
 

@@ -7,7 +7,8 @@ import type { FileMeta } from '../../src/log/format/file-meta.js';
 import { BLOCK_HEADER_BYTES, BlockField, FILE_PREAMBLE_BYTES } from '../../src/log/format/format.js';
 import { stampFrame } from '../../src/log/format/frame.js';
 import { openLog } from '../../src/log/read/open.js';
-import type { Damage, GapRecord } from '../../src/log/read/source.js';
+import type { Damage } from '../../src/log/read/source.js';
+import type { GapRecord } from '../../src/event/gap.js';
 import { LogFileWriter } from '../../src/log/write/whole-file.js';
 import { fillBatch, meta, START_US } from './writer-helper.js';
 

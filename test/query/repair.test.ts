@@ -13,7 +13,7 @@ import { type RepairResult, repair } from '../../src/find/upkeep/repair.js';
 import { squeeze } from '../../src/find/upkeep/squeeze.js';
 import { BLOCK_HEADER_BYTES, BlockField } from '../../src/log/format/format.js';
 import { stampFrame } from '../../src/log/format/frame.js';
-import type { GapRecord } from '../../src/log/read/source.js';
+import type { GapRecord } from '../../src/event/gap.js';
 import { temporaryDirectory } from '../lab/folder.js';
 import {
   assembled,

@@ -1,4 +1,3 @@
-import { DESCRIPTOR_BYTES, type RingMemory } from '../../record/ring/layout.js';
 import { invariant } from '../errors.js';
 import { failure, libc, load } from './call.js';
 import { MSG_DONTWAIT, MSG_TRUNC } from './constants.js';
@@ -7,20 +6,35 @@ import { MSG_DONTWAIT, MSG_TRUNC } from './constants.js';
 
 export const SOCKADDR_NL_BYTES = 12;
 const IOVEC_OFFSET = 16;
+/** struct mmsghdr (include/linux/socket.h; x86-64 and arm64 layout). */
+export const DESCRIPTOR_BYTES = 64;
+
 /** What a ring for `recvmmsg` keeps beside each descriptor: sockaddr_nl (12, padded to 16), then iovec (16). */
 export const RECEIVE_EXTRA_BYTES = 32;
 /** Offset of the sender's port id (sockaddr_nl.nl_pid, u32) in a slot's extras; 0 is the kernel. */
 export const SENDER_PORT_OFFSET = 4;
 
+/** Where in one buffer the kernel is to find `slots` descriptors, as many extras, and room for as many messages. */
+export interface ReceiveSlots {
+  readonly buffer: SharedArrayBuffer;
+  readonly bytes: Uint8Array;
+  readonly slots: number;
+  readonly slotBytes: number;
+  readonly extraBytes: number;
+  readonly descriptorsOffset: number;
+  readonly extrasOffset: number;
+  offsetOf(slot: number): number;
+}
+
 /** A ring whose descriptors lead the kernel to its slots. Holding it keeps the memory alive. */
 export interface ReceiveMemory {
-  readonly ring: RingMemory;
+  readonly ring: ReceiveSlots;
   /** Address of the first descriptor; below 2^53 on every supported architecture. */
   readonly descriptorsAddress: number;
 }
 
 /** Write the pointers of every descriptor and iovec, once. The ring must have RECEIVE_EXTRA_BYTES extras. */
-export function prepareReceiveMemory(ring: RingMemory): ReceiveMemory {
+export function prepareReceiveMemory(ring: ReceiveSlots): ReceiveMemory {
   invariant(ring.extraBytes === RECEIVE_EXTRA_BYTES, 'receive ring: wrong extras');
   const base = Number(load().address(ring.bytes));
   const words = new Uint32Array(ring.buffer, 0, Math.floor(ring.buffer.byteLength / 4));

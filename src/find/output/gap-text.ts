@@ -2,7 +2,7 @@
 
 import { printable } from '../../base/printable.js';
 import type { TimeWriter } from '../../base/time/time-text.js';
-import type { GapRecord } from '../../log/read/source.js';
+import type { GapRecord } from '../../event/gap.js';
 
 /** Cause of a gap where a file was damaged, in the files that stand in its place. */
 export const DAMAGED_FILE = 'damaged file';

@@ -13,7 +13,8 @@ import { follows, type ParsedFrame, type ScannedBlock } from '../../log/format/f
 import { parseClockStep, parseGap, parseJson } from '../../log/format/json-blocks.js';
 import { locate } from '../../log/read/open.js';
 import { scanBlocks } from '../../log/read/scan.js';
-import type { Damage, GapRecord } from '../../log/read/source.js';
+import type { Damage } from '../../log/read/source.js';
+import type { GapRecord } from '../../event/gap.js';
 import { LogFileWriter } from '../../log/write/whole-file.js';
 import { DAMAGED_FILE } from '../output/gap-text.js';
 import { testFiles } from './check.js';

@@ -3,7 +3,7 @@
  * type it should, every time can be printed, and no text can steer a terminal. Failures are DamageErrors 'bad-payload'.
  */
 import { printable } from '../../base/printable.js';
-import type { GapRecord } from '../read/source.js';
+import type { GapRecord } from '../../event/gap.js';
 import type { EndRecord } from './end-block.js';
 import type { FileMeta } from './file-meta.js';
 import { BlockCodec, CHAIN_BYTES, MAX_JSON_BYTES } from './format.js';

@@ -7,8 +7,6 @@ import type { DamageCode } from '../../base/errors.js';
 import type { EventBatch } from '../../event/batch.js';
 import type { GapRecord } from '../../event/gap.js';
 
-export type { GapRecord };
-
 export interface LogHeader {
   /** Path as given, "-" for standard input. */
   readonly file: string;

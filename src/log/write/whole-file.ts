@@ -8,7 +8,7 @@ import type { FileMeta } from '../format/file-meta.js';
 import { BLOCK_HEADER_BYTES, BlockType } from '../format/format.js';
 import { hex, type ScannedBlock, writeFields } from '../format/frame.js';
 import { WORST_BYTES_PER_ROW } from '../format/section-ids.js';
-import type { GapRecord } from '../read/source.js';
+import type { GapRecord } from '../../event/gap.js';
 import { Segment } from './segment.js';
 
 const BUFFER_BYTES = BLOCK_HEADER_BYTES + BATCH_CAPACITY * WORST_BYTES_PER_ROW + FILTER_MAX_BYTES;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { errorFromThread } from '../../base/errors.js';
+import { compiledFile } from '../../base/package-root.js';
 
 export class Stage<Said> {
   /** Resolves when the task ended properly, rejects with why it died. All that it said has been heard by then. */
@@ -21,8 +22,7 @@ export class Stage<Said> {
     this.#port = port1;
     this.#up = once(port1, 'message');
     port1.on('message', hear);
-    // From here and from the bundle of the command (dist/src/commands) alike.
-    const filename = new URL(`../../workers/${name}.js`, import.meta.url).href;
+    const filename = compiledFile(`workers/${name}.js`).href;
     const idleTimeout = Number.POSITIVE_INFINITY;
     this.#pool = new Piscina({ filename, minThreads: 1, maxThreads: 1, idleTimeout });
     this.#pool.on('error', () => {}); // of a thread that died without a task; `done` tells of the others

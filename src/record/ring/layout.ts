@@ -16,9 +16,9 @@
  * two words. `extras` is `extraBytes` per slot for the user of the ring (the netlink socket keeps sockaddr_nl and iovec there).
  */
 import { invariant } from '../../base/errors.js';
+import { DESCRIPTOR_BYTES } from '../../base/libc/receive.js';
 
 export const CACHE_LINE_PAIR_BYTES = 128;
-export const DESCRIPTOR_BYTES = 64;
 /** Offsets in a descriptor: struct mmsghdr { struct msghdr { ..., int msg_flags @48 }, unsigned msg_len @56 }. */
 export const DESCRIPTOR_FLAGS_OFFSET = 48;
 export const DESCRIPTOR_LENGTH_OFFSET = 56;

@@ -6,6 +6,8 @@
  * Writer thread, between its groups: a step takes some milliseconds, and the space of a removed file is freed on another thread.
  * What was removed is said in the log itself, in a checkpoint, once it is certain.
  */
+import { type RemovedFile } from '../../log/format/retention-note.js';
+import { type RetentionNote } from '../../log/format/retention-note.js';
 import { basename, dirname, resolve } from 'node:path';
 import type { LogFile } from '../../base/disk/file-system.js';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
@@ -14,7 +16,9 @@ import { type FinishedFile, FinishedFiles } from '../../log/read/finished-files.
 import { endOf } from '../../log/read/own-files.js';
 import type { LogWriter } from './writer.js';
 import { WriterStat } from './writer-stats.js';
-import type { Emit, RemovalReason, RetentionOptions } from './writer-task.js';
+import { type Emit } from './writer-task.js';
+import { type RetentionOptions } from './writer-task.js';
+import { type RemovalReason } from '../../log/format/retention-note.js';
 
 /** A file beside another that keeps it: NAME.hold. */
 export const HOLD_SUFFIX = '.hold';
@@ -23,22 +27,6 @@ const DAY_US = 86_400e6;
 const STEP_MS = 2;
 /** Removed files said in one checkpoint. */
 const NOTE_FILES_MAX = 50;
-
-/** What a checkpoint says of each file that is gone. */
-export interface RemovedFile {
-  /** Base name. */
-  readonly file: string;
-  readonly openedUs: number;
-  readonly bytes: number;
-  /** The hash by which the file after it names it, hex. */
-  readonly chain: string;
-  readonly reason: RemovalReason;
-}
-
-/** The JSON of a checkpoint that retention wrote. */
-export interface RetentionNote {
-  readonly retention: { readonly atUs: number; readonly removed: readonly RemovedFile[] };
-}
 
 export class Retention {
   readonly #finished: FinishedFiles;

@@ -1,5 +1,7 @@
 /** What the writer worker is told and what it says. Plain data: it crosses between threads. */
+import { type RemovalReason } from '../../log/format/retention-note.js';
 import type { MessagePort } from 'node:worker_threads';
+import type { StageEvent } from '../stage/thread.js';
 
 export interface WriterOptions {
   /** strftime template of the file names; a relative one counts from the working directory. */
@@ -28,8 +30,6 @@ export interface RetentionOptions {
   readonly holds: readonly string[];
 }
 
-export type RemovalReason = 'age' | 'bytes' | 'disk full';
-
 export interface WriterTask {
   /** The block ring (src/record/blocks.ts). */
   readonly ring: SharedArrayBuffer;
@@ -41,10 +41,8 @@ export interface WriterTask {
   readonly options: WriterOptions;
 }
 
-/** The parser says 'up' and 'log' only. */
 export type WriterEvent =
-  /** The thread has loaded its modules. */
-  | { readonly type: 'up' }
+  | StageEvent
   /** A file was opened for recording: its live path, when (microseconds since the epoch), and the number of the last data block before. */
   | {
       readonly type: 'opened';
@@ -63,7 +61,6 @@ export type WriterEvent =
       readonly reason: RemovalReason;
     }
   /** Everything before the flush message of this number is durable, up to the data block of this sequence. */
-  | { readonly type: 'flushed'; readonly mark: number; readonly sequence: number }
-  | { readonly type: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };
+  | { readonly type: 'flushed'; readonly mark: number; readonly sequence: number };
 
 export type Emit = (event: WriterEvent) => void;
