@@ -55,8 +55,9 @@ soak: debs build ## what takes longer than make test may: 200 times kill -9, a f
 	@$(NODE) dist/test/soak/main.js $(SOAK)
 
 .PHONY: lint
-lint: deps ## format and lint, without changing anything
+lint: deps ## format, lint and the floors of src, without changing anything
 	@node_modules/.bin/biome ci --colors=off .
+	node .floors.mjs
 
 .PHONY: format
 format: deps ## format and mend what can be mended

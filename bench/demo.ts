@@ -15,7 +15,7 @@ import { addresses, Gateway } from '../test/lab/gateway.js';
 import { ctrecorder as run, Tally } from '../test/lab/listing.js';
 import { labObstacle } from '../test/lab/namespace.js';
 import { ObservedProcess, recorderEntry } from '../test/lab/process.js';
-import { rotate } from '../test/table/recording.js';
+import { rotate } from '../test/record/table/recording.js';
 
 const SHOWN_LINES = 8;
 const FILE_TEMPLATE = 'nat-%H%M%S.ct';

@@ -41,7 +41,7 @@ export interface BufferResult extends Buffers {
   readonly ringHighWaterSlots: number;
 }
 
-/** Events in a block while recording (src/record/parser.ts), unless --flush-interval closes it before. */
+/** Events in a block while recording (src/record/parser/parser.ts), unless --flush-interval closes it before. */
 const BLOCK_EVENTS = 16384;
 /** Share of a load's connections that are open when a stall begins. */
 const STALL_AT_SHARE = 0.25;

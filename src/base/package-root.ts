@@ -12,7 +12,8 @@ export function packageRoot(): URL {
   let folder = new URL('./', import.meta.url);
   while (!existsSync(new URL('package.json', folder))) {
     const parent = new URL('../', folder);
-    if (parent.href === folder.href) throw new Error('package.json of ctrecorder is missing: install it again');
+    if (parent.href === folder.href)
+      throw new Error('package.json of ctrecorder is missing: install it again');
     folder = parent;
   }
   found = folder;

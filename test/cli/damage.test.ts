@@ -1,4 +1,4 @@
-/** A sample of the damage matrix (test/log/damage.test.ts, test/query/repair.test.ts) as a user meets it. */
+/** A sample of the damage matrix (test/log/read/damage.test.ts, test/find/upkeep/repair.test.ts) as a user meets it. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import {
   type Variant,
   without,
   writeSound,
-} from '../log/damage-helper.js';
+} from '../log/read/damage-helper.js';
 import { ctrecorder } from './command-line.js';
 
 const folder = makeFolder('cli-damage');

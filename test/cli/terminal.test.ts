@@ -6,8 +6,8 @@ import { after, test } from 'node:test';
 import { printable } from '../../src/base/printable.js';
 import { Column } from '../../src/event/batch.js';
 import { LogFileWriter } from '../../src/log/write/whole-file.js';
+import { batchOf } from '../find/helpers.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';
-import { batchOf } from '../query/helpers.js';
 import { ctrecorder } from './command-line.js';
 
 const TIME = 1_795_409_443_000_000;

@@ -7,7 +7,7 @@ import { Injector } from '../lab/inject.js';
 import { ctrecorder } from '../lab/listing.js';
 import { labObstacle, withNamespaces } from '../lab/namespace.js';
 import { ObservedProcess } from '../lab/process.js';
-import { Mounts } from '../log/mounts.js';
+import { Mounts } from '../record/writer/mounts.js';
 
 const skip = process.env.CI === 'true' ? false : (labObstacle() ?? false);
 const CONNECTIONS = 100;

@@ -6,7 +6,7 @@ import { Injector } from '../lab/inject.js';
 import { ctrecorder } from '../lab/listing.js';
 import { type Namespace, withNamespaces } from '../lab/namespace.js';
 import { ObservedProcess } from '../lab/process.js';
-import { rowsOf, stopWell, withFolder } from '../table/recording.js';
+import { rowsOf, stopWell, withFolder } from '../record/table/recording.js';
 
 /** Holds 105,000 events, seconds of the load: the kernel drops nothing, so the order of the events is that of the injector. */
 const OPTIONS = '-C -F -f nat-%Y%m%d-%H%M%S.ct -p all -b 65536 --flush-interval 20ms --progress-fd 3'.split(

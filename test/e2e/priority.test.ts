@@ -1,10 +1,10 @@
 /** Who gets the CPU first: the thread that takes the events, unless `-N` says otherwise. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { threadsOf } from '../daemon/threads.js';
 import { withFolder } from '../lab/folder.js';
 import { labObstacle, withNamespaces } from '../lab/namespace.js';
 import { ObservedProcess } from '../lab/process.js';
+import { threadsOf } from '../operate/daemon/threads.js';
 
 const skip = process.env.CI === 'true' ? false : (labObstacle() ?? false);
 

@@ -6,10 +6,10 @@ import { describe, it, type TestContext } from 'node:test';
 import { temporaryDirectory } from '../lab/folder.js';
 import { labObstacle, withNamespaces } from '../lab/namespace.js';
 import { ObservedProcess } from '../lab/process.js';
-import { capturedEvents } from '../replay/capture-listing.js';
-import { captureFile, messages, packetsOf, pcap } from '../replay/captures.js';
-import { assertEndedWell, demo, linesIn, logged, record, WARN } from '../replay/program.js';
-import { smallDisk } from '../replay/small-disk.js';
+import { capturedEvents } from '../record/replay/capture-listing.js';
+import { captureFile, messages, packetsOf, pcap } from '../record/replay/captures.js';
+import { assertEndedWell, demo, linesIn, logged, record, WARN } from '../record/replay/program.js';
+import { smallDisk } from '../record/replay/small-disk.js';
 
 const skip = process.env.CI === 'true' ? false : (labObstacle() ?? false);
 

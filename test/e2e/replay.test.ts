@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../lab/folder.js';
 import { Gateway } from '../lab/gateway.js';
 import { labObstacle } from '../lab/namespace.js';
 import { ObservedProcess } from '../lab/process.js';
-import { type CapturedEvent, capturedEvents } from '../replay/capture-listing.js';
+import { type CapturedEvent, capturedEvents } from '../record/replay/capture-listing.js';
 import {
   captureFile,
   cooked,
@@ -20,8 +20,8 @@ import {
   pcap,
   pcapng,
   type TestPacket,
-} from '../replay/captures.js';
-import { installWithoutOptional } from '../replay/installed.js';
+} from '../record/replay/captures.js';
+import { installWithoutOptional } from '../record/replay/installed.js';
 import {
   assertEndedWell,
   demo,
@@ -33,7 +33,7 @@ import {
   record,
   run,
   UTC,
-} from '../replay/program.js';
+} from '../record/replay/program.js';
 
 const skip = process.env.CI === 'true' ? false : (labObstacle() ?? false);
 const NOBODY = 65534;

@@ -11,7 +11,7 @@ import { labObstacle, type Namespace, withNamespaces } from '../lab/namespace.js
 import { ObservedProcess, type ProcessExit } from '../lab/process.js';
 
 const skip = process.env.CI === 'true' ? false : (labObstacle() ?? false);
-const preload = new URL('../record/deadly-preload.js', import.meta.url).href;
+const preload = new URL('../record/main/deadly-preload.js', import.meta.url).href;
 /** A thread of the recorder needs 10 to 20 MiB. */
 const HEAP_MIB = 96;
 const BATCH = 500;

@@ -12,8 +12,8 @@ import { createStats } from '../../src/record/stage/counters.js';
 import { recoverFiles } from '../../src/record/writer/recover.js';
 import { LogWriter } from '../../src/record/writer/writer.js';
 import { temporaryDirectory } from '../lab/folder.js';
-import { forged, type Piece, piecesOf, writeSound } from '../log/damage-helper.js';
-import { Events, meta, options, START_US } from '../log/writer-helper.js';
+import { forged, type Piece, piecesOf, writeSound } from '../log/read/damage-helper.js';
+import { Events, meta, options, START_US } from '../record/writer/writer-helper.js';
 
 const RUNS = 150;
 const skip = process.platform === 'win32' ? 'no pipes among files there' : false;

@@ -11,8 +11,8 @@ import { ByteSink } from '../../src/log/format/varint.js';
 import { LogFileWriter } from '../../src/log/write/whole-file.js';
 import { program } from '../cli/command-line.js';
 import { temporaryDirectory } from '../lab/folder.js';
-import { forged, type Piece, piecesOf, writeSound } from '../log/damage-helper.js';
-import { meta, START_US } from '../log/writer-helper.js';
+import { forged, type Piece, piecesOf, writeSound } from '../log/read/damage-helper.js';
+import { meta, START_US } from '../record/writer/writer-helper.js';
 
 /** Beyond what the same command takes for a sound file: the largest payload packed and unpacked, and what V8 lets lie about. */
 const EXTRA_BYTES_MAX = 192 * 1024 * 1024;

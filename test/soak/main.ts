@@ -5,7 +5,7 @@ import { assertUnharmed, killAgainAndAgain, killText } from '../e2e/killed.js';
 import { accountsText, Overload } from '../e2e/overload.js';
 import { raiseConntrackLimits } from '../lab/limits.js';
 import { withNamespaces } from '../lab/namespace.js';
-import { withFolder } from '../table/recording.js';
+import { withFolder } from '../record/table/recording.js';
 import { RUNS_FACTOR_VARIABLE } from './runs.js';
 
 const KILLS = 200;
@@ -14,12 +14,12 @@ const FLOOD_CONNECTIONS = 200_000;
 const FLOOD_RCVBUF_KIB = 64;
 const FUZZ_FACTOR = 10;
 const FUZZED = [
-  'conntrack/mutation',
-  'log/damage',
-  'log/records',
-  'query/hostile',
-  'query/repair',
-  'replay/hostile',
+  'record/conntrack/mutation',
+  'log/read/damage',
+  'log/format/records',
+  'find/hostile',
+  'find/upkeep/repair',
+  'record/replay/hostile',
 ];
 
 /** Each answers what it found, in a line. */

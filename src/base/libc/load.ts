@@ -10,7 +10,7 @@ export interface LoadedLibc {
   readonly library: ReturnType<Koffi['load']>;
 }
 
-/** Architectures with the structure layouts of libc.ts: 64 bit, little-endian, asm-generic numbers. */
+/** Architectures with the structure layouts of socket.ts: 64 bit, little-endian, asm-generic numbers. */
 const SUPPORTED_ARCHITECTURES: readonly string[] = ['x64', 'arm64', 'riscv64', 'loong64'];
 
 /** Whether this machine can capture, and in one line why not. `available` loads koffi (7 ms). */

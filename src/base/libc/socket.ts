@@ -1,5 +1,5 @@
 /**
- * The one module that touches pointers (load-libc.ts loads koffi for it). koffi is an optional dependency and is loaded at the first call that needs
+ * The one module that touches pointers (load.ts loads koffi for it). koffi is an optional dependency and is loaded at the first call that needs
  * it: reading logs works where it is missing. Every wrapper throws SystemFailure with the errno's name.
  *
  * The kernel writes through raw pointers. Memory that a pointer leads to is held by the object that the caller passes in again
@@ -51,7 +51,7 @@ export function getSocketOption(
   return optionLength[0];
 }
 
-/** Attach a classic BPF program: `struct sock_filter` of 8 bytes each (filter.ts). The kernel copies it. */
+/** Attach a classic BPF program: `struct sock_filter` of 8 bytes each (protocol-filter.ts). The kernel copies it. */
 export function attachFilter(fd: number, program: Uint8Array): void {
   // struct sock_fprog { unsigned short len; struct sock_filter *filter @8 }
   const fprog = new DataView(new ArrayBuffer(16));

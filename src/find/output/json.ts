@@ -2,8 +2,8 @@
 
 import { utcSecond } from '../../base/time/time-text.js';
 import { AF_INET, Column, type EventBatch, RecordFlag, RecordKind, TimeSource } from '../../event/batch.js';
-import { PortMeaning, portMeaning, protocolName } from '../../event/protocols.js';
 import type { GapRecord } from '../../event/gap.js';
+import { PortMeaning, portMeaning, protocolName } from '../../event/protocols.js';
 import { type AddressText, AddressText4, AddressText6 } from './address-text.js';
 
 /** By RecordKind. */

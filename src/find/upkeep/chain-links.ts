@@ -5,7 +5,7 @@
 
 import { printable } from '../../base/printable.js';
 import type { PreviousFile } from '../../log/format/file-meta.js';
-import { type RemovedFile } from '../../log/format/retention-note.js';
+import type { RemovedFile } from '../../log/format/retention-note.js';
 import type { CheckedFile, CheckReport } from './check-report.js';
 
 interface Waiting {

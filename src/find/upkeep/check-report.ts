@@ -1,7 +1,7 @@
 import type { DamageError, SystemFailure } from '../../base/errors.js';
 import type { FileMeta } from '../../log/format/file-meta.js';
+import type { RemovedFile } from '../../log/format/retention-note.js';
 import type { Damage } from '../../log/read/source.js';
-import { type RemovedFile } from '../../log/format/retention-note.js';
 import type { GapSum } from '../output/gap-text.js';
 
 export interface CheckReport {

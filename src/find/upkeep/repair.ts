@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import { ByteInput, FileFeed } from '../../base/disk/input.js';
 import { DamageError, InvariantError, UsageError } from '../../base/errors.js';
 import { EventBatch } from '../../event/batch.js';
+import type { GapRecord } from '../../event/gap.js';
 import { FILTER_MAX_BYTES, writeAddressFilter } from '../../log/format/address-filter.js';
 import { decodeBlock } from '../../log/format/decode-rows.js';
 import { BlockType, isDataBlock, isRecordBlock } from '../../log/format/format.js';
@@ -14,7 +15,6 @@ import { parseClockStep, parseGap, parseJson } from '../../log/format/json-block
 import { locate } from '../../log/read/open.js';
 import { scanBlocks } from '../../log/read/scan.js';
 import type { Damage } from '../../log/read/source.js';
-import type { GapRecord } from '../../event/gap.js';
 import { LogFileWriter } from '../../log/write/whole-file.js';
 import { DAMAGED_FILE } from '../output/gap-text.js';
 import { testFiles } from './check.js';

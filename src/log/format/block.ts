@@ -1,4 +1,4 @@
-/** A whole block, unstamped: what the parser hands to the writer, and what file-writer.ts appends. */
+/** A whole block, unstamped: what the parser hands to the writer, and what whole-file.ts appends. */
 import type { EventBatch } from '../../event/batch.js';
 import type { GapRecord } from '../../event/gap.js';
 import { timeRange } from './encode-loops.js';

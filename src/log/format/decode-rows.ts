@@ -1,4 +1,4 @@
-/** Payload to EventBatch: the inverse of encode.ts for bytes that nobody vouches for. Every failure is a DamageError 'bad-payload'. */
+/** Payload to EventBatch: the inverse of encode-rows.ts for bytes that nobody vouches for. Every failure is a DamageError 'bad-payload'. */
 import { AF_INET, AF_INET6, Column, type EventBatch } from '../../event/batch.js';
 import { BlockTables, plane, readAddresses, readNatPorts, readPlanes, tooLarge } from './decode-tables.js';
 import { BlockCodec } from './format.js';

@@ -1,4 +1,4 @@
-/** The tables of a record block, which its rows refer to (tables.ts builds them): for bytes that nobody vouches for. */
+/** The tables of a record block, which its rows refer to (encode-tables.ts builds them): for bytes that nobody vouches for. */
 
 import type { DamageError } from '../../base/errors.js';
 import type { AddressTable4, AddressTable6 } from '../../event/addresses.js';

@@ -1,4 +1,4 @@
-/** EventBatch to payload. Parser thread, once per block; see columns.ts for what the sections hold. */
+/** EventBatch to payload. Parser thread, once per block; see section-ids.ts for what the sections hold. */
 
 import { invariant } from '../../base/errors.js';
 import { AF_INET6, BATCH_CAPACITY, Column, type EventBatch } from '../../event/batch.js';
@@ -22,7 +22,7 @@ const ADDRESSES_MAX = BATCH_CAPACITY * 4 + 2;
 /** Up to so many of the rows (a power of two of them) the ports that NAT changed are listed. */
 const NAT_PORT_LIST_SHIFT = 3;
 
-/** As in row-loops.ts: V8 compiles a function that is called often once, but a long loop again and again while it runs. */
+/** As in encode-loops.ts: V8 compiles a function that is called often once, but a long loop again and again while it runs. */
 const TABULATE_ROWS = 256;
 
 class RecordEncoder {

@@ -1,4 +1,4 @@
-/** Constants of file format 3. FORMAT.md beside this file describes them byte by byte; test/log/format.test.ts holds the two together. */
+/** Constants of file format 3. FORMAT.md beside this file describes them byte by byte; test/log/format/format.test.ts holds the two together. */
 
 export const FORMAT_MAJOR = 3;
 export const FORMAT_MINOR = 0;
@@ -85,7 +85,7 @@ export function isRecordBlock(type: number): boolean {
 /** Codec of a block's payload. */
 export const BlockCodec = {
   stored: 0,
-  /** Sections, each with a codec of its own (columns.ts) */
+  /** Sections, each with a codec of its own (section-ids.ts) */
   sections: 1,
 } as const;
 

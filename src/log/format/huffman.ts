@@ -4,7 +4,7 @@
  * state, a stream object and garbage for each call, and searches the hash chains that it then ignores. Nothing is allocated here.
  */
 
-/** As in row-loops.ts: long loops cost compiled code. An even number. */
+/** As in encode-loops.ts: long loops cost compiled code. An even number. */
 const PORTION_BYTES = 1024;
 /** As many symbols as zlib gives a block, so that codes adapt as often. */
 const BLOCK_BYTES = 16384;

@@ -1,6 +1,6 @@
 /**
- * What every reader of a log sees, whatever the file's format: a header, then items in file order. Format 3 (src/log/reader.ts)
- * and the ancestor's format 2 (src/log/legacy.ts) both give this shape; queries know nothing else.
+ * What every reader of a log sees, whatever the file's format: a header, then items in file order. Format 3 (src/log/read/reader.ts)
+ * and the ancestor's format 2 (src/log/read/legacy.ts) both give this shape; queries know nothing else.
  */
 
 import type { DamageCode } from '../../base/errors.js';

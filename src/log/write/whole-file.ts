@@ -2,13 +2,13 @@
 
 import { type LogFile, type LogFileSystem, realFileSystem } from '../../base/disk/file-system.js';
 import { BATCH_CAPACITY, type EventBatch, RecordKind } from '../../event/batch.js';
+import type { GapRecord } from '../../event/gap.js';
 import { FILTER_MAX_BYTES, writeAddressFilter } from '../format/address-filter.js';
 import { jsonBlock, writeRecordBlock } from '../format/block.js';
 import type { FileMeta } from '../format/file-meta.js';
 import { BLOCK_HEADER_BYTES, BlockType } from '../format/format.js';
 import { hex, type ScannedBlock, writeFields } from '../format/frame.js';
 import { WORST_BYTES_PER_ROW } from '../format/section-ids.js';
-import type { GapRecord } from '../../event/gap.js';
 import { Segment } from './segment.js';
 
 const BUFFER_BYTES = BLOCK_HEADER_BYTES + BATCH_CAPACITY * WORST_BYTES_PER_ROW + FILTER_MAX_BYTES;

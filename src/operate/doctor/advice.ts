@@ -32,7 +32,7 @@ const DISK_STALL_MS = 1000;
 /** A gateway under attack sends more than it did while it was watched. */
 const HEADROOM = 4;
 
-/** `findings` are the kernel's settings that cost something (src/netlink/kernel.ts). */
+/** `findings` are the kernel's settings that cost something (src/record/conntrack/sysctls.ts). */
 export function adviseOn(sample: Sample, findings: readonly KernelFinding[] = kernelFindings()): Advice {
   const rates = ratesOf(sample);
   const eventBufferBytes = sample.eventBufferBytes || EVENT_TRUESIZE_BYTES;

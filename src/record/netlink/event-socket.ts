@@ -49,7 +49,7 @@ const LARGEST_RCVBUF_BYTES = 0x3fffffff;
 export interface EventSocketOptions {
   /** Receive buffer to ask for. The kernel doubles it: it holds 2 x rcvbufBytes / EVENT_TRUESIZE_BYTES events. */
   readonly rcvbufBytes: number;
-  /** Protocols to let through (filter.ts). */
+  /** Protocols to let through (protocol-filter.ts). */
   readonly protocols: readonly number[] | 'all';
 }
 

@@ -33,7 +33,7 @@ export const LossArguments = {
   /** Drain before the first drop, and drain after the last; both 0: now, by the time of the messages. */
   fromUs: 1,
   toUs: 2,
-  /** Index in LOSS_CAUSES (src/log/gap.ts). */
+  /** Index in LOSS_CAUSES (src/event/gap.ts). */
   cause: 3,
   /** Index in CERTAINTIES. */
   certainty: 4,

@@ -1,4 +1,4 @@
-/** Where messages come from: the kernel (kernel-source.ts) or a capture (src/replay/source.ts). Main thread. */
+/** Where messages come from: the kernel (kernel-source.ts) or a capture (src/record/replay/source.ts). Main thread. */
 import type { Control } from './control.js';
 
 export interface MessageSource {

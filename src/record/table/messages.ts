@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { RecordedFile } from './follow.js';
 
 export interface TableTask {
-  /** Ring of blocks to the writer (src/record/blocks.ts), and the parser's, whose waiting writer is woken through it. */
+  /** Ring of blocks to the writer (src/record/stage/blocks.ts), and the parser's, whose waiting writer is woken through it. */
   readonly snapshots: SharedArrayBuffer;
   readonly blocks: SharedArrayBuffer;
   /** The writer's counters (WriterStat): how far the log is durable. */

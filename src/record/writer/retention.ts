@@ -6,19 +6,17 @@
  * Writer thread, between its groups: a step takes some milliseconds, and the space of a removed file is freed on another thread.
  * What was removed is said in the log itself, in a checkpoint, once it is certain.
  */
-import { type RemovedFile } from '../../log/format/retention-note.js';
-import { type RetentionNote } from '../../log/format/retention-note.js';
+
 import { basename, dirname, resolve } from 'node:path';
 import type { LogFile } from '../../base/disk/file-system.js';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
 import { LIVE_SUFFIX } from '../../log/format/format.js';
+import type { RemovalReason, RemovedFile, RetentionNote } from '../../log/format/retention-note.js';
 import { type FinishedFile, FinishedFiles } from '../../log/read/finished-files.js';
 import { endOf } from '../../log/read/own-files.js';
 import type { LogWriter } from './writer.js';
 import { WriterStat } from './writer-stats.js';
-import { type Emit } from './writer-task.js';
-import { type RetentionOptions } from './writer-task.js';
-import { type RemovalReason } from '../../log/format/retention-note.js';
+import type { Emit, RetentionOptions } from './writer-task.js';
 
 /** A file beside another that keeps it: NAME.hold. */
 export const HOLD_SUFFIX = '.hold';

@@ -1,4 +1,4 @@
-/** Words of the writer's counters in its shared Float64Array (src/record/stats.ts). Written by the writer alone. */
+/** Words of the writer's counters in its shared Float64Array (src/record/parser/parser-stats.ts). Written by the writer alone. */
 export const WriterStat = {
   /** Durable bytes in all files of this run, structure included */
   bytesWritten: 0,

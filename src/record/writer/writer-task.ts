@@ -1,6 +1,7 @@
 /** What the writer worker is told and what it says. Plain data: it crosses between threads. */
-import { type RemovalReason } from '../../log/format/retention-note.js';
+
 import type { MessagePort } from 'node:worker_threads';
+import type { RemovalReason } from '../../log/format/retention-note.js';
 import type { StageEvent } from '../stage/thread.js';
 
 export interface WriterOptions {
@@ -31,7 +32,7 @@ export interface RetentionOptions {
 }
 
 export interface WriterTask {
-  /** The block ring (src/record/blocks.ts). */
+  /** The block ring (src/record/stage/blocks.ts). */
   readonly ring: SharedArrayBuffer;
   /** A second one, for the blocks of the table keeper. */
   readonly snapshots: SharedArrayBuffer;

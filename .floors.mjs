@@ -1,0 +1,121 @@
+/**
+ * The floors of the house, lowest first: a folder imports from itself and from folders listed above it here, types included.
+ * `make lint` runs this file over every import of src and workers; what goes up, in a circle, or from one wing into the other
+ * fails with the file, its import and the floors.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+
+const FLOORS = [
+  'src/base',
+  'src/base/time',
+  'src/base/libc',
+  'src/base/disk',
+  'src/base/process',
+  'src/event',
+  'src/log/format',
+  'src/log/read',
+  'src/log/write',
+  'src/find/output',
+  'src/find/query',
+  'src/find/upkeep',
+  'src/record/ring',
+  'src/record/stage',
+  'src/record/netlink',
+  'src/record/conntrack',
+  'src/record/replay',
+  'src/record/parser',
+  'src/record/writer',
+  'src/record/table',
+  'src/record/main',
+  'src/ship',
+  'src/operate/doctor',
+  'src/operate/monitor',
+  'src/operate/daemon',
+  'src/cli/args',
+  'src/cli/commands',
+  'src/cli',
+  'workers',
+];
+/** Two wings on one log: the desk works where nothing of the gateway is, and the other way round. */
+const WINGS = ['src/find', 'src/record'];
+/** What reads must work without koffi: it never imports, directly or not, the folder that loads it. */
+const READERS = ['src/log/read', 'src/find/query', 'src/find/output'];
+const NATIVE = 'src/base/libc';
+
+const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'/g;
+
+const files = new Map(
+  ['src', 'workers'].flatMap(sources).map((file) => [file, importsOf(file)]),
+);
+const problems = [...misplaced(), ...circles(), ...native()];
+for (const problem of problems) console.error(problem);
+if (problems.length > 0) process.exitCode = 1;
+else console.log(`${files.size} files on ${FLOORS.length} floors: no import upwards, no circle`);
+
+function sources(folder) {
+  return readdirSync(folder, { recursive: true })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name));
+}
+
+function importsOf(file) {
+  const text = readFileSync(file, 'utf8').replace(/^\s*(?:\*|\/\/|\/\*).*$/gm, '');
+  return [...text.matchAll(IMPORT)].map(([, path]) =>
+    normalize(join(dirname(file), path)).replace(/\.js$/, '.ts'),
+  );
+}
+
+function wingOf(file) {
+  return WINGS.find((wing) => file.startsWith(`${wing}/`));
+}
+
+function* misplaced() {
+  for (const [file, imports] of files) {
+    const floor = FLOORS.indexOf(dirname(file));
+    if (floor < 0) yield `${file}: its folder stands on no floor; give it one in .floors.mjs`;
+    for (const imported of imports) {
+      const other = FLOORS.indexOf(dirname(imported));
+      if (other > floor)
+        yield `${file}: imports ${imported}, upwards from ${FLOORS[floor]} to ${FLOORS[other]}`;
+      const [from, to] = [wingOf(file), wingOf(imported)];
+      if (from !== undefined && to !== undefined && from !== to)
+        yield `${file}: imports ${imported}, from one wing into the other`;
+    }
+  }
+}
+
+/** Files that import each other, through whatever is between; depth-first search, a file on the way is met again. */
+function* circles() {
+  const done = new Set();
+  const way = [];
+  function* visit(file) {
+    const at = way.indexOf(file);
+    if (at >= 0) yield `circle: ${[...way.slice(at), file].join(' > ')}`;
+    if (at >= 0 || done.has(file)) return;
+    way.push(file);
+    for (const imported of files.get(file) ?? []) yield* visit(imported);
+    way.pop();
+    done.add(file);
+  }
+  for (const file of files.keys()) yield* visit(file);
+}
+
+function* native() {
+  for (const file of files.keys()) {
+    if (!READERS.some((folder) => file.startsWith(`${folder}/`))) continue;
+    const way = wayToNative(file, new Set());
+    if (way !== undefined) yield `${file}: reaches koffi: ${way.join(' > ')}`;
+  }
+}
+
+function wayToNative(file, seen) {
+  if (dirname(file) === NATIVE) return [file];
+  if (seen.has(file)) return undefined;
+  seen.add(file);
+  for (const imported of files.get(file) ?? []) {
+    const rest = wayToNative(imported, seen);
+    if (rest !== undefined) return [file, ...rest];
+  }
+  return undefined;
+}

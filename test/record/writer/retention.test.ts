@@ -1,0 +1,594 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { type LogFileSystem, realFileSystem } from '../../../src/base/disk/file-system.js';
+import { SystemFailure } from '../../../src/base/errors.js';
+import { testFiles } from '../../../src/find/upkeep/check.js';
+import { squeeze } from '../../../src/find/upkeep/squeeze.js';
+import { BlockType } from '../../../src/log/format/format.js';
+import { parseFrame } from '../../../src/log/format/frame.js';
+import type { RemovedFile, RetentionNote } from '../../../src/log/format/retention-note.js';
+import { FinishedFiles } from '../../../src/log/read/finished-files.js';
+import { RingConsumer } from '../../../src/record/ring/consumer.js';
+import { RingProducer } from '../../../src/record/ring/producer.js';
+import { BlockMessage, createBlockRing } from '../../../src/record/stage/blocks.js';
+import { createStats } from '../../../src/record/stage/counters.js';
+import { Retention } from '../../../src/record/writer/retention.js';
+import { LogWriter } from '../../../src/record/writer/writer.js';
+import { WriterLoop } from '../../../src/record/writer/writer-loop.js';
+import { diskState, WriterStat } from '../../../src/record/writer/writer-stats.js';
+import type { RetentionOptions, WriterEvent, WriterOptions } from '../../../src/record/writer/writer-task.js';
+import {
+  complaints,
+  Events,
+  eventBlock,
+  expectedRows,
+  faultyFileSystem,
+  inDirectory,
+  namesIn,
+  options,
+  put,
+  putBlock,
+  rowsOf,
+  START_US,
+} from './writer-helper.js';
+
+process.env.TZ = 'UTC';
+
+const DAY_US = 86_400e6;
+const DAY_SECONDS = 86_400;
+/** Events of a day come this late in it. */
+const LATE_SECONDS = 80_000;
+
+/** Records a file a day from START_US on; the last one stays live. */
+class Days {
+  readonly events = new Events();
+  readonly stats = createStats();
+  readonly writer: LogWriter;
+  readonly retention: Retention;
+  #day = 0;
+
+  constructor(
+    readonly directory: string,
+    keep: Partial<RetentionOptions>,
+    fs: LogFileSystem = realFileSystem,
+  ) {
+    this.writer = new LogWriter(options(join(directory, '%Y%m%d')), this.stats, this.events.emit, fs);
+    this.retention = new Retention(this.writer, { holds: [], ...keep }, [6], this.stats, this.events.emit);
+    this.writer.open(START_US);
+  }
+
+  record(days: number, rows = 3): this {
+    for (let i = 0; i < days; i++) {
+      if (this.#day > 0) this.writer.rotate(START_US + this.#day * DAY_US);
+      const { bytes, filter } = eventBlock(blockOf(++this.#day), rows);
+      this.writer.append(bytes, 0, filter);
+      this.writer.commit();
+    }
+    return this;
+  }
+
+  /** Everything that is to be removed now; the steps are those of the loop. */
+  async retain(): Promise<this> {
+    this.retention.schedule();
+    await this.work();
+    return this;
+  }
+
+  async work(): Promise<void> {
+    do {
+      this.retention.step();
+      await setImmediate();
+    } while (this.retention.busy);
+    this.writer.commit();
+  }
+
+  /** Days whose files are there. */
+  get left(): number[] {
+    return namesIn(this.directory).flatMap((name) => {
+      const day = NAMES.indexOf(name.replace('.part', ''));
+      return day < 0 ? [] : [day];
+    });
+  }
+
+  get removed(): Extract<WriterEvent, { type: 'removed' }>[] {
+    return this.events.all.filter((event) => event.type === 'removed');
+  }
+
+  path(day: number): string {
+    return join(this.directory, NAMES[day]);
+  }
+}
+
+/** File names by day, from 1. */
+const NAMES = Array.from({ length: 40 }, (_, day) =>
+  new Date((START_US + (day - 1) * DAY_US) / 1000).toISOString().slice(0, 10).replaceAll('-', ''),
+);
+
+/** The block that a day records; its number is also the time of its rows, seconds after START_US. */
+function blockOf(day: number): number {
+  return (day - 1) * DAY_SECONDS + LATE_SECONDS;
+}
+
+/** It is this many days after the beginning. */
+function setNow(t: TestContext, days: number): void {
+  t.mock.method(Date, 'now', () => START_US / 1000 + days * DAY_SECONDS * 1000);
+}
+
+/** What a file tells of removed ones, and the time of the block that does. */
+function notesIn(file: string): (RetentionNote['retention'] & { blockUs: number })[] {
+  const bytes = readFileSync(file);
+  const notes: ReturnType<typeof notesIn> = [];
+  for (let at = 16; at < bytes.length; ) {
+    const frame = parseFrame(bytes, at);
+    assert.ok(typeof frame === 'object');
+    const end = at + frame.headerBytes + frame.storedBytes;
+    if (frame.type === BlockType.checkpoint) {
+      const { retention } = JSON.parse(bytes.toString('utf8', at + frame.headerBytes, end)) as RetentionNote;
+      notes.push({ ...retention, blockUs: frame.maxTimeUs });
+    }
+    at = end;
+  }
+  return notes;
+}
+
+test('--keep-days: files whose last event is older, each said and noted with its size and last hash', (t) =>
+  inDirectory(async (directory) => {
+    const days = new Days(directory, { keepDays: 3 }).record(8);
+    setNow(t, 7.5);
+    const sizes = new Map(days.left.map((day) => [day, statSync(realPath(days.path(day))).size]));
+    await days.retain();
+    // What happened late on day 5 is not three days old yet, though its file was begun longer ago.
+    assert.deepEqual(days.left, [5, 6, 7, 8]);
+    const closed = new Map(
+      days.events.all.flatMap((event) => (event.type === 'closed' ? [[event.file, event.chain]] : [])),
+    );
+    const expected = [1, 2, 3, 4].map((day) => ({
+      file: days.path(day),
+      bytes: sizes.get(day),
+      chain: closed.get(days.path(day)),
+      reason: 'age',
+    }));
+    assert.deepEqual(
+      days.removed.map(({ type: _, ...said }) => said),
+      expected,
+    );
+    assert.equal(days.stats[WriterStat.filesRemoved], 4);
+    assert.equal(
+      days.stats[WriterStat.bytesRemoved],
+      expected.reduce((sum, { bytes }) => sum + bytes!, 0),
+    );
+    days.writer.close();
+    const removed = expected.map((said, i) => ({
+      ...said,
+      file: basename(said.file),
+      openedUs: START_US + i * DAY_US,
+    }));
+    // The note does not say that everything up to now was seen: its block has the time of the last event.
+    const blockUs = START_US + blockOf(8) * 1e6 + 2;
+    assert.deepEqual(notesIn(days.path(8)), [{ atUs: Date.now() * 1000, removed, blockUs }]);
+  }));
+
+function realPath(path: string): string {
+  return existsSync(path) ? path : `${path}.part`;
+}
+
+test('--keep-bytes: the oldest go until all that is left is no more, again when the live file grows', () =>
+  inDirectory(async (directory) => {
+    const keepBytes = 12_000;
+    const days = new Days(directory, { keepBytes }).record(10, 100);
+    const total = () => usedBytes(directory);
+    await days.retain();
+    assert.ok(total() <= keepBytes && total() + days.removed.at(-1)!.bytes > keepBytes);
+    assert.ok(days.removed.every(({ reason }) => reason === 'bytes'));
+    assert.deepEqual(
+      days.removed.map(({ file }) => basename(file)),
+      NAMES.slice(1, 1 + days.removed.length),
+    );
+    // Without a rotation:
+    const count = days.removed.length;
+    for (let block = 10; days.removed.length === count; block++) {
+      const { bytes, filter } = eventBlock(blockOf(block), 100);
+      days.writer.append(bytes, 0, filter);
+      days.writer.commit();
+      await days.work();
+      assert.ok(total() <= keepBytes);
+    }
+  }));
+
+test('a full disk in the middle of it: what that took is not removed once more', () =>
+  inDirectory(async (directory) => {
+    const days = new Days(directory, { keepBytes: 12_000 }).record(14, 100);
+    const { liveBytes } = days.writer;
+    days.retention.schedule();
+    while (days.removed.length === 0) days.retention.step();
+    assert.ok(days.retention.makeRoom());
+    await days.work();
+    assert.deepEqual(
+      days.removed.slice(0, 3).map(({ reason }) => reason),
+      ['bytes', 'disk full', 'bytes'],
+    );
+    // Without the notes, which came later.
+    const used = usedBytes(directory) - days.writer.liveBytes + liveBytes;
+    assert.ok(used <= 12_000 && used + days.removed.at(-1)!.bytes > 12_000);
+  }));
+
+test('a legal hold keeps a file by path, by name and by a marker beside it, also when it counts', () =>
+  inDirectory(async (directory) => {
+    const holds = [join(directory, 'x/..', NAMES[2]), NAMES[3], `${NAMES[4]}.part`, NAMES[30]];
+    const days = new Days(directory, { keepBytes: 1, holds }).record(8);
+    writeFileSync(`${days.path(6)}.hold`, '');
+    await days.retain();
+    assert.deepEqual(days.left, [2, 3, 4, 6, 8]);
+    // A hold can be lifted while the recorder runs.
+    rmSync(`${days.path(6)}.hold`);
+    await days.retain();
+    assert.deepEqual(days.left, [2, 3, 4, 8]);
+    days.writer.close();
+    const files = [2, 3, 4, 8].map((day) => days.path(day));
+    const reports: string[] = [];
+    for await (const { lines, sound } of testFiles(files)) {
+      assert.ok(sound, lines.join('\n'));
+      reports.push(...lines.map((line) => line.replaceAll(`${directory}/`, '')));
+    }
+    const chainOf = (day: number) => days.removed.find(({ file }) => file === days.path(day))?.chain;
+    assert.match(reports[0], /^\d+: sound/);
+    assert.deepEqual(
+      reports.filter((line) => !line.includes(': sound,')),
+      [
+        `${NAMES[8]}: retention removed 3 files, the last ${NAMES[7]}, chain ${chainOf(7)}`,
+        `${NAMES[8]}: retention removed 1 file, the last ${NAMES[6]}, chain ${chainOf(6)}`,
+        `${NAMES[8]}: ${NAMES[1]}, the file before ${NAMES[2]}, is one of them: a chain begins there`,
+        `${NAMES[8]}: the file before it, ${NAMES[7]}, was removed by retention`,
+      ],
+    );
+    // Without the file that tells, a file before the first that is not given is no fault; a missing one between two is.
+    assert.deepEqual(await complaints(files[1], files[2]), []);
+    assert.match((await complaints(files[0], files[2]))[0], /does not continue .*: it names/);
+  }));
+
+test('nothing is removed that is not a finished file of this recorder', (t) =>
+  inDirectory(async (directory) => {
+    const at = (name: string) => join(directory, name);
+    const other = new LogWriter(options(at('%Y%m%e')), createStats(), () => {});
+    other.open(START_US + 20 * DAY_US);
+    other.close();
+    const udp = new LogWriter(options(at('%Y%m%d'), { protocols: [17] }), createStats(), () => {});
+    udp.open(START_US + 21 * DAY_US);
+    udp.close();
+    const days = new Days(directory, { keepDays: 1 }).record(7);
+    const whole = readFileSync(days.path(1));
+    writeFileSync(at('20250101.part'), whole); // left behind by another process
+    writeFileSync(at('20250101.torn'), whole);
+    writeFileSync(at(`${NAMES[1]}.copy`), whole);
+    writeFileSync(at('20250102'), whole); // a copy under a name that is not the one of its time
+    writeFileSync(at('20250103'), 'no log');
+    writeFileSync(at('20250104'), '');
+    mkdirSync(at('20250105'));
+    execFileSync('mkfifo', [at('20250106')]);
+    renameSync(days.path(2), at('elsewhere'));
+    symlinkSync(at('elsewhere'), days.path(2));
+    truncateSync(days.path(3), statSync(days.path(3)).size - 1); // no end any more
+    const foreignLock = realFileSystem.open(days.path(4));
+    assert.ok(realFileSystem.lock(foreignLock));
+    await squeeze({ file: days.path(5) });
+    const before = readdirSync(directory).sort();
+    setNow(t, 30);
+    await days.retain();
+    await days.retain();
+    const gone = before.filter((name) => !readdirSync(directory).includes(name));
+    assert.deepEqual(gone, [NAMES[1], NAMES[5], NAMES[6]].sort());
+    assert.equal(days.events.logged(/is not removed: it has no end block/).length, 1, 'said once');
+    realFileSystem.close(foreignLock);
+    await days.retain();
+    assert.ok(!existsSync(days.path(4)));
+    // The file after a squeezed one names the hash of the original.
+    days.writer.close();
+    const chainOf = (day: number) => days.removed.find(({ file }) => file === days.path(day))?.chain;
+    const closed = days.events.all.find((event) => event.type === 'closed' && event.file === days.path(5));
+    assert.equal(chainOf(5), (closed as { chain: string }).chain);
+  }));
+
+test('a file that cannot be removed is said once and tried again; the others go', (t) =>
+  inDirectory(async (directory) => {
+    let failing = true;
+    const fs = faultyFileSystem((operation, path) =>
+      failing && operation === 'remove' && path.endsWith(NAMES[2]) ? 'EPERM' : undefined,
+    );
+    const days = new Days(directory, { keepDays: 1 }, fs).record(5);
+    setNow(t, 30);
+    await days.retain();
+    await days.retain();
+    assert.deepEqual(days.left, [2, 5]);
+    assert.equal(days.events.logged(/is not removed: remove .*EPERM/).length, 1);
+    failing = false;
+    await days.retain();
+    assert.deepEqual(days.left, [5]);
+    assert.equal(notesInAll(days).length, 4);
+  }));
+
+test('any call of it fails: what is gone is in the log, and nothing else', async (t) => {
+  setNow(t, 30);
+  for (let at = 0, calls = 1; at < calls; at++)
+    await inDirectory(async (directory) => {
+      let active = false;
+      let call = 0;
+      const fs = faultyFileSystem((operation) =>
+        active && operation !== 'closeLater' && call++ === at ? 'EIO' : undefined,
+      );
+      const days = new Days(directory, { keepDays: 1 }, fs).record(5);
+      active = true;
+      days.retention.schedule();
+      while (days.retention.busy) {
+        days.retention.step();
+        await setImmediate();
+      }
+      active = false;
+      calls = call;
+      const gone = [1, 2, 3, 4].filter((day) => !days.left.includes(day)).map((day) => NAMES[day]);
+      assert.ok(gone.length >= 3);
+      assert.deepEqual(
+        notesInAll(days).map(({ file }) => file),
+        gone,
+      );
+    });
+});
+
+function notesInAll(days: Days): RemovedFile[] {
+  days.writer.close();
+  return notesIn(days.path(5)).flatMap(({ removed }) => removed);
+}
+
+test('a header is read once, not at every look; a file that was changed is looked at again', () =>
+  inDirectory((directory) => {
+    const days = new Days(directory, { keepDays: 1 }).record(5);
+    const files = new FinishedFiles({ template: days.writer.template, protocols: [6] });
+    const look = () => {
+      const steps = files.look();
+      let next = steps.next();
+      while (!next.done) next = steps.next();
+      return next.value.map(({ path }) => basename(path));
+    };
+    const found = NAMES.slice(1, 5);
+    utimesSync(days.path(2), 1000, 1000);
+    assert.deepEqual(look(), found);
+    writeFileSync(days.path(2), 'no log any more');
+    utimesSync(days.path(2), 1000, 1000);
+    assert.deepEqual(look(), found);
+    utimesSync(days.path(2), 1000, 2000);
+    assert.deepEqual(look(), [found[0], found[2], found[3]]);
+  }));
+
+test('the space of a removed file is freed in steps, but not under somebody who reads it', () =>
+  inDirectory(async (directory) => {
+    const path = join(directory, 'file');
+    const bytes = 40 * 2 ** 20;
+    // It keeps its name here, to show what became of it.
+    writeFileSync(path, '');
+    truncateSync(path, bytes);
+    const reader = openSync(path, 'r');
+    await realFileSystem.closeLater(realFileSystem.open(path));
+    assert.equal(statSync(path).size, bytes);
+    closeSync(reader);
+    await realFileSystem.closeLater(realFileSystem.open(path));
+    assert.ok(statSync(path).size < 20 * 2 ** 20);
+  }));
+
+test('a removal does not wait for the space to be freed, and the next one waits for that', async () => {
+  await inDirectory(async (directory) => {
+    let freed!: () => void;
+    const closeLater: LogFileSystem['closeLater'] = async (file) => {
+      await new Promise<void>((resolve) => {
+        freed = resolve;
+      });
+      realFileSystem.close(file);
+    };
+    const days = new Days(directory, { keepBytes: 1 }, { ...realFileSystem, closeLater }).record(4);
+    days.retention.schedule();
+    while (days.removed.length === 0) days.retention.step();
+    for (let i = 0; i < 10; i++) days.retention.step();
+    assert.equal(days.removed.length, 1);
+    assert.ok(days.retention.busy);
+    freed();
+    while (days.removed.length === 1) {
+      await setImmediate();
+      days.retention.step();
+    }
+    assert.deepEqual(days.left, [3, 4]);
+    freed();
+    days.writer.close();
+    assert.equal(
+      notesIn(days.path(4)).length,
+      0,
+      'the run is not over: nothing is said that could be said later',
+    );
+  });
+});
+
+/** A disk with room for so many bytes in the files of a directory. */
+function smallDisk(directory: string, capacityBytes: () => number): LogFileSystem {
+  const freeBytes = () => capacityBytes() - usedBytes(directory);
+  const write: LogFileSystem['write'] = (file, bytes, offset, length, position) => {
+    if (freeBytes() < length)
+      throw new SystemFailure('write', 'ENOSPC', `write ${file.path}: no space left (ENOSPC)`, file);
+    return realFileSystem.write(file, bytes, offset, length, position);
+  };
+  return { ...realFileSystem, write, freeBytes };
+}
+
+/** A start on day 20, a group of two blocks, a stop: through the loop, which blocks this thread meanwhile. */
+class Recording {
+  readonly events = new Events();
+  readonly stats = createStats();
+  /** What the statistics said of the disk at each line of the log. */
+  readonly states: string[] = [];
+
+  constructor(
+    readonly directory: string,
+    readonly fs: LogFileSystem,
+    readonly more: Partial<WriterOptions>,
+  ) {}
+
+  async run(): Promise<this> {
+    const { stats, fs } = this;
+    const emit = (event: WriterEvent) => {
+      this.events.emit(event);
+      if (event.type === 'log') this.states.push(diskState(stats));
+    };
+    const all = options(join(this.directory, '%Y%m%d'), this.more);
+    const ring = createBlockRing();
+    const producer = new RingProducer(ring);
+    put(producer, BlockMessage.open, START_US + 19 * DAY_US);
+    putBlock(producer, blockOf(20), 900);
+    putBlock(producer, blockOf(21), 900);
+    put(producer, BlockMessage.stop);
+    const writer = new LogWriter(all, stats, emit, fs);
+    await new WriterLoop(new RingConsumer(ring), writer, stats, all, emit).run();
+    return this;
+  }
+
+  get removed(): string[] {
+    return this.events.all.flatMap((event) =>
+      event.type === 'removed' && event.reason === 'disk full' ? [basename(event.file)] : [],
+    );
+  }
+
+  /** Everything is in the file, and nothing is wrong. */
+  async check(): Promise<void> {
+    const file = join(this.directory, NAMES[20]);
+    assert.deepEqual(await complaints(file), []);
+    const rows = await rowsOf(file);
+    assert.deepEqual(rows, [
+      ...expectedRows(blockOf(20), blockOf(20), 900),
+      ...expectedRows(blockOf(21), blockOf(21), 900),
+    ]);
+    assert.equal(this.stats[WriterStat.stalled], 0);
+    assert.equal(this.stats[WriterStat.belowMinFree], 0);
+    assert.equal(this.stats[WriterStat.busySinceMs], 0);
+  }
+}
+
+function usedBytes(directory: string): number {
+  return namesIn(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+}
+
+test('a full disk at the start and later: the oldest go until it can be written, no more', () =>
+  inDirectory(async (directory) => {
+    const days = new Days(directory, {}).record(12, 300);
+    days.writer.close();
+    const capacity = usedBytes(directory) + 10;
+    const fs = smallDisk(directory, () => capacity);
+    const holds = [NAMES[2]];
+    const recording = await new Recording(directory, fs, { retention: { keepDays: 10_000, holds } }).run();
+    const { removed } = recording;
+    assert.ok(removed.length > 1 && removed.length < 11);
+    const oldest = NAMES.slice(1).filter((name) => name !== NAMES[2]);
+    assert.deepEqual(removed, oldest.slice(0, removed.length));
+    const last = recording.events.all.findLast((event) => event.type === 'removed');
+    assert.ok(usedBytes(directory) + (last as { bytes: number }).bytes > capacity, 'the last one was needed');
+    await recording.check();
+    assert.deepEqual(recording.events.logged(/./), [], 'nothing had to wait');
+    const noted = notesIn(join(directory, NAMES[20])).flatMap((note) => note.removed);
+    assert.deepEqual(
+      noted.map(({ file, reason }) => [file, reason]),
+      removed.map((name) => [name, 'disk full']),
+    );
+  }));
+
+test('a full disk and nothing that may go, or no retention: events are kept until there is room', async () => {
+  for (const retention of [undefined, { keepBytes: 1e9, holds: NAMES.slice(1, 13) }])
+    await inDirectory(async (directory) => {
+      const days = new Days(directory, {}).record(12, 300);
+      days.writer.close();
+      const full = usedBytes(directory) + 2000; // the first file can be opened
+      let attempts = 0;
+      const fs = smallDisk(directory, () => full + (attempts > 3 ? 1e6 : 0));
+      const counting: LogFileSystem['truncate'] = (file, length) => {
+        attempts++;
+        realFileSystem.truncate(file, length);
+      };
+      const more = retention === undefined ? {} : { retention };
+      const recording = await new Recording(directory, { ...fs, truncate: counting }, more).run();
+      await recording.check();
+      assert.deepEqual(recording.removed, []);
+      assert.deepEqual(days.left, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20]);
+      assert.equal(recording.events.logged(/no space left .*events are kept/).length, 1, 'said once');
+      assert.equal(recording.events.logged(/writing works again/).length, 1);
+      assert.match(recording.states[0], /^; stalled for \d+ s, writing fails$/);
+      assert.equal(recording.stats[WriterStat.errors], 4);
+    });
+});
+
+test('--min-free: nothing is written below it, and with retention the oldest go first', async () => {
+  await inDirectory(async (directory) => {
+    let calls = 0;
+    const fs = { ...realFileSystem, freeBytes: () => (++calls > 3 ? 2e6 : 1e6 + 5) };
+    const recording = await new Recording(directory, fs, { minFreeBytes: 1e6 }).run();
+    await recording.check();
+    const said = recording.events.logged(
+      /1000005 bytes are free on the disk, and --min-free leaves 1000000; ev/,
+    );
+    assert.equal(said.length, 1);
+    assert.match(recording.states[0], /^; stalled for \d+ s, less is free than --min-free leaves$/);
+    assert.equal(recording.stats[WriterStat.errors], 3);
+  });
+  await inDirectory(async (directory) => {
+    const days = new Days(directory, {}).record(12, 300);
+    days.writer.close();
+    const capacity = usedBytes(directory) + 50_000;
+    const fs = smallDisk(directory, () => capacity);
+    const retention = { keepDays: 10_000, holds: [] };
+    const recording = await new Recording(directory, fs, { minFreeBytes: 50_000, retention }).run();
+    await recording.check();
+    assert.ok(recording.removed.length > 1);
+    assert.deepEqual(recording.removed, NAMES.slice(1, recording.removed.length + 1));
+    const endBytes = 30_000; // index and end block of a file are written whatever is free
+    assert.ok(capacity - usedBytes(directory) > 50_000 - endBytes);
+  });
+  await inDirectory(async (directory) => {
+    const freeBytes = () => {
+      throw new SystemFailure('statfs', 'ENOSYS', 'statfs: ENOSYS');
+    };
+    const recording = new Recording(directory, { ...realFileSystem, freeBytes }, { minFreeBytes: 1e6 });
+    await (await recording.run()).check();
+  });
+});
+
+test('what was removed until a stop is in the log, though there was more to remove', (t) =>
+  inDirectory(async (directory) => {
+    const days = new Days(directory, {}).record(6);
+    days.writer.close();
+    setNow(t, 100);
+    const all = options(join(directory, '%Y%m%d'), { retention: { keepDays: 1, holds: [] } });
+    const ring = createBlockRing();
+    const producer = new RingProducer(ring);
+    const [events, stats] = [new Events(), createStats()];
+    const emit = (event: WriterEvent) => {
+      events.emit(event);
+      if (event.type === 'removed' && stats[WriterStat.filesRemoved] === 3) put(producer, BlockMessage.stop);
+    };
+    const writer = new LogWriter(all, stats, emit);
+    put(producer, BlockMessage.open, START_US + 99 * DAY_US);
+    await new WriterLoop(new RingConsumer(ring), writer, stats, all, emit).run();
+    assert.deepEqual(days.left, [4, 5, 6]);
+    const [file] = events.files('closed');
+    const noted = notesIn(file).flatMap(({ removed }) => removed.map((gone) => gone.file));
+    assert.deepEqual(noted, NAMES.slice(1, 4));
+  }));
