@@ -1,7 +1,7 @@
 /**
- * The floors of the house, lowest first: a folder imports from itself and from folders listed above it here, types included.
- * `make lint` runs this file over every import of src and workers; what goes up, in a circle, or from one wing into the other
- * fails with the file, its import and the floors.
+ * The floors of the house, lowest first: a folder imports from itself and from folders listed above it here,
+ * types included. `make lint` runs this file over every import of src and workers; what goes up, in a circle,
+ * or from one wing into the other fails with the file, its import and the floors.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -85,7 +85,10 @@ function* misplaced() {
   }
 }
 
-/** Files that import each other, through whatever is between; depth-first search, a file on the way is met again. */
+/**
+ * Files that import each other, through whatever is between; depth-first search, a file on the way is met
+ * again.
+ */
 function* circles() {
   const done = new Set();
   const way = [];

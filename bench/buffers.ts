@@ -1,6 +1,7 @@
 /**
- * `make bench-buffers`: rate x -b x -B, with bursts, with a recorder that stands still and with a disk that does. Prints what was
- * lost and how full the ring became; writes bench/results/[local-]buffers.json and charts. docs/tuning.md has the rule.
+ * `make bench-buffers`: rate x -b x -B, with bursts, with a recorder that stands still and with a disk that
+ * does. Prints what was lost and how full the ring became; writes bench/results/[local-]buffers.json and
+ * charts. docs/tuning.md has the rule.
  *
  * `node dist/bench/buffers.js [--quick] [--keep]`
  */

@@ -1,7 +1,7 @@
 /**
- * `make demo`: real connections through a NAT gateway made of network namespaces, recorded, listed, squeezed and searched, with
- * the commands an operator would type. Where namespaces cannot be had (not root, not Linux, no conntrack) the same commands work
- * on a bundled capture of such a gateway.
+ * `make demo`: real connections through a NAT gateway made of network namespaces, recorded, listed, squeezed
+ * and searched, with the commands an operator would type. Where namespaces cannot be had (not root, not
+ * Linux, no conntrack) the same commands work on a bundled capture of such a gateway.
  *
  * `node dist/bench/demo.js --save-capture FILE` makes that capture.
  */
@@ -95,7 +95,10 @@ async function recordTraffic(): Promise<Connection[]> {
   }
 }
 
-/** Wait until the recorder says that start and end of so many connections are durable: a rotation then parts nothing. */
+/**
+ * Wait until the recorder says that start and end of so many connections are durable: a rotation then parts
+ * nothing.
+ */
 async function recorded(recorder: ObservedProcess, connections: number): Promise<void> {
   const asked = setInterval(() => recorder.signal('SIGUSR1'), 200);
   try {

@@ -1,8 +1,10 @@
 /**
- * `make bench-flood`: a flood of connections, created and ended through ctnetlink as fast as the kernel takes them, recorded by the
- * real program. Prints what was lost, and CPU time and bytes per event. One event: a start or an end.
+ * `make bench-flood`: a flood of connections, created and ended through ctnetlink as fast as the kernel takes
+ * them, recorded by the real program. Prints what was lost, and CPU time and bytes per event. One event: a
+ * start or an end.
  *
- * `node dist/bench/flood.js [--connections 500000] [--rounds 1] [--json] [-- RECORDER OPTIONS]`: each round creates and ends them all
+ * `node dist/bench/flood.js [--connections 500000] [--rounds 1] [--json] [-- RECORDER OPTIONS]`: each round
+ * creates and ends them all
  */
 import { readdirSync, statSync } from 'node:fs';
 import { availableParallelism, release } from 'node:os';

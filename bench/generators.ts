@@ -1,6 +1,6 @@
 /**
- * `make bench-generators`: every flood generator alone, nobody recording: how fast it is, and whether the kernel made an entry of
- * each connection it says it sent.
+ * `make bench-generators`: every flood generator alone, nobody recording: how fast it is, and whether the
+ * kernel made an entry of each connection it says it sent.
  *
  * `node dist/bench/generators.js [--connections 300000] [--packets 200000] [--slow-packets 20000]`
  */

@@ -1,9 +1,9 @@
 /**
- * Recovery of a large file that a killed recorder left behind: writes one, closes it as the next start does, prints how long that
- * took. Memory must not depend on the size.
+ * Recovery of a large file that a killed recorder left behind: writes one, closes it as the next start does,
+ * prints how long that took. Memory must not depend on the size.
  *
- * `node dist/bench/recovery.js [--mib 1024] [--events 16384]`: size of the file, events in a block (few: a quiet gateway with a
- * block a second)
+ * `node dist/bench/recovery.js [--mib 1024] [--events 16384]`: size of the file, events in a block (few: a
+ * quiet gateway with a block a second)
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,9 @@
 /** What every benchmark program does at its start. */
 import { labObstacle } from '../test/lab/namespace.js';
 
-/** End the process with one line when there can be no namespaces, and turn later errors into one line, too. */
+/**
+ * End the process with one line when there can be no namespaces, and turn later errors into one line, too.
+ */
 export function needLab(program: string): void {
   process.on('uncaughtException', (error) => fail(program, error.message.trimEnd()));
   const obstacle = labObstacle();

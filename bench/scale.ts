@@ -1,8 +1,9 @@
 /**
- * `make bench-scale`: what an event costs at different rates, on one core and on two, and over a long replay. Prints tables and writes
- * bench/results/[local-]scale.json.
+ * `make bench-scale`: what an event costs at different rates, on one core and on two, and over a long replay.
+ * Prints tables and writes bench/results/[local-]scale.json.
  *
- * `node dist/bench/scale.js [--events 5M] [--no-rates] [--keep]`: the length of the replay, as in 100M (some minutes)
+ * `node dist/bench/scale.js [--events 5M] [--no-rates] [--keep]`: the length of the replay, as in 100M (some
+ * minutes)
  */
 import { parseArgs } from 'node:util';
 import { makeFolder } from '../test/lab/folder.js';

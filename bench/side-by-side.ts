@@ -1,6 +1,7 @@
 /**
- * `make bench`: this recorder and the others, one after another on the same floods in the same run, in rounds that alternate, so
- * that what the machine does besides hits them all. Prints tables; writes bench/results/[local-]side-by-side.json and charts.
+ * `make bench`: this recorder and the others, one after another on the same floods in the same run, in rounds
+ * that alternate, so that what the machine does besides hits them all. Prints tables; writes
+ * bench/results/[local-]side-by-side.json and charts.
  *
  * What counts is what a program's own files hold afterwards, compared with the list of what was sent.
  */

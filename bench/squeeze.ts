@@ -1,7 +1,7 @@
 /**
- * `make bench-squeeze`: bytes per event of the synthetic trace, recorded and squeezed, beside the ancestor's files and `xz -6` of them;
- * and what squeezing takes: as much per event when there are more of them, and as much memory? Writes
- * bench/results/[local-]squeeze.json.
+ * `make bench-squeeze`: bytes per event of the synthetic trace, recorded and squeezed, beside the ancestor's
+ * files and `xz -6` of them; and what squeezing takes: as much per event when there are more of them, and as
+ * much memory? Writes bench/results/[local-]squeeze.json.
  *
  * `node dist/bench/squeeze.js [--events 2M] [--seed 7] [--keep]`: events of the longest trace
  */

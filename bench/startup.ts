@@ -1,8 +1,9 @@
 /**
- * `make bench-startup`: how long commands take that do next to nothing, beyond what Node itself takes for an empty program. All in turn,
- * round after round; writes bench/results/[local-]startup.json.
+ * `make bench-startup`: how long commands take that do next to nothing, beyond what Node itself takes for an
+ * empty program. All in turn, round after round; writes bench/results/[local-]startup.json.
  *
- * `node dist/bench/startup.js [--rounds 15] [--base ENTRY] [--keep]`: ENTRY is the src/cli/main.js of another build, to compare with
+ * `node dist/bench/startup.js [--rounds 15] [--base ENTRY] [--keep]`: ENTRY is the src/cli/main.js of another
+ * build, to compare with
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 /**
- * What the table keeper costs a running recorder: how long dump, comparison and records take at a full table, with 50,000 events a
- * second beside it, and memory and CPU with and without it.
+ * What the table keeper costs a running recorder: how long dump, comparison and records take at a full table,
+ * with 50,000 events a second beside it, and memory and CPU with and without it.
  *
  * `node dist/bench/table-live.js [--entries 500000] [--json] [-- RECORDER OPTIONS]`
  */

@@ -1,5 +1,6 @@
 /**
- * What the table keeper costs: reading the log back, and what a snapshot adds to a file. On the synthetic trace (bench/generate).
+ * What the table keeper costs: reading the log back, and what a snapshot adds to a file. On the synthetic
+ * trace (bench/generate).
  *
  * `node dist/bench/table.js [--events 5000000] [--rate 5000] [--json]`
  */

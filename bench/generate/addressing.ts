@@ -11,8 +11,8 @@ export interface Addressing {
 const FIRST_PORT = 1024;
 
 /**
- * One row of connections after the other: each row is one client talking to one destination, its ports counting up. For senders
- * that know one source address and one destination at a time.
+ * One row of connections after the other: each row is one client talking to one destination, its ports
+ * counting up. For senders that know one source address and one destination at a time.
  */
 export class Rows implements Addressing {
   /** Well below what a masquerade has for one destination. */
@@ -47,8 +47,9 @@ export class Rows implements Addressing {
 }
 
 /**
- * Client, destination and client's port each count up by one from packet to packet and start again at their own ends, as trafgen's
- * `dinc` does. The lengths of the cycles of destination and port share no factor, so together they tell the index.
+ * Client, destination and client's port each count up by one from packet to packet and start again at their
+ * own ends, as trafgen's `dinc` does. The lengths of the cycles of destination and port share no factor, so
+ * together they tell the index.
  */
 export class Cycles implements Addressing {
   static readonly clients = 250;

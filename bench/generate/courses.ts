@@ -1,7 +1,8 @@
 /**
- * How connections go: which service, how long the entry lives in the kernel's table, and what its DESTROY says. Times out of
- * net/netfilter/nf_conntrack_proto_{tcp,udp}.c: UDP 30 s after the last packet, 120 s once it is a stream (packets both ways for
- * more than 2 s); TCP 120 s in TIME_WAIT and in SYN_SENT, 10 s after a reset.
+ * How connections go: which service, how long the entry lives in the kernel's table, and what its DESTROY
+ * says. Times out of net/netfilter/nf_conntrack_proto_{tcp,udp}.c: UDP 30 s after the last packet, 120 s once
+ * it is a stream (packets both ways for more than 2 s); TCP 120 s in TIME_WAIT and in SYN_SENT, 10 s after a
+ * reset.
  */
 import type { Random } from './random.js';
 
@@ -64,7 +65,10 @@ export const Course = {
 export const SHORT_LIFE_SECONDS_MAX = 200;
 export const LONG_LIFE_SECONDS_MAX = 4 * 3600;
 const LONG_TALK_SECONDS_MIN = 60;
-/** Talks of long connections follow a Pareto distribution with this exponent: half of them are over after two minutes. */
+/**
+ * Talks of long connections follow a Pareto distribution with this exponent: half of them are over after two
+ * minutes.
+ */
 const LONG_TALK_EXPONENT = 1;
 
 /** Of all connections. */

@@ -1,6 +1,7 @@
 /**
- * The lab's gateway, made fit for floods of real packets: many clients and many destinations (198.18.0.0/15, RFC 2544), so that a
- * masqueraded port is never used up, and timeouts so long that no connection ends before it is told to.
+ * The lab's gateway, made fit for floods of real packets: many clients and many destinations (198.18.0.0/15,
+ * RFC 2544), so that a masqueraded port is never used up, and timeouts so long that no connection ends before
+ * it is told to.
  *
  *     10.64.0.0/16 clients ──── gateway (masquerades as 198.51.100.1) ──── 198.18.0.0/16 swallows everything
  *                                                                          198.19.0.0/16 answers TCP

@@ -1,6 +1,7 @@
 /**
- * What a program under test is exposed to: connections that begin all together and end all together, each known beforehand by
- * its index, so that what a program recorded is compared with what was sent and not with what somebody counted.
+ * What a program under test is exposed to: connections that begin all together and end all together, each
+ * known beforehand by its index, so that what a program recorded is compared with what was sent and not with
+ * what somebody counted.
  */
 import type { Namespace } from '../../test/lab/namespace.js';
 import type { Flow } from './flow.js';
@@ -31,7 +32,10 @@ export interface Flood {
   indexOf(flow: Flow): number;
 }
 
-/** The kernel works on packets for a moment after the last was sent: the table's entries, when there are enough or no more come. */
+/**
+ * The kernel works on packets for a moment after the last was sent: the table's entries, when there are
+ * enough or no more come.
+ */
 export async function settledCount(namespace: Namespace, expected: number): Promise<number> {
   const QUIET_LOOKS = 10;
   let before = -1;

@@ -1,4 +1,7 @@
-/** One IPv4 connection in numbers, as counting hundreds of thousands of them wants it: addresses are u32, 10.0.0.1 = 0x0a000001. */
+/**
+ * One IPv4 connection in numbers, as counting hundreds of thousands of them wants it: addresses are u32,
+ * 10.0.0.1 = 0x0a000001.
+ */
 export interface Flow {
   proto: number;
   origSrc: number;
@@ -27,7 +30,10 @@ export function emptyFlow(): Flow {
 
 const DOT = 46;
 
-/** Dotted decimal to u32; leading zeros are decimal too (natlog pads with them). Anything else gives a number that fits nothing. */
+/**
+ * Dotted decimal to u32; leading zeros are decimal too (natlog pads with them). Anything else gives a number
+ * that fits nothing.
+ */
 export function parseAddress(text: string): number {
   let address = 0;
   let byte = 0;

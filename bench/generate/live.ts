@@ -1,6 +1,6 @@
 /**
- * The connections that exist now, as rows of typed arrays: found by their tuples as in the kernel's table, and taken out in the
- * order of their ends.
+ * The connections that exist now, as rows of typed arrays: found by their tuples as in the kernel's table,
+ * and taken out in the order of their ends.
  */
 const INITIAL_ROWS = 1 << 16;
 

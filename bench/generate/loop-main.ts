@@ -1,7 +1,8 @@
 /**
- * node dist/bench/generate/loop-main.js --events 100000000 [--pass-events 400000] [--rate 5000] [--seed 1]: a trace that is repeated until
- * so many events are written, as a capture on standard output, for `--replay -`. Nothing is written to a disk, so it may be as long
- * as one likes. Time goes on: each pass begins where the one before ended.
+ * node dist/bench/generate/loop-main.js --events 100000000 [--pass-events 400000] [--rate 5000] [--seed 1]: a
+ * trace that is repeated until so many events are written, as a capture on standard output, for `--replay -`.
+ * Nothing is written to a disk, so it may be as long as one likes. Time goes on: each pass begins where the
+ * one before ended.
  */
 import { writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';

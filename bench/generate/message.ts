@@ -1,6 +1,7 @@
 /**
- * A trace event as the ctnetlink message that the kernel would send for it (IPv4, without counters and timestamps, which are off by
- * default): four templates, TCP or not and NEW or DESTROY, into which an event's bytes are patched.
+ * A trace event as the ctnetlink message that the kernel would send for it (IPv4, without counters and
+ * timestamps, which are off by default): four templates, TCP or not and NEW or DESTROY, into which an event's
+ * bytes are patched.
  */
 import { RecordKind } from '../../src/event/batch.js';
 import { IPPROTO_TCP } from './courses.js';
@@ -59,7 +60,10 @@ function patchTuple(
   view.setUint16(at + InTuple.dstPort, dstPort);
 }
 
-/** The kernel's is a keyed hash over the entry's address and tuples: 32 bits that look random and stay the same for an entry. */
+/**
+ * The kernel's is a keyed hash over the entry's address and tuples: 32 bits that look random and stay the
+ * same for an entry.
+ */
 function idOf({ origSrc, origDst, origSrcPort, replyDstPort, startUs }: TraceEvent): number {
   let hash = Math.imul(origSrc ^ (startUs % 0x1_0000_0000), 0x9e3779b1) ^ Math.imul(origDst, 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 15) ^ (origSrcPort << 16) ^ replyDstPort, 0xc2b2ae35);

@@ -1,8 +1,9 @@
 /**
  * Floods of real packets through the gateway, each by a sender of senders.ts.
  *
- * The kernel keeps no count of the entries that packets made (`insert` of /proc/net/stat/nf_conntrack is ctnetlink's alone), so
- * the truth is the table itself, in which every connection stays until the flood's end.
+ * The kernel keeps no count of the entries that packets made (`insert` of /proc/net/stat/nf_conntrack is
+ * ctnetlink's alone), so the truth is the table itself, in which every connection stays until the flood's
+ * end.
  */
 import { execFileSync } from 'node:child_process';
 import type { Namespace } from '../../test/lab/namespace.js';

@@ -34,7 +34,10 @@ export class Random {
   }
 }
 
-/** Draws i of [0, count) with a probability proportional to 1 / (i + 1)^exponent, in constant time (Walker's alias method). */
+/**
+ * Draws i of [0, count) with a probability proportional to 1 / (i + 1)^exponent, in constant time (Walker's
+ * alias method).
+ */
 export class Zipf {
   readonly #threshold: Float64Array;
   readonly #alias: Uint32Array;

@@ -1,6 +1,7 @@
 /**
- * Who sends the packets: tools that operators use, and sockets. Each sender is bounded in count and time, runs in the lab's client,
- * and reaches nothing but the lab's server. All answer how many connections they say they sent.
+ * Who sends the packets: tools that operators use, and sockets. Each sender is bounded in count and time,
+ * runs in the lab's client, and reaches nothing but the lab's server. All answer how many connections they
+ * say they sent.
  */
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
@@ -11,7 +12,9 @@ import { Cycles, Rows } from './addressing.js';
 import type { FloodGateway } from './flood-gateway.js';
 import { formatAddress } from './flow.js';
 
-/** Where a page is to be had, on every address that answers; the lab's own page has port 80 of one of them. */
+/**
+ * Where a page is to be had, on every address that answers; the lab's own page has port 80 of one of them.
+ */
 export const PAGE_PORT = 8081;
 
 const SENDER_SECONDS_MAX = 60;
@@ -39,7 +42,9 @@ export async function sendByTrafgen(
   return reportedCount(gateway.lab.client, 'trafgen', args, /(\d+) packets outgoing/, packet);
 }
 
-/** Rows side by side, a process each: one sends about 12,000 a second here, and its --flood knows no count. */
+/**
+ * Rows side by side, a process each: one sends about 12,000 a second here, and its --flood knows no count.
+ */
 export async function sendByHping(gateway: FloodGateway, count: number, rows: Rows): Promise<number> {
   const sent = await Promise.all(
     rowCounts(count).map((rowCount, row) => {
@@ -90,7 +95,10 @@ function rowCounts(count: number): number[] {
   return Array.from({ length: rows }, (_, row) => Math.min(Rows.ports, count - row * Rows.ports));
 }
 
-/** Run a sender to its end and answer the count it reports. Its exit code is no help: hping3's is 1 when nobody answered. */
+/**
+ * Run a sender to its end and answer the count it reports. Its exit code is no help: hping3's is 1 when
+ * nobody answered.
+ */
 async function reportedCount(
   namespace: Namespace,
   program: string,

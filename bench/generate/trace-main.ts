@@ -1,6 +1,6 @@
 /**
- * node dist/bench/generate/trace-main.js --seed 1 --events 2000000 --rate 5000 --out FILE.pcap|FILE.ct [--out ...]
- * Writes a synthetic trace: .pcap for `--replay`, .ct the ancestor's format.
+ * node dist/bench/generate/trace-main.js --seed 1 --events 2000000 --rate 5000 --out FILE.pcap|FILE.ct [--out
+ * ...] Writes a synthetic trace: .pcap for `--replay`, .ct the ancestor's format.
  */
 import { parseArgs } from 'node:util';
 import { generateTrace, traceDefaults } from './trace.js';

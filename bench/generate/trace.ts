@@ -1,9 +1,11 @@
 /**
- * A synthetic trace of a NAT gateway: the same seed gives the same events on every machine. What is drawn from which distribution
- * stands in population.ts (who, ports) and courses.ts (how long); arrivals are a Poisson process.
+ * A synthetic trace of a NAT gateway: the same seed gives the same events on every machine. What is drawn
+ * from which distribution stands in population.ts (who, ports) and courses.ts (how long); arrivals are a
+ * Poisson process.
  *
- * The trace begins in steady state: the table is filled with the connections that a gateway with the same past would hold, so ends
- * flow from the first second. Their starts are not in the trace, as in a recording that begins on a running gateway.
+ * The trace begins in steady state: the table is filled with the connections that a gateway with the same
+ * past would hold, so ends flow from the first second. Their starts are not in the trace, as in a recording
+ * that begins on a running gateway.
  */
 import { RecordKind } from '../../src/event/batch.js';
 import {
@@ -34,7 +36,10 @@ export interface TraceOptions {
 
 export const traceDefaults = { seed: 1, rate: 5000, beginUs: 1_790_000_000e6 } as const;
 
-/** One event. Addresses are u32, most significant byte first; the reply side is the server's address and port, and the NAT's. */
+/**
+ * One event. Addresses are u32, most significant byte first; the reply side is the server's address and port,
+ * and the NAT's.
+ */
 export interface TraceEvent {
   /** RecordKind.start or RecordKind.end. */
   kind: number;
@@ -128,8 +133,8 @@ class Generator {
   }
 
   /**
-   * Who is open at the beginning: of the arrivals of the past, those whose life is longer than their age. The few long ones reach
-   * back hours, the others minutes.
+   * Who is open at the beginning: of the arrivals of the past, those whose life is longer than their age. The
+   * few long ones reach back hours, the others minutes.
    */
   #fillTable(): void {
     const random = this.#random;
@@ -213,7 +218,10 @@ class Generator {
     return 0;
   }
 
-  /** The client's own port while it is free at this address towards this server, else another (nf_nat_core.c); 0 when none. */
+  /**
+   * The client's own port while it is free at this address towards this server, else another (nf_nat_core.c);
+   * 0 when none.
+   */
   #drawNatPort(proto: number, nat: number, clientPort: number): number {
     let port = clientPort;
     for (let i = 0; i < PORT_TRIES_MAX; i++) {

@@ -1,4 +1,6 @@
-/** A trace as rows of a batch, as a file of the ancestor's format 2, or as a capture of an nlmon interface. */
+/**
+ * A trace as rows of a batch, as a file of the ancestor's format 2, or as a capture of an nlmon interface.
+ */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import {
   AF_INET,
@@ -87,7 +89,10 @@ const LEGACY_SQUEEZED = 0x00010000;
 /** Bit 2 of an entry's type. */
 const LEGACY_REPLIED = 4;
 
-/** The ancestor's format 2. It has one protocol per file; the entries do not say theirs, so a mixed trace names the first one. */
+/**
+ * The ancestor's format 2. It has one protocol per file; the entries do not say theirs, so a mixed trace
+ * names the first one.
+ */
 export class LegacyWriter implements TraceWriter {
   readonly #file: BufferedFile;
   #begun = false;
@@ -118,7 +123,10 @@ export class LegacyWriter implements TraceWriter {
   }
 }
 
-/** What the ancestor's -S makes of it: a connection per end whose start is in the trace, in the order of the ends. */
+/**
+ * What the ancestor's -S makes of it: a connection per end whose start is in the trace, in the order of the
+ * ends.
+ */
 export class LegacySqueezedWriter implements TraceWriter {
   connections = 0;
   readonly #file: BufferedFile;

@@ -1,4 +1,7 @@
-/** One cell of the buffer matrix: the recorder with given buffers under a given load, and how full its buffers became. */
+/**
+ * One cell of the buffer matrix: the recorder with given buffers under a given load, and how full its buffers
+ * became.
+ */
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -41,7 +44,9 @@ export interface BufferResult extends Buffers {
   readonly ringHighWaterSlots: number;
 }
 
-/** Events in a block while recording (src/record/parser/parser.ts), unless --flush-interval closes it before. */
+/**
+ * Events in a block while recording (src/record/parser/parser.ts), unless --flush-interval closes it before.
+ */
 const BLOCK_EVENTS = 16384;
 /** Share of a load's connections that are open when a stall begins. */
 const STALL_AT_SHARE = 0.25;
@@ -52,7 +57,10 @@ export function heldBySocket(rcvbufKiB: number): number {
   return Math.floor((2 * rcvbufKiB * 1024) / EVENT_TRUESIZE_BYTES);
 }
 
-/** Events that finished blocks hold while the disk stands still; the one being filled holds up to a block more. */
+/**
+ * Events that finished blocks hold while the disk stands still; the one being filled holds up to a block
+ * more.
+ */
 export const HELD_BY_BLOCKS = BLOCK_SLOTS * BLOCK_EVENTS;
 
 /** The rule: what arrives during the stall, less what the buffers before the stalled part hold for sure. */

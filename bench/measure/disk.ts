@@ -1,6 +1,7 @@
 /**
- * A disk that can be made to stall: a file system of its own in a file, frozen for as long as is asked. Who writes to it then waits
- * as it waits for a disk that does not answer. Needs root, a loop device, mkfs.ext4 and fsfreeze.
+ * A disk that can be made to stall: a file system of its own in a file, frozen for as long as is asked. Who
+ * writes to it then waits as it waits for a disk that does not answer. Needs root, a loop device, mkfs.ext4
+ * and fsfreeze.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';

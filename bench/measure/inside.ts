@@ -1,4 +1,7 @@
-/** What the kernel says of the network namespace that a process runs in, from /proc/PID/net: without starting anything there. */
+/**
+ * What the kernel says of the network namespace that a process runs in, from /proc/PID/net: without starting
+ * anything there.
+ */
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { Namespace } from '../../test/lab/namespace.js';
 
@@ -14,8 +17,8 @@ const NETLINK_NETFILTER = '12';
 const EVENT_GROUPS = 0b101;
 
 /**
- * The sockets of the namespace that joined both groups, seen through a process in it. None when the process is gone, or has not
- * entered yet: `ip netns exec` begins outside, where others may listen.
+ * The sockets of the namespace that joined both groups, seen through a process in it. None when the process
+ * is gone, or has not entered yet: `ip netns exec` begins outside, where others may listen.
  */
 export function listeners(pid: number, namespace: Namespace): Listener[] {
   if (!isInside(pid, namespace)) return [];

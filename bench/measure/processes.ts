@@ -19,7 +19,8 @@ export function cpuMs(pids: readonly number[]): number {
   let ticks = 0;
   for (const pid of pids) {
     const stat = read(`/proc/${pid}/stat`);
-    // Fields 14 to 17: user and system time, its own and its children's. The name in parentheses may hold spaces.
+    // Fields 14 to 17: user and system time, its own and its children's. The name in parentheses may hold
+    // spaces.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     for (const field of fields.slice(11, 15)) ticks += Number(field);
   }

@@ -1,4 +1,7 @@
-/** Bytes per event of the synthetic trace: recorded, squeezed, and what the ancestor's files of it come to, packed. */
+/**
+ * Bytes per event of the synthetic trace: recorded, squeezed, and what the ancestor's files of it come to,
+ * packed.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, rmSync, statSync } from 'node:fs';

@@ -16,8 +16,9 @@ interface Thread {
 export type Threads = readonly Thread[];
 
 /**
- * CPU time between two looks. Who is who Node does not say, but: the main thread has the process's number, the table worker is the nicest;
- * of the others the busiest is the parser, and the writer is started just before it.
+ * CPU time between two looks. Who is who Node does not say, but: the main thread has the process's number,
+ * the table worker is the nicest; of the others the busiest is the parser, and the writer is started just
+ * before it.
  */
 export function cpuBetween(pid: number, before: Threads, after: Threads): ThreadCpu {
   const cpuBefore = new Map(before.map(({ id, cpuMs }) => [id, cpuMs]));

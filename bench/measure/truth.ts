@@ -1,4 +1,7 @@
-/** What a program recorded, against what the flood sent: each start and each end of each connection counts once a turn. */
+/**
+ * What a program recorded, against what the flood sent: each start and each end of each connection counts
+ * once a turn.
+ */
 import type { Flood } from '../generate/flood.js';
 import type { Flow } from '../generate/flow.js';
 

@@ -1,4 +1,7 @@
-/** A program under test while it runs: is it there, has it caught up, what does it cost. It may die at any moment. */
+/**
+ * A program under test while it runs: is it there, has it caught up, what does it cost. It may die at any
+ * moment.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Namespace } from '../../test/lab/namespace.js';
 import type { ObservedProcess, ProcessExit } from '../../test/lab/process.js';
@@ -48,7 +51,10 @@ export class Watch {
     this.startCpuMs = this.#cpuMs();
   }
 
-  /** Until nothing waits in its socket and it rests, or it is gone, or a minute has passed; false for the last. */
+  /**
+   * Until nothing waits in its socket and it rests, or it is gone, or a minute has passed; false for the
+   * last.
+   */
   async caughtUp(): Promise<boolean> {
     const deadlineMs = Date.now() + CATCH_UP_SECONDS_MAX * 1000;
     let restingSinceMs = Date.now();

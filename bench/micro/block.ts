@@ -1,4 +1,7 @@
-/** What is done to a block: columns, codec, CRC, hash, address filter, and back. The block is one of the synthetic trace. */
+/**
+ * What is done to a block: columns, codec, CRC, hash, address filter, and back. The block is one of the
+ * synthetic trace.
+ */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { EventBatch } from '../../src/event/batch.js';

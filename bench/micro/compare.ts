@@ -21,7 +21,10 @@ export interface MicroResults extends Results {
 /** Runs on one machine differ by so much without a reason. */
 const NOISE_PERCENT = 10;
 
-/** A case a line: base, now, and their ratio, with a word where they differ by more than noise and both margins. */
+/**
+ * A case a line: base, now, and their ratio, with a word where they differ by more than noise and both
+ * margins.
+ */
 export function compareMicro(base: readonly MicroResult[], now: readonly MicroResult[]): string {
   const names = [...new Set([...base, ...now].map(({ name }) => name))];
   const rows = names.map((name): Cell[] => {

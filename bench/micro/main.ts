@@ -1,6 +1,7 @@
 /**
- * `make bench-micro`: how long the small pieces of the recorder's work take, by the package `benchmark`. Prints a table and writes
- * bench/results/local-micro.json, or with --keep base-micro.json, the base that `make bench-compare` compares with.
+ * `make bench-micro`: how long the small pieces of the recorder's work take, by the package `benchmark`.
+ * Prints a table and writes bench/results/local-micro.json, or with --keep base-micro.json, the base that
+ * `make bench-compare` compares with.
  *
  * `node dist/bench/micro/main.js [--only PART OF NAME] [--seconds 0.5] [--keep]`
  */
@@ -50,7 +51,10 @@ console.log(
 const file = new ResultFolder(flags.keep).writeJson(flags.keep ? BASE : LAST, results);
 console.log(`Written: ${file}`);
 
-/** The best sample stands for the case: what else the machine does can only make one slower. The margin tells how much it did. */
+/**
+ * The best sample stands for the case: what else the machine does can only make one slower. The margin tells
+ * how much it did.
+ */
 function measure({ name, unit, unitsPerRun, run }: MicroCase): MicroResult {
   const benchmark = new Benchmark(name, run, { maxTime }).run();
   if (benchmark.error) throw benchmark.error;

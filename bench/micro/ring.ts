@@ -1,6 +1,6 @@
 /**
- * The ring's own cost per message by batch size, both sides in one thread: publish, look, release. What waking another thread costs
- * comes on top, once a batch.
+ * The ring's own cost per message by batch size, both sides in one thread: publish, look, release. What
+ * waking another thread costs comes on top, once a batch.
  */
 import { RingConsumer } from '../../src/record/ring/consumer.js';
 import { createRing } from '../../src/record/ring/layout.js';

@@ -1,4 +1,7 @@
-/** What the micro-benchmarks work on: messages of the synthetic trace and of a real capture, and a block of decoded events. */
+/**
+ * What the micro-benchmarks work on: messages of the synthetic trace and of a real capture, and a block of
+ * decoded events.
+ */
 import { fileURLToPath } from 'node:url';
 import { ByteInput, FileFeed } from '../../src/base/disk/input.js';
 import { AF_INET6, EventBatch, RecordKind, TimeSource } from '../../src/event/batch.js';
@@ -44,7 +47,10 @@ export class Messages {
 const TIME_US = 1_790_000_000e6;
 const counters = createDecodeCounters();
 
-/** The first messages of the synthetic trace: IPv4, TCP and UDP, starts and ends as they come, without counters and times. */
+/**
+ * The first messages of the synthetic trace: IPv4, TCP and UDP, starts and ends as they come, without
+ * counters and times.
+ */
 export function traceMessages(count: number): Messages {
   const messages = new Messages(count);
   const view = new DataView(messages.bytes.buffer);
@@ -57,8 +63,8 @@ export function traceMessages(count: number): Messages {
 }
 
 /**
- * `count` messages of each kind in a capture of a real kernel (Linux 6.18, with counters and timestamps), by a name as in "start tcp
- * IPv4"; where the capture has fewer of a kind they are there several times.
+ * `count` messages of each kind in a capture of a real kernel (Linux 6.18, with counters and timestamps), by
+ * a name as in "start tcp IPv4"; where the capture has fewer of a kind they are there several times.
  */
 export async function kernelMessages(count: number): Promise<Map<string, Messages>> {
   const found = new Map<string, Uint8Array[]>();

@@ -1,4 +1,7 @@
-/** The floor where there is no C compiler: our own receive path, whose messages are released unseen. As floor.c otherwise. */
+/**
+ * The floor where there is no C compiler: our own receive path, whose messages are released unseen. As
+ * floor.c otherwise.
+ */
 
 import { sleepMicroseconds } from '../../src/base/libc/clock.js';
 import { RECEIVE_EXTRA_BYTES } from '../../src/base/libc/receive.js';

@@ -1,4 +1,7 @@
-/** The floor of the side-by-side: receives and discards. In C when there is a compiler, else in Node, and its name says which. */
+/**
+ * The floor of the side-by-side: receives and discards. In C when there is a compiler, else in Node, and its
+ * name says which.
+ */
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';

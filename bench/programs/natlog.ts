@@ -5,7 +5,10 @@ import { ObservedProcess } from '../../test/lab/process.js';
 import type { KnownLoss, Program, Recording, Site } from './program.js';
 import { type LineFormat, notInstalled, readEvents, versionLine } from './text.js';
 
-/** `(EOP)`: open when natlog was stopped. It does not print the reply's source, which a source NAT leaves alone. */
+/**
+ * `(EOP)`: open when natlog was stopped. It does not print the reply's source, which a source NAT leaves
+ * alone.
+ */
 export const natlogFormat: LineFormat = {
   pattern:
     /: +(?<proto>tcp|udp) (?<src>[\d.]+),(?<sport>\d+) +\(via: (?<rdst>[\d.]+),(?<rdport>\d+)\) +to (?<dst>[\d.]+),(?<dport>\d+);/,

@@ -1,4 +1,7 @@
-/** A recorder of conntrack events as the benchmark sees it: how it is started, and how what it wrote is read back. */
+/**
+ * A recorder of conntrack events as the benchmark sees it: how it is started, and how what it wrote is read
+ * back.
+ */
 import type { Namespace } from '../../test/lab/namespace.js';
 import type { ObservedProcess, ProcessExit } from '../../test/lab/process.js';
 import type { Flow } from '../generate/flow.js';

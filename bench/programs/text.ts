@@ -6,7 +6,9 @@ import { type Flow, parseAddress } from '../generate/flow.js';
 
 export const PROTOCOLS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, TCP: 6, UDP: 17 };
 
-/** How a format writes an event: a pattern with these groups, and which of the lines that fit it are starts. */
+/**
+ * How a format writes an event: a pattern with these groups, and which of the lines that fit it are starts.
+ */
 export interface LineFormat {
   /** Groups: proto (name or number), src, dst, sport, dport, rsrc, rdst, rsport, rdport. */
   readonly pattern: RegExp;
@@ -25,7 +27,10 @@ export async function* linesOf(file: string): AsyncGenerator<string, void, void>
   }
 }
 
-/** Give every event of the file to `take`, in one object that is used again. Lines that are no events are passed over. */
+/**
+ * Give every event of the file to `take`, in one object that is used again. Lines that are no events are
+ * passed over.
+ */
 export async function readEvents(
   file: string,
   format: LineFormat,

@@ -1,4 +1,6 @@
-/** ulogd2 with its NFCT input, no hash table (an event a line, nothing joined), to one of its file outputs. */
+/**
+ * ulogd2 with its NFCT input, no hash table (an event a line, nothing joined), to one of its file outputs.
+ */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ObservedProcess } from '../../test/lab/process.js';

@@ -89,7 +89,10 @@ interface Scale {
   place(value: number): number;
 }
 
-/** From `from` to `to` on the page. The y scale ends at ticks, so that the grid has a top and a bottom; the x scale at the data. */
+/**
+ * From `from` to `to` on the page. The y scale ends at ticks, so that the grid has a top and a bottom; the x
+ * scale at the data.
+ */
 function scale(
   kind: 'linear' | 'log',
   values: readonly number[],

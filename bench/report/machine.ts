@@ -11,7 +11,9 @@ export interface Machine {
   readonly memoryMiB: number;
   readonly kernel: string;
   readonly node: string;
-  /** Commit of this repository, with "+changes" when the work tree differed from it; "unknown" outside of git. */
+  /**
+   * Commit of this repository, with "+changes" when the work tree differed from it; "unknown" outside of git.
+   */
   readonly commit: string;
   readonly date: string;
 }

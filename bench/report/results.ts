@@ -1,4 +1,7 @@
-/** Where results are kept: bench/results, as `local-NAME` (ignored by git) unless they are made to be committed. */
+/**
+ * Where results are kept: bench/results, as `local-NAME` (ignored by git) unless they are made to be
+ * committed.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,7 @@
-/** Decimal digits as bytes: tables and writers for the line writer's hot path. Words are little-endian on every machine. */
+/**
+ * Decimal digits as bytes: tables and writers for the line writer's hot path. Words are little-endian on
+ * every machine.
+ */
 
 /** The four digits of 0 to 9999, leading zeros included, the first in the lowest byte. */
 export const fourDigits = new Uint32Array(10_000);
@@ -8,7 +11,10 @@ for (let thousands = 0, value = 0; thousands < 10; thousands++)
       for (let ones = 0; ones < 10; ones++)
         fourDigits[value++] = 0x30303030 | thousands | (hundreds << 8) | (tens << 16) | (ones << 24);
 
-/** Write 0 to 65535 at `at` without leading zeros; may scribble over four bytes. Answers the offset behind the digits. */
+/**
+ * Write 0 to 65535 at `at` without leading zeros; may scribble over four bytes. Answers the offset behind the
+ * digits.
+ */
 export function writePort(view: DataView, at: number, port: number): number {
   if (port >= 10_000) {
     const first = (port / 10_000) | 0;

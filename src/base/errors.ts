@@ -1,6 +1,6 @@
 /**
- * Three kinds of failure, three types (plus wrong usage). Codes are closed unions: compare codes, never messages.
- * Whatever reaches the user is one line: what, where, what to do.
+ * Three kinds of failure, three types (plus wrong usage). Codes are closed unions: compare codes, never
+ * messages. Whatever reaches the user is one line: what, where, what to do.
  */
 
 /** The system said no: an operation failed with an errno. Handled by whoever can retry or explain. */
@@ -64,7 +64,10 @@ export function invariant(condition: unknown, what: string): asserts condition {
   if (!condition) throw new InvariantError(what);
 }
 
-/** A failure on its way to another thread, where an Error itself arrives without its name: that is what tells the kinds apart. */
+/**
+ * A failure on its way to another thread, where an Error itself arrives without its name: that is what tells
+ * the kinds apart.
+ */
 export interface ThreadFailure {
   readonly name: string;
   readonly message: string;

@@ -4,14 +4,20 @@ import { printable } from './printable.js';
 
 export const ExitCode = { done: 0, failed: 1, usage: 2 } as const;
 
-/** Exit code of an error: 2 for wrong usage, else 1. Compared by name: the class may come from a child process. */
+/**
+ * Exit code of an error: 2 for wrong usage, else 1. Compared by name: the class may come from a child
+ * process.
+ */
 export function exitCodeOf(error: unknown): number {
   return error instanceof Error && error.name === 'UsageError' ? ExitCode.usage : ExitCode.failed;
 }
 
 const OURS = new Set(['UsageError', 'SystemFailure', 'DamageError', 'StageDeath']);
 
-/** The error in one line. Errors of Node's system calls lead with the path; anything unforeseen says that it is our fault. */
+/**
+ * The error in one line. Errors of Node's system calls lead with the path; anything unforeseen says that it
+ * is our fault.
+ */
 export function oneLine(error: unknown): string {
   if (!(error instanceof Error)) return flat(`internal error: ${String(error)}`);
   if (OURS.has(error.name)) return flat(error.message);

@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 let found: URL | undefined;
 
 /**
- * The folder that holds package.json, with a slash at its end. Looked for upwards, since the bundles that the build makes lie at
- * other depths than the sources of this file.
+ * The folder that holds package.json, with a slash at its end. Looked for upwards, since the bundles that the
+ * build makes lie at other depths than the sources of this file.
  */
 export function packageRoot(): URL {
   if (found !== undefined) return found;

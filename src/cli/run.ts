@@ -1,4 +1,7 @@
-/** From the arguments to a command: each mode loads what it needs and nothing else. Sets the exit code, never throws. */
+/**
+ * From the arguments to a command: each mode loads what it needs and nothing else. Sets the exit code, never
+ * throws.
+ */
 
 import { ExitCode, exitCodeOf, report } from '../base/failure.js';
 import { type Translated, translate } from './args/getopt.js';

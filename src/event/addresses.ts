@@ -1,10 +1,13 @@
 /**
- * The distinct addresses of a batch, in order of first appearance. Rows hold indexes; index 0 is the all-zero address, always
- * there. Open addressing over typed arrays: `intern` runs several times per event on the parser thread and never allocates
- * except when a table doubles.
+ * The distinct addresses of a batch, in order of first appearance. Rows hold indexes; index 0 is the all-zero
+ * address, always there. Open addressing over typed arrays: `intern` runs several times per event on the
+ * parser thread and never allocates except when a table doubles.
  */
 
-/** Small: a table grows while V8 still learns what it does, not when the code is compiled, which would be given up for it. */
+/**
+ * Small: a table grows while V8 still learns what it does, not when the code is compiled, which would be
+ * given up for it.
+ */
 const INITIAL_CAPACITY = 64;
 
 export class AddressTable4 {
@@ -15,8 +18,8 @@ export class AddressTable4 {
   #mask = INITIAL_CAPACITY * 2 - 1;
 
   /**
-   * Index of the address, added when it is new. Above 127.255.255.255 it may be given as the negative number of the same bits, which
-   * needs no box where it is passed on.
+   * Index of the address, added when it is new. Above 127.255.255.255 it may be given as the negative number
+   * of the same bits, which needs no box where it is passed on.
    */
   intern(word: number): number {
     if (word === 0) return 0;
@@ -33,7 +36,10 @@ export class AddressTable4 {
     }
   }
 
-  /** Append without looking it up: for readers, which know that a stored table has no duplicates and never call `intern`. */
+  /**
+   * Append without looking it up: for readers, which know that a stored table has no duplicates and never
+   * call `intern`.
+   */
   append(address: number): number {
     if (this.count === this.values.length) this.values = doubled(this.values);
     this.values[this.count] = address;
@@ -74,7 +80,10 @@ export class AddressTable6 {
   #slots = new Uint32Array(INITIAL_CAPACITY * 2);
   #mask = INITIAL_CAPACITY * 2 - 1;
 
-  /** Index of the address given as four u32, most significant first; added when it is new. Negative numbers as in AddressTable4. */
+  /**
+   * Index of the address given as four u32, most significant first; added when it is new. Negative numbers as
+   * in AddressTable4.
+   */
   intern(a: number, b: number, c: number, d: number): number {
     if ((a | b | c | d) === 0) return 0;
     const { words } = this;

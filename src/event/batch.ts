@@ -1,6 +1,7 @@
 /**
- * Columns of decoded events: what the decoder fills, the log encodes and decodes, and every query reads. One shape from the
- * kernel to the listing. Row i is element i of every column. Nothing here is allocated per event.
+ * Columns of decoded events: what the decoder fills, the log encodes and decodes, and every query reads. One
+ * shape from the kernel to the listing. Row i is element i of every column. Nothing here is allocated per
+ * event.
  */
 import { AddressTable4, AddressTable6 } from './addresses.js';
 
@@ -21,8 +22,9 @@ export const RecordFlag = {
   /** A gap lies between start and end: the pair may be false. */
   spansGap: 16,
   /**
-   * No event said so: found by comparing the kernel's table with the log. `timeUs` is when the table was looked at, the latest
-   * possible time, and `endUs` the earliest; of a start whose time the kernel knew `startUs` is that.
+   * No event said so: found by comparing the kernel's table with the log. `timeUs` is when the table was
+   * looked at, the latest possible time, and `endUs` the earliest; of a start whose time the kernel knew
+   * `startUs` is that.
    */
   derived: 32,
 } as const;
@@ -77,8 +79,10 @@ export class EventBatch {
 
   readonly kind: Uint8Array;
   readonly flags: Uint8Array;
-  /** Microseconds since the epoch (below 2^52, until the year 2112). A connection's is its start (its end when the
-   * start was not seen). */
+  /**
+   * Microseconds since the epoch (below 2^52, until the year 2112). A connection's is its start (its end when
+   * the start was not seen).
+   */
   readonly timeUs: Float64Array;
   readonly timeSource: Uint8Array;
   /** AF_INET or AF_INET6: which address table the row's indexes mean. */
@@ -89,7 +93,10 @@ export class EventBatch {
   readonly origDst: Uint32Array;
   readonly replySrc: Uint32Array;
   readonly replyDst: Uint32Array;
-  /** Ports; for ICMP and ICMPv6 the source port is the id and the destination port is type << 8 | code; for GRE the keys. */
+  /**
+   * Ports; for ICMP and ICMPv6 the source port is the id and the destination port is type << 8 | code; for
+   * GRE the keys.
+   */
   readonly origSrcPort: Uint16Array;
   readonly origDstPort: Uint16Array;
   readonly replySrcPort: Uint16Array;
@@ -102,7 +109,10 @@ export class EventBatch {
   readonly zoneDirection: Uint8Array;
   /** enum tcp_conntrack + 1, so that 0 means absent. */
   readonly tcpState: Uint8Array;
-  /** 64-bit counters, little-endian pairs of u32 (low, high), four a row: orig packets, orig bytes, reply packets, reply bytes. */
+  /**
+   * 64-bit counters, little-endian pairs of u32 (low, high), four a row: orig packets, orig bytes, reply
+   * packets, reply bytes.
+   */
   readonly counters: Uint32Array;
   /** Kernel start time of the entry in microseconds; 0 = none. */
   readonly startUs: Float64Array;
@@ -153,7 +163,10 @@ export class EventBatch {
     this.addresses6 = new AddressTable6();
   }
 
-  /** Empty the batch. The columns every row writes keep their old values; the optional ones are zeroed as far as they were used. */
+  /**
+   * Empty the batch. The columns every row writes keep their old values; the optional ones are zeroed as far
+   * as they were used.
+   */
   clear(): void {
     const { count, present } = this;
     if (present & Column.status) this.status.fill(0, 0, count);

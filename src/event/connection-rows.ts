@@ -1,4 +1,6 @@
-/** Writes connections into output batches: from an end and its start, or from a start whose end was not seen. */
+/**
+ * Writes connections into output batches: from an end and its start, or from a start whose end was not seen.
+ */
 import { AF_INET, AF_INET6, Column, type EventBatch, RecordFlag, RecordKind, TimeSource } from './batch.js';
 import { DIRECTION_SHIFT, KEY4_WORDS, KEY6_WORDS, loadKey, type OrigTuple, PROTO_SHIFT } from './key.js';
 import type { OpenStarts } from './open-starts.js';
@@ -79,8 +81,8 @@ export function appendOpen(out: EventBatch, store: OpenStarts, entry: number, ga
 }
 
 /**
- * An end, with its start when there is one (`entry` >= 0). `store.key` holds the row's key. Counters, status and what else the
- * end carries are the final ones.
+ * An end, with its start when there is one (`entry` >= 0). `store.key` holds the row's key. Counters, status
+ * and what else the end carries are the final ones.
  */
 export function appendEnd(
   out: EventBatch,

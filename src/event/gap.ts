@@ -19,7 +19,10 @@ export interface GapRecord {
   readonly ringHighWaterSlots?: number;
 }
 
-/** Why messages are missing, from what explains least to what explains most: a gap that grows takes the strongest cause. */
+/**
+ * Why messages are missing, from what explains least to what explains most: a gap that grows takes the
+ * strongest cause.
+ */
 export const LOSS_CAUSES = [
   'buffer too small',
   'reader stalled',

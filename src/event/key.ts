@@ -1,8 +1,14 @@
-/** What tells one connection from another among those that live at the same time: zone, protocol and all four endpoints. */
+/**
+ * What tells one connection from another among those that live at the same time: zone, protocol and all four
+ * endpoints.
+ */
 import { randomBytes } from 'node:crypto';
 import { AF_INET, type EventBatch } from './batch.js';
 
-/** Key words: the addresses (one word each for IPv4, four for IPv6), two words of ports, and the last one: zone and protocol. */
+/**
+ * Key words: the addresses (one word each for IPv4, four for IPv6), two words of ports, and the last one:
+ * zone and protocol.
+ */
 export const KEY4_WORDS = 7;
 export const KEY6_WORDS = 19;
 /** In the last word; the zone is below. */
@@ -62,7 +68,10 @@ export function hashKey(
   hashes[at + 1] = more;
 }
 
-/** The original tuple of an entry. Addresses are u32 words, most significant byte first: one for IPv4, four for IPv6. */
+/**
+ * The original tuple of an entry. Addresses are u32 words, most significant byte first: one for IPv4, four
+ * for IPv6.
+ */
 export interface OrigTuple {
   readonly proto: number;
   readonly src: Uint32Array;

@@ -1,6 +1,6 @@
 /**
- * The starts whose end has not come yet, by key: a pool of typed arrays with hash chains, newest start first. Memory grows with
- * the connections open at once, never with the length of the log. For pairing.
+ * The starts whose end has not come yet, by key: a pool of typed arrays with hash chains, newest start first.
+ * Memory grows with the connections open at once, never with the length of the log. For pairing.
  */
 const INITIAL_CAPACITY = 4096;
 const NONE = -1;
@@ -45,7 +45,9 @@ export class OpenStarts {
     return this.#match(this.#buckets[hash & (this.#buckets.length - 1)], hash);
   }
 
-  /** The next older entry of the same key as `entry`, which `newest` or `older` found; -1 when there is none. */
+  /**
+   * The next older entry of the same key as `entry`, which `newest` or `older` found; -1 when there is none.
+   */
   older(entry: number): number {
     return this.#match(this.#next[entry], this.#hashes[entry]);
   }
@@ -59,7 +61,8 @@ export class OpenStarts {
     this.#next[entry] = this.#buckets[bucket];
     this.#buckets[bucket] = entry;
     const at = entry * this.keyWords;
-    for (let i = 0; i < this.keyWords; i++) this.#keys[at + i] = this.key[i]; // `set` costs more than so few words
+    // A loop, because `set` costs more than so few words.
+    for (let i = 0; i < this.keyWords; i++) this.#keys[at + i] = this.key[i];
     this.count++;
     return entry;
   }
@@ -99,8 +102,9 @@ export class OpenStarts {
   }
 
   /**
-   * All entries by start time, those of the same microsecond in no order; of a million over more than two hours, of the same few.
-   * Time and entry in one double: a typed array without a comparator sorts natively, in a third of the time.
+   * All entries by start time, those of the same microsecond in no order; of a million over more than two
+   * hours, of the same few. Time and entry in one double: a typed array without a comparator sorts natively,
+   * in a third of the time.
    */
   sorted(): Uint32Array {
     const { timeUs } = this;

@@ -1,17 +1,21 @@
 /**
- * Joins starts and ends into connections: one rule for every query (DESIGN: the key is zone, protocol and all four endpoints).
+ * Joins starts and ends into connections: one rule for every query (DESIGN: the key is zone, protocol and all
+ * four endpoints).
  *
- * - An end that carries a kernel start time pairs only with that start: the nearest within START_TOLERANCE_US, any time later when the
- *   start was stamped as it was received, or one that was told late. Any other end pairs with the latest open start of its key
- *   that is not later than the end (clocks are set; if all are later, with the latest).
- * - Starts older than the one paired have ended unseen: they are given with "end not seen, before T", T being the next start.
+ * - An end that carries a kernel start time pairs only with that start: the nearest within
+ *   START_TOLERANCE_US, any time later when the start was stamped as it was received, or one that was told
+ *   late. Any other end pairs with the latest open start of its key that is not later than the end (clocks
+ *   are set; if all are later, with the latest).
+ * - Starts older than the one paired have ended unseen: they are given with "end not seen, before T", T being
+ *   the next start.
  * - A snapshot record (entry already open) counts as a start, unless its start was seen.
  * - An end without a start in the file is kept; its start is unknown unless the kernel told it.
  * - A gap between start and end flags the pair.
- * - What the recorder found by comparing table and log (RecordFlag.derived) starts and ends connections too; such an end only says
- *   that it came before a time. These rows and snapshots are written beside the events, so the end of a connection may stand a
- *   moment before them: it gets its start from them then. A look at the table from before the file was opened says nothing in
- *   it: what was open then is in the file's own snapshot.
+ * - What the recorder found by comparing table and log (RecordFlag.derived) starts and ends connections too;
+ *   such an end only says that it came before a time. These rows and snapshots are written beside the events,
+ *   so the end of a connection may stand a moment before them: it gets its start from them then. A look at
+ *   the table from before the file was opened says nothing in it: what was open then is in the file's own
+ *   snapshot.
  *
  * Order of the result: by end as recorded, and after the last record those still open, by start.
  */
@@ -21,7 +25,9 @@ import { OpenStarts } from './open-starts.js';
 
 /** The event time of a start and the kernel's start time of the same entry differ by tens of microseconds. */
 export const START_TOLERANCE_US = 5000;
-/** Ends without a start that are remembered for a row that comes late: as many as a large table has entries. */
+/**
+ * Ends without a start that are remembered for a row that comes late: as many as a large table has entries.
+ */
 const MAX_UNSTARTED = 1 << 20;
 /** Unended starts kept for one key: more than two are already the sign of lost ends. */
 const MAX_OPEN_PER_KEY = 4;
@@ -30,7 +36,10 @@ const NONE = -1;
 export class Pairer {
   readonly #open4 = new OpenStarts(KEY4_WORDS);
   readonly #open6 = new OpenStarts(KEY6_WORDS);
-  /** Ends whose start has not been seen: their time, and in `lastSeenUs` their row in `#out` plus 1 while it is there. */
+  /**
+   * Ends whose start has not been seen: their time, and in `lastSeenUs` their row in `#out` plus 1 while it
+   * is there.
+   */
   readonly #unstarted4 = new OpenStarts(KEY4_WORDS);
   readonly #unstarted6 = new OpenStarts(KEY6_WORDS);
   readonly #out: EventBatch;
@@ -47,7 +56,10 @@ export class Pairer {
     this.#out = new EventBatch(outputCapacity);
   }
 
-  /** Take rows of a batch in order: `rows[0]` to `rows[count - 1]`. Yields full output batches, valid until the next step. */
+  /**
+   * Take rows of a batch in order: `rows[0]` to `rows[count - 1]`. Yields full output batches, valid until
+   * the next step.
+   */
   *add(batch: EventBatch, rows: Uint32Array, count: number): Generator<EventBatch, void, void> {
     for (let i = 0; i < count; i++) {
       // One row in gives at most one connection and those it makes stale.
@@ -150,7 +162,10 @@ export class Pairer {
     }
   }
 
-  /** An end that nobody saw: after `endUs`, when the connection was last known to be open, and before the row's time. */
+  /**
+   * An end that nobody saw: after `endUs`, when the connection was last known to be open, and before the
+   * row's time.
+   */
   #endUnseen(store: OpenStarts, newest: number, batch: EventBatch, row: number): void {
     let entry = newest;
     while (
@@ -229,7 +244,10 @@ function sameOrUnknown(aUs: number, bUs: number): boolean {
   return aUs === 0 || bUs === 0 || Math.abs(aUs - bUs) <= START_TOLERANCE_US;
 }
 
-/** The open start that the kernel's start time means, from `newest` on to older ones: the nearest that it can be. */
+/**
+ * The open start that the kernel's start time means, from `newest` on to older ones: the nearest that it can
+ * be.
+ */
 function findKernelStart(store: OpenStarts, newest: number, kernelStartUs: number): number {
   let found = NONE;
   let nearestUs = Number.POSITIVE_INFINITY;
@@ -244,7 +262,10 @@ function findKernelStart(store: OpenStarts, newest: number, kernelStartUs: numbe
   return found;
 }
 
-/** A start that carries no time of the kernel was stamped when it was received, one from the table when that was read. */
+/**
+ * A start that carries no time of the kernel was stamped when it was received, one from the table when that
+ * was read.
+ */
 function mayBeLate(store: OpenStarts, entry: number): boolean {
   const source = store.timeSource[entry];
   if (store.fromTable[entry] === 1) return store.kernelStartUs[entry] === 0;
@@ -252,8 +273,9 @@ function mayBeLate(store: OpenStarts, entry: number): boolean {
 }
 
 /**
- * A start told late: between an entry's true start and its end there can be no other of its key. It gets the true time. A kernel
- * in reliable mode sends a start that was lost with a later event, and without a time of its own one has that of its receipt.
+ * A start told late: between an entry's true start and its end there can be no other of its key. It gets the
+ * true time. A kernel in reliable mode sends a start that was lost with a later event, and without a time of
+ * its own one has that of its receipt.
  */
 function takeLateStart(store: OpenStarts, entry: number, kernelStartUs: number, endUs: number): number {
   for (; entry !== NONE; entry = store.older(entry)) {

@@ -1,4 +1,7 @@
-/** Layer-4 protocols by IANA number (https://www.iana.org/assignments/protocol-numbers) and by the names of /etc/protocols. */
+/**
+ * Layer-4 protocols by IANA number (https://www.iana.org/assignments/protocol-numbers) and by the names of
+ * /etc/protocols.
+ */
 
 const NAMES: Readonly<Record<number, string>> = {
   1: 'icmp',

@@ -1,4 +1,7 @@
-/** The synthetic trace is a yardstick: the same seed must give the same events everywhere, and they must make sense. */
+/**
+ * The synthetic trace is a yardstick: the same seed must give the same events everywhere, and they must make
+ * sense.
+ */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -12,7 +15,10 @@ import { PacketReader } from '../../src/record/replay/reader.js';
 import { makeFolder, removeFolder } from '../lab/folder.js';
 
 const EVENTS = 20_000;
-/** Of seed 1 as a capture. Bytes per event are measured on this trace: whoever changes it changes those numbers. */
+/**
+ * Of seed 1 as a capture. Bytes per event are measured on this trace: whoever changes it changes those
+ * numbers.
+ */
 const TRACE_SHA256 = 'b783cc67556d200b8acafe4e17f088174d2f8d48d6069c5eac951329054ecde4';
 
 function events(seed: number): TraceEvent[] {

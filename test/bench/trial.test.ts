@@ -1,4 +1,6 @@
-/** The benchmark on the real kernel, small: floods against the kernel's table, trials against what is known. */
+/**
+ * The benchmark on the real kernel, small: floods against the kernel's table, trials against what is known.
+ */
 import assert from 'node:assert/strict';
 import { open } from 'node:fs/promises';
 import path from 'node:path';

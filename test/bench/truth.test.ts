@@ -1,4 +1,7 @@
-/** Counting what a program recorded: its lines must be understood to the last field, and only what was sent may count. */
+/**
+ * Counting what a program recorded: its lines must be understood to the last field, and only what was sent
+ * may count.
+ */
 import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -30,7 +33,9 @@ const SECOND: Flow = {
   replyDstPort: 1025,
 };
 
-/** Lines as ulogd 2.0.8, conntrack 1.4.7 and natlog 3.00.01 wrote them for that connection's start and end. */
+/**
+ * Lines as ulogd 2.0.8, conntrack 1.4.7 and natlog 3.00.01 wrote them for that connection's start and end.
+ */
 const LINES: Record<string, { format: LineFormat; start: string; end: string }> = {
   LOGEMU: {
     format: ulogdOutputs.LOGEMU.format,

@@ -1,4 +1,7 @@
-/** A sample of the damage matrix (test/log/read/damage.test.ts, test/find/upkeep/repair.test.ts) as a user meets it. */
+/**
+ * A sample of the damage matrix (test/log/read/damage.test.ts, test/find/upkeep/repair.test.ts) as a user
+ * meets it.
+ */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

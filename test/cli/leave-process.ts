@@ -1,4 +1,7 @@
-/** A process that ends while V8 compiles behind it and its heap is at its limit: one in some of them hung without a collection. */
+/**
+ * A process that ends while V8 compiles behind it and its heap is at its limit: one in some of them hung
+ * without a collection.
+ */
 import { leaveNow } from '../../src/cli/leave.js';
 
 const FUNCTIONS = 60;
@@ -6,7 +9,10 @@ const MIB = 1 << 20;
 /** Typed arrays count for the limit of the heap. */
 const EXTERNAL_MIB = 30;
 
-/** A function of its own with constants of its own: to compile it V8's background thread allocates numbers on the heap. */
+/**
+ * A function of its own with constants of its own: to compile it V8's background thread allocates numbers on
+ * the heap.
+ */
 function make(k: number): (n: number) => number {
   const source = `const o = { a: ${k}.5, b: 2.25, c: 1.125 };
     return (n) => { let sum = 0; for (let i = 0; i < n; i++) sum += o.a * i + o.b - o.c; return sum; };`;

@@ -1,4 +1,7 @@
-/** Where the bytes of a reader come from and go to: pipes, packed files, live files, full disks, other people's files. */
+/**
+ * Where the bytes of a reader come from and go to: pipes, packed files, live files, full disks, other
+ * people's files.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

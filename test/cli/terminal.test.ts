@@ -11,7 +11,10 @@ import { makeFolder, removeFolder } from '../lab/folder.js';
 import { ctrecorder } from './command-line.js';
 
 const TIME = 1_795_409_443_000_000;
-/** Clear the screen, ring, set the title, by escape sequences of 7 and 8 bits; an override of the writing direction; a line end. */
+/**
+ * Clear the screen, ring, set the title, by escape sequences of 7 and 8 bits; an override of the writing
+ * direction; a line end.
+ */
 const HOSTILE = '\u001b[2J\u0007\u001b]0;title\u0007\u009b31m\u202e\u2028\u007f\nend';
 
 const folder = makeFolder('terminal');

@@ -1,4 +1,6 @@
-/** The listing against `conntrack -E`, recorded beside it: two programs that saw the same events say the same. */
+/**
+ * The listing against `conntrack -E`, recorded beside it: two programs that saw the same events say the same.
+ */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { it } from 'node:test';

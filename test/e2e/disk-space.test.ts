@@ -1,4 +1,7 @@
-/** The built program on a small disk: what --min-free, --keep-bytes, --hold and --mode do, as its user sees it. */
+/**
+ * The built program on a small disk: what --min-free, --keep-bytes, --hold and --mode do, as its user sees
+ * it.
+ */
 import assert from 'node:assert/strict';
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

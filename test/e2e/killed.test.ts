@@ -1,4 +1,7 @@
-/** `kill -9` at any moment: what was acknowledged is there after the next start, and nothing is there twice (`make soak`: 200 times). */
+/**
+ * `kill -9` at any moment: what was acknowledged is there after the next start, and nothing is there twice
+ * (`make soak`: 200 times).
+ */
 import { test } from 'node:test';
 import { labObstacle } from '../lab/namespace.js';
 import { assertUnharmed, killAgainAndAgain, killText } from './killed.js';

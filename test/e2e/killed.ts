@@ -1,4 +1,7 @@
-/** `kill -9` at random moments under load, again and again in one folder: what the files hold afterwards, event by event. */
+/**
+ * `kill -9` at random moments under load, again and again in one folder: what the files hold afterwards,
+ * event by event.
+ */
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { RecordKind } from '../../src/event/batch.js';
@@ -8,14 +11,20 @@ import { type Namespace, withNamespaces } from '../lab/namespace.js';
 import { ObservedProcess } from '../lab/process.js';
 import { rowsOf, stopWell, withFolder } from '../record/table/recording.js';
 
-/** Holds 105,000 events, seconds of the load: the kernel drops nothing, so the order of the events is that of the injector. */
+/**
+ * Holds 105,000 events, seconds of the load: the kernel drops nothing, so the order of the events is that of
+ * the injector.
+ */
 const OPTIONS = '-C -F -f nat-%Y%m%d-%H%M%S.ct -p all -b 65536 --flush-interval 20ms --progress-fd 3'.split(
   ' ',
 );
 const RATE_PER_SECOND = 20_000;
 /** Connections that begin, and then end, in one go. */
 const BATCH = 200;
-/** Every so many die at some moment of their start, while they recover the file of the one before; the others while they record. */
+/**
+ * Every so many die at some moment of their start, while they recover the file of the one before; the others
+ * while they record.
+ */
 const EARLY_EVERY = 5;
 const START_MS = 500;
 const RECORDING_MS_MAX = 1200;
@@ -25,7 +34,10 @@ const ROUND_CONNECTIONS_MAX = 20_000;
 interface Round {
   /** Index of its first connection. */
   readonly first: number;
-  /** Events of this round that the recorder acknowledged: the first ones, in the order in which they were sent. */
+  /**
+   * Events of this round that the recorder acknowledged: the first ones, in the order in which they were
+   * sent.
+   */
   readonly acknowledged: number;
   readonly ready: boolean;
 }
@@ -45,7 +57,10 @@ export interface KillAccounts {
   readonly foreign: number;
 }
 
-/** Kill a recorder `kills` times, start one that is stopped well, and count. @throws AssertionError when a file is unsound or a gap missing. */
+/**
+ * Kill a recorder `kills` times, start one that is stopped well, and count. @throws AssertionError when a
+ * file is unsound or a gap missing.
+ */
 export function killAgainAndAgain(kills: number): Promise<KillAccounts> {
   return withNamespaces(['killed'], async (namespace) => {
     let accounts: KillAccounts | undefined;
@@ -113,7 +128,10 @@ async function killOnce(
   return { first, ready, acknowledged: recorder.durableEvents() };
 }
 
-/** Every recorder that was killed while it recorded left an end nobody saw, and a time in which none was there. */
+/**
+ * Every recorder that was killed while it recorded left an end nobody saw, and a time in which none was
+ * there.
+ */
 function assertGaps(files: readonly string[], killed: number): void {
   const causes = files.flatMap((file) =>
     [...ctrecorder(['-L', '-H', '--show-gaps', '-i', '192.0.2.1', '-f', file]).matchAll(/cause=(.*)$/gm)].map(

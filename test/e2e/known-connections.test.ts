@@ -1,4 +1,7 @@
-/** The recorder's main promise: every connection is in the log, its start once, its end once, with the right NAT addresses. */
+/**
+ * The recorder's main promise: every connection is in the log, its start once, its end once, with the right
+ * NAT addresses.
+ */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -22,7 +25,9 @@ beforeEach(() => {
 });
 afterEach(() => removeFolder(folder));
 
-/** Holds 105,000 events: what is tested is that nothing goes missing on its way, not how busy the machine is. */
+/**
+ * Holds 105,000 events: what is tested is that nothing goes missing on its way, not how busy the machine is.
+ */
 const BUFFER = ['-b', '65536'];
 
 /** A recorder that is ready, in `folder`. */

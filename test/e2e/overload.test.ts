@@ -1,4 +1,7 @@
-/** Overload is ordinary: memory stays bounded, the recorder catches up by itself, and its accounts are exact to the event. */
+/**
+ * Overload is ordinary: memory stays bounded, the recorder catches up by itself, and its accounts are exact
+ * to the event.
+ */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
 import { makeFolder, removeFolder } from '../lab/folder.js';

@@ -1,4 +1,7 @@
-/** A recorder under more than it can take: what was sent against what it recorded and what it counted as lost, to the event. */
+/**
+ * A recorder under more than it can take: what was sent against what it recorded and what it counted as lost,
+ * to the event.
+ */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { type FloodPlan, MAX_FLOOD_INDEX } from '../lab/flood.js';
@@ -8,8 +11,9 @@ import type { Namespace } from '../lab/namespace.js';
 import { ObservedProcess } from '../lab/process.js';
 
 /**
- * Bound of the memory resident at any time, whatever the load: Node with five threads, ring, four blocks, and what the
- * table keeper knows of the open connections. Measured peaks: 115 to 167 MiB; after a minute, with ends lost all the time, 295 to 319.
+ * Bound of the memory resident at any time, whatever the load: Node with five threads, ring, four blocks, and
+ * what the table keeper knows of the open connections. Measured peaks: 115 to 167 MiB; after a minute, with
+ * ends lost all the time, 295 to 319.
  */
 const PEAK_RSS_MIB_MAX = 400;
 /** An idle recorder's timers need less; a loop that spins needs a whole second of CPU in each. */
@@ -62,7 +66,10 @@ export class Overload {
     for (const startMs = performance.now(); performance.now() - startMs < ms; ) await this.flood(connections);
   }
 
-  /** Wait until it has caught up and is idle, stop it, and compare its accounts and those of its files with what was sent. */
+  /**
+   * Wait until it has caught up and is idle, stop it, and compare its accounts and those of its files with
+   * what was sent.
+   */
   async settle(): Promise<Accounts> {
     const { recorder, sent } = this;
     await this.#caughtUp();

@@ -8,7 +8,10 @@ import { threadsOf } from '../operate/daemon/threads.js';
 
 const skip = process.env.CI === 'true' ? false : (labObstacle() ?? false);
 
-/** Nice values of the main thread and of the others, each once; without the table worker, which is nice by itself. */
+/**
+ * Nice values of the main thread and of the others, each once; without the table worker, which is nice by
+ * itself.
+ */
 async function niceValues(...options: string[]): Promise<{ main: number; others: Set<number> }> {
   return withNamespaces(['nice'], (namespace) =>
     withFolder('nice', async (folder) => {

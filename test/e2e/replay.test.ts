@@ -1,4 +1,7 @@
-/** The built program recording from captures: names, rotation, end, and listings that say what the capture says. */
+/**
+ * The built program recording from captures: names, rotation, end, and listings that say what the capture
+ * says.
+ */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

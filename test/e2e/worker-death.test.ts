@@ -1,4 +1,7 @@
-/** A worker thread dies, in the real program under load: never a half-dead recorder, and nothing that was durable is lost. */
+/**
+ * A worker thread dies, in the real program under load: never a half-dead recorder, and nothing that was
+ * durable is lost.
+ */
 import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -73,7 +76,10 @@ async function recordToDeath(namespace: Namespace, death: string): Promise<void>
   await injector.flush();
 }
 
-/** What was acknowledged is there, and nothing twice. Only starts have been made so far, in the order of their index. */
+/**
+ * What was acknowledged is there, and nothing twice. Only starts have been made so far, in the order of their
+ * index.
+ */
 function checkRecorded(acknowledged: number): void {
   const tally = new FloodTally({ count: 1_000_000 });
   for (const name of logFiles()) tally.add(ctrecorder(['-L', '-f', name], folder));

@@ -262,7 +262,10 @@ test('endpoints, zone and counters go with the connection', () => {
   assert.deepEqual([batch.zone[0], batch.zoneDirection[0], batch.proto[0]], [65535, 1, 132]);
 });
 
-/** The rule once more, with strings and lists, for ends without a kernel start time and at most four open starts a key. */
+/**
+ * The rule once more, with strings and lists, for ends without a kernel start time and at most four open
+ * starts a key.
+ */
 function model(steps: readonly Step[]): string[] {
   const open = new Map<number, { from: number; before: number; gaps: number; replied: boolean }[]>();
   const out: string[] = [];

@@ -1,4 +1,7 @@
-/** Files whose author computed every checksum: whatever they hold ends in a listing of printable text or in a DamageError. */
+/**
+ * Files whose author computed every checksum: whatever they hold ends in a listing of printable text or in a
+ * DamageError.
+ */
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,8 @@
 /**
- * What the lab makes outlives the process that made it (namespaces, sysctls, children). So everything made is registered here
- * and undone when the process ends, however it ends: normally, by an uncaught error, by a signal. Only SIGKILL escapes; then
- * the next run recognises the leftovers by the dead owner in their names (see `owner`).
+ * What the lab makes outlives the process that made it (namespaces, sysctls, children). So everything made is
+ * registered here and undone when the process ends, however it ends: normally, by an uncaught error, by a
+ * signal. Only SIGKILL escapes; then the next run recognises the leftovers by the dead owner in their names
+ * (see `owner`).
  */
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -11,7 +12,10 @@ type Undo = () => void;
 const undos = new Set<Undo>();
 const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Run `undo` when the process ends, newest first, unless the returned function is called before. It must be synchronous. */
+/**
+ * Run `undo` when the process ends, newest first, unless the returned function is called before. It must be
+ * synchronous.
+ */
 export function onExit(undo: Undo): () => void {
   if (undos.size === 0) watch();
   undos.add(undo);
@@ -57,7 +61,10 @@ function unwatch(): void {
   for (const signal of endingSignals) process.off(signal, undoAndDie);
 }
 
-/** This process in a form that is never used again on this boot: pid and start time (field 22 of /proc/PID/stat, in ticks). */
+/**
+ * This process in a form that is never used again on this boot: pid and start time (field 22 of
+ * /proc/PID/stat, in ticks).
+ */
 export const owner = `${process.pid}.${startTicks(process.pid)}`;
 
 /** Whether the process an `owner` string names is still running. */

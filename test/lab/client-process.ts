@@ -1,4 +1,7 @@
-/** The client's side of the traffic: real sockets, one per connection, each from its own port, all closed in the normal way. */
+/**
+ * The client's side of the traffic: real sockets, one per connection, each from its own port, all closed in
+ * the normal way.
+ */
 import dgram from 'node:dgram';
 import { once } from 'node:events';
 import net from 'node:net';

@@ -1,4 +1,7 @@
-/** What conntrack-tools prints, in our words: a reader of the kernel's table and events that owes nothing to ours. */
+/**
+ * What conntrack-tools prints, in our words: a reader of the kernel's table and events that owes nothing to
+ * ours.
+ */
 import { once } from 'node:events';
 import { connectionText, Proto } from './connection.js';
 import type { Namespace } from './namespace.js';
@@ -31,9 +34,9 @@ export async function toolEvents(namespace: Namespace): Promise<(count: number) 
 }
 
 /**
- * Follow the events of a namespace until the returned function is called, which waits until there are `count` and answers all
- * lines as printed. It fails beyond about 160 events in one burst: version 1.4.7 sets `-b` on another socket than the one it
- * reads.
+ * Follow the events of a namespace until the returned function is called, which waits until there are `count`
+ * and answers all lines as printed. It fails beyond about 160 events in one burst: version 1.4.7 sets `-b` on
+ * another socket than the one it reads.
  */
 export async function toolLines(namespace: Namespace): Promise<(count: number) => Promise<string[]>> {
   const before = listenerCount(namespace);
@@ -61,7 +64,10 @@ export async function toolLines(namespace: Namespace): Promise<(count: number) =
   };
 }
 
-/** Netlink sockets of the namespace with conntrack's NEW and DESTROY groups (1 and 3) joined, from /proc/net/netlink. */
+/**
+ * Netlink sockets of the namespace with conntrack's NEW and DESTROY groups (1 and 3) joined, from
+ * /proc/net/netlink.
+ */
 function listenerCount(namespace: Namespace): number {
   return lines(namespace.run('cat', ['/proc/net/netlink']))
     .map((line) => line.trim().split(/\s+/))

@@ -1,6 +1,7 @@
 /**
- * Entries for ctnetlink, by index: the same plan and index always give the same tuples, so that a test can check hundreds of
- * thousands of connections without keeping them. Constants: include/uapi/linux/netfilter/nfnetlink_conntrack.h.
+ * Entries for ctnetlink, by index: the same plan and index always give the same tuples, so that a test can
+ * check hundreds of thousands of connections without keeping them. Constants:
+ * include/uapi/linux/netfilter/nfnetlink_conntrack.h.
  */
 import { type Connection, Proto } from './connection.js';
 
@@ -48,7 +49,9 @@ export function fillFields(fields: FloodFields, index: number): void {
   fields.publicPort = FIRST_PORT + (index % PORTS);
 }
 
-/** The connection of an index: a client behind source NAT, its reply tuple naming the public address and port. */
+/**
+ * The connection of an index: a client behind source NAT, its reply tuple naming the public address and port.
+ */
 export function floodConnection(plan: FloodPlan, index: number): Connection {
   const fields: FloodFields = { client: 0, clientPort: 0, server: 0, public: 0, publicPort: 0 };
   fillFields(fields, index);
@@ -62,7 +65,10 @@ export function floodConnection(plan: FloodPlan, index: number): Connection {
   };
 }
 
-/** The only index whose connection can have this public (reply destination) address and port; compare the rest with it. */
+/**
+ * The only index whose connection can have this public (reply destination) address and port; compare the rest
+ * with it.
+ */
 export function floodIndex(publicAddress: string, publicPort: number): number {
   const lastByte = publicAddress.includes(':')
     ? Number.parseInt(publicAddress.slice(-2), 16)
@@ -130,15 +136,18 @@ export function flushMessage(): Buffer {
 }
 
 /**
- * Messages of a plan, many in one buffer (one `sendmsg`). The kernel answers an error for each refused message, and for the last
- * one always, so one answer with the last sequence number ends the batch. Sequence numbers are entry index + 1 (0 is the
- * kernel's own).
+ * Messages of a plan, many in one buffer (one `sendmsg`). The kernel answers an error for each refused
+ * message, and for the last one always, so one answer with the last sequence number ends the batch. Sequence
+ * numbers are entry index + 1 (0 is the kernel's own).
  */
 export class FloodBatch {
   readonly #message: Buffer;
   readonly #bytes: Buffer;
   readonly #fields: FloodFields = { client: 0, clientPort: 0, server: 0, public: 0, publicPort: 0 };
-  /** Offsets in a message of the fields that differ between entries; the address of IPv6 is the last four bytes. */
+  /**
+   * Offsets in a message of the fields that differ between entries; the address of IPv6 is the last four
+   * bytes.
+   */
   readonly #orig: TupleOffsets;
   readonly #reply: TupleOffsets | undefined;
 

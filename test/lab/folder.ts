@@ -1,6 +1,7 @@
 /**
- * Folders of tests and benchmarks: all are made here, and gone when they are no longer needed, at the latest when the process
- * ends, however it ends (cleanup.ts). What a killed process left is taken away by the next one that makes a folder.
+ * Folders of tests and benchmarks: all are made here, and gone when they are no longer needed, at the latest
+ * when the process ends, however it ends (cleanup.ts). What a killed process left is taken away by the next
+ * one that makes a folder.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** The gateway's traffic must be what it says: every connection it answers is in the kernel's table, and no other is. */
+/**
+ * The gateway's traffic must be what it says: every connection it answers is in the kernel's table, and no
+ * other is.
+ */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Connection, connectionText } from './connection.js';

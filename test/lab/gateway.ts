@@ -4,9 +4,10 @@
  *     client 192.168.77.2, .3 ──── 192.168.77.1  gateway  198.51.100.1 ──── 198.51.100.80 server
  *            fd77::2, ::3     ──── fd77::1           2001:db8:100::1   ──── 2001:db8:100::80
  *
- * nftables masquerades what leaves (TCP and UDP get a random public port, so that the public port tells nothing about the
- * client's) and forwards the public TCP port 8080 to a page on the first client. Every traffic method answers the exact
- * connections it made; public ports come from what the server saw, not from conntrack.
+ * nftables masquerades what leaves (TCP and UDP get a random public port, so that the public port tells
+ * nothing about the client's) and forwards the public TCP port 8080 to a page on the first client. Every
+ * traffic method answers the exact connections it made; public ports come from what the server saw, not from
+ * conntrack.
  */
 import { type Connection, Proto, type Tuple } from './connection.js';
 import { Helper } from './helper.js';
@@ -35,7 +36,10 @@ export const addresses = {
 
 export const ports = { http: 80, echo: 5353, silent: 5354, forwarded: 8080, clientPage: 8000 } as const;
 
-/** Ports below are left to the system, ports above to the masquerade's range on the way out (they may overlap, being others'). */
+/**
+ * Ports below are left to the system, ports above to the masquerade's range on the way out (they may overlap,
+ * being others').
+ */
 const FIRST_PORT = 10_000;
 const CONCURRENCY = 64;
 /** Datagrams on their way to a port nobody reads fast: as many as surely fit into its socket buffer. */
@@ -187,7 +191,9 @@ export class Gateway {
       throw new Error(`lab: ${failed} of ${request.count} ${request.kind} requests failed: ${firstFailure}`);
   }
 
-  /** What the service saw, once it has seen `count` requests; an unanswered datagram may still be on its way. */
+  /**
+   * What the service saw, once it has seen `count` requests; an unanswered datagram may still be on its way.
+   */
   async #seenBy(service: Helper<'seen', Seen[]>, count: number): Promise<Map<string, Seen>> {
     const seen = new Map<string, Seen>();
     const deadlineMs = Date.now() + 10_000;
@@ -237,7 +243,8 @@ export class Gateway {
     for (const family of [4, 6] as const) {
       client.ip(`-${family} route add default via ${addresses[family].inside}`);
     }
-    // A new link takes up to a second before it carries IPv6. Without rules nothing is tracked, so these leave no entries.
+    // A new link takes up to a second before it carries IPv6. Without rules nothing is tracked, so these
+    // leave no entries.
     client.run('ping', ['-c1', '-w10', addresses[6].inside]);
     gateway.run('ping', ['-c1', '-w10', addresses[6].server]);
     gateway.run('nft', ['-f', '-'], ruleset);

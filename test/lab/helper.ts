@@ -1,4 +1,7 @@
-/** A script of the lab running in a namespace as its own process, asked and answering over IPC, one request at a time. */
+/**
+ * A script of the lab running in a namespace as its own process, asked and answering over IPC, one request at
+ * a time.
+ */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

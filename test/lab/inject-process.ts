@@ -1,4 +1,7 @@
-/** The injector's own process, inside the namespace: takes one request at a time over IPC and sends it to ctnetlink. */
+/**
+ * The injector's own process, inside the namespace: takes one request at a time over IPC and sends it to
+ * ctnetlink.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import netlink from 'netlink';
@@ -8,8 +11,9 @@ import type { InjectRequest, InjectResult } from './inject.js';
 const NETLINK_NETFILTER = 12;
 const NLMSG_ERROR = 2;
 /**
- * Messages in one send. Each refused one is answered by about 1.3 KiB of socket buffer, and the package aborts the process when
- * the buffer (208 KiB unless the machine says otherwise) overruns: so even a batch refused as a whole must fit.
+ * Messages in one send. Each refused one is answered by about 1.3 KiB of socket buffer, and the package
+ * aborts the process when the buffer (208 KiB unless the machine says otherwise) overruns: so even a batch
+ * refused as a whole must fit.
  */
 const BATCH_MESSAGES = 100;
 

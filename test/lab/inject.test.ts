@@ -1,4 +1,7 @@
-/** Injected entries must be what the plan says: read back through conntrack-tools, an implementation that is not ours. */
+/**
+ * Injected entries must be what the plan says: read back through conntrack-tools, an implementation that is
+ * not ours.
+ */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type FloodPlan, floodConnection } from './flood.js';

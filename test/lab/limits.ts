@@ -1,8 +1,10 @@
 /**
- * nf_conntrack_max and nf_conntrack_buckets are one setting for the whole machine, whatever the namespace. So a flood raises
- * them, never lowers them, and whoever holds them last puts the first values back, also for a holder that was killed.
+ * nf_conntrack_max and nf_conntrack_buckets are one setting for the whole machine, whatever the namespace. So
+ * a flood raises them, never lowers them, and whoever holds them last puts the first values back, also for a
+ * holder that was killed.
  *
- * State is a folder: one file per holder, named by `owner`, and `original` with the values found by the first.
+ * State is a folder: one file per holder, named by `owner`, and `original` with the values found by the
+ * first.
  */
 import {
   closeSync,
@@ -25,7 +27,10 @@ const BUCKETS = '/proc/sys/net/netfilter/nf_conntrack_buckets';
 let holds = 0;
 let forget: () => void;
 
-/** Make room for `entries` conntrack entries until the returned function is called (at the latest when the process ends). */
+/**
+ * Make room for `entries` conntrack entries until the returned function is called (at the latest when the
+ * process ends).
+ */
 export function raiseConntrackLimits(entries: number): () => void {
   locked(() => {
     restoreIfUnheld();

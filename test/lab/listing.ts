@@ -45,8 +45,8 @@ export class Tally {
   }
 
   /**
-   * What differs from "each of these connections has one start and one end, and there is nothing else", at most ten findings;
-   * empty when all is well.
+   * What differs from "each of these connections has one start and one end, and there is nothing else", at
+   * most ten findings; empty when all is well.
    */
   differences(connections: readonly Connection[]): string[] {
     const findings: string[] = [];

@@ -1,4 +1,7 @@
-/** A small disk of its own: an ext4 image, mounted through a loop device. Needs root, e2fsprogs and util-linux. */
+/**
+ * A small disk of its own: an ext4 image, mounted through a loop device. Needs root, e2fsprogs and
+ * util-linux.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

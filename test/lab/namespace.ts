@@ -1,4 +1,7 @@
-/** Network namespaces that remove themselves: made with unique names, gone when the process is. Needs root and iproute2. */
+/**
+ * Network namespaces that remove themselves: made with unique names, gone when the process is. Needs root and
+ * iproute2.
+ */
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { endWithUs, isAlive, onExit, owner } from './cleanup.js';
@@ -9,7 +12,9 @@ let made = 0;
 export interface ConntrackSysctls {
   /** net.netfilter.nf_conntrack_acct: count packets and bytes. Entries made before keep none. */
   readonly acct?: 0 | 1;
-  /** net.netfilter.nf_conntrack_timestamp: start and stop times, and the event time on kernels that send it. */
+  /**
+   * net.netfilter.nf_conntrack_timestamp: start and stop times, and the event time on kernels that send it.
+   */
   readonly timestamp?: 0 | 1;
   /** net.netfilter.nf_conntrack_events: 0 none, 1 always, 2 while somebody listens. */
   readonly events?: 0 | 1 | 2;
@@ -44,7 +49,9 @@ export class Namespace {
   readonly name: string;
   readonly #forget: () => void;
 
-  /** @throws Error when the namespace cannot be made (not root, no iproute2); the message is what `ip` said. */
+  /**
+   * @throws Error when the namespace cannot be made (not root, no iproute2); the message is what `ip` said.
+   */
   constructor(label: string) {
     if (made === 0) removeLeftovers();
     this.name = `${NAME_PREFIX}${owner}-${made++}${label}`;
@@ -68,7 +75,10 @@ export class Namespace {
     return this.run('ip', words.split(' '));
   }
 
-  /** Start a program. `ip netns exec` replaces itself, so the child's pid is the program's, and signals reach it. */
+  /**
+   * Start a program. `ip netns exec` replaces itself, so the child's pid is the program's, and signals reach
+   * it.
+   */
   spawn(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
     const child = spawn('ip', ['netns', 'exec', this.name, command, ...args], options);
     endWithUs(child);
@@ -137,7 +147,10 @@ function namespaceNames(): string[] {
   }
 }
 
-/** A namespace lives on, nameless, while a process is in it: end those first. They are all ours, the namespace being ours. */
+/**
+ * A namespace lives on, nameless, while a process is in it: end those first. They are all ours, the namespace
+ * being ours.
+ */
 function removeNamespace(name: string): void {
   for (const pid of ip('netns', 'pids', name).split('\n')) {
     if (pid === '') continue;

@@ -1,4 +1,7 @@
-/** A program under observation, in a namespace or not: its output, signals, exit, CPU time and memory. Made for the recorder. */
+/**
+ * A program under observation, in a namespace or not: its output, signals, exit, CPU time and memory. Made
+ * for the recorder.
+ */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -27,8 +30,9 @@ export interface ProcessOptions {
 const PROGRESS_FD = 3;
 const REPORT_FD = 4;
 /**
- * bash times the program to the millisecond, whatever it is and however it ends (a parent in Node cannot: libuv reaps the child
- * before anybody can ask). The program replaces the shell between them, so its pid is known before it runs.
+ * bash times the program to the millisecond, whatever it is and however it ends (a parent in Node cannot:
+ * libuv reaps the child before anybody can ask). The program replaces the shell between them, so its pid is
+ * known before it runs.
  */
 const TIMED = `TIMEFORMAT='%U %S'; LC_NUMERIC=C
 { time sh -c 'echo $$ >&${REPORT_FD}; exec "$@" ${REPORT_FD}>&- 2>&5 5>&-' sh "$@"; } 5>&2 2>&${REPORT_FD}`;
@@ -99,7 +103,10 @@ export class ObservedProcess {
     return ObservedProcess.start(namespace, process.execPath, [recorderEntry, ...args], options);
   }
 
-  /** Wait until standard error says so, and answer the match. @throws Error with what it said instead, when it ends before. */
+  /**
+   * Wait until standard error says so, and answer the match. @throws Error with what it said instead, when it
+   * ends before.
+   */
   async says(pattern: RegExp): Promise<RegExpMatchArray> {
     await this.until(() => pattern.test(this.stderr), String(pattern));
     return this.stderr.match(pattern)!;

@@ -1,7 +1,7 @@
 /**
- * The services behind (or before) the gateway: a page, a UDP echo, a UDP port that never answers. Each remembers who asked: the
- * other side of the NAT as it really was, a witness that owes nothing to conntrack. Answers any IPC message with what it saw
- * since the last.
+ * The services behind (or before) the gateway: a page, a UDP echo, a UDP port that never answers. Each
+ * remembers who asked: the other side of the NAT as it really was, a witness that owes nothing to conntrack.
+ * Answers any IPC message with what it saw since the last.
  */
 import dgram from 'node:dgram';
 import { once } from 'node:events';

@@ -1,4 +1,7 @@
-/** What somebody who may write in the log directory puts in the way of the recorder and of the commands that make files. */
+/**
+ * What somebody who may write in the log directory puts in the way of the recorder and of the commands that
+ * make files.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -19,7 +22,10 @@ const obstacles: Readonly<Record<string, (path: string, victim: string) => void>
   'a file': (path) => writeFileSync(path, PRECIOUS),
 };
 
-/** The directory with the obstacle in it; `assertLeft` afterwards: it is as it was, and nothing was written through it. */
+/**
+ * The directory with the obstacle in it; `assertLeft` afterwards: it is as it was, and nothing was written
+ * through it.
+ */
 function obstructed(t: TestContext, obstacle: string, name: string) {
   const directory = temporaryDirectory(t);
   const victim = join(temporaryDirectory(t), 'victim');

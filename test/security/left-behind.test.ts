@@ -1,4 +1,7 @@
-/** Files left in the log directory by somebody else, made to look like the recorder's own: its start believes none of what they say. */
+/**
+ * Files left in the log directory by somebody else, made to look like the recorder's own: its start believes
+ * none of what they say.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';

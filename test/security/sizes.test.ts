@@ -14,7 +14,10 @@ import { temporaryDirectory } from '../lab/folder.js';
 import { forged, type Piece, piecesOf, writeSound } from '../log/read/damage-helper.js';
 import { meta, START_US } from '../record/writer/writer-helper.js';
 
-/** Beyond what the same command takes for a sound file: the largest payload packed and unpacked, and what V8 lets lie about. */
+/**
+ * Beyond what the same command takes for a sound file: the largest payload packed and unpacked, and what V8
+ * lets lie about.
+ */
 const EXTRA_BYTES_MAX = 192 * 1024 * 1024;
 /** Enough for a small file; 150 bytes a block would not fit. */
 const SMALL_HEAP = '--max-old-space-size=16';

@@ -1,6 +1,6 @@
 /**
- * Somebody who sends a recorder what looks like events of the kernel: PORT COUNT USER. Answers the errno's name of a send that the
- * kernel refused on standard output.
+ * Somebody who sends a recorder what looks like events of the kernel: PORT COUNT USER. Answers the errno's
+ * name of a send that the kernel refused on standard output.
  */
 import netlink from 'netlink';
 import { FloodBatch } from '../lab/flood.js';

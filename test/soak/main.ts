@@ -1,4 +1,7 @@
-/** `make soak`: what needs more than minutes. Names of parts as arguments: only those. Exit code 1 when a promise was broken. */
+/**
+ * `make soak`: what needs more than minutes. Names of parts as arguments: only those. Exit code 1 when a
+ * promise was broken.
+ */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { assertUnharmed, killAgainAndAgain, killText } from '../e2e/killed.js';

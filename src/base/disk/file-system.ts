@@ -1,6 +1,6 @@
 /**
- * The file system as the writer needs it, so that tests can fail it at every call. Calls are synchronous (the writer has a thread
- * of its own), and every error is a SystemFailure with the errno's name and the path.
+ * The file system as the writer needs it, so that tests can fail it at every call. Calls are synchronous (the
+ * writer has a thread of its own), and every error is a SystemFailure with the errno's name and the path.
  */
 import {
   closeSync,
@@ -41,7 +41,10 @@ export interface LogFileSystem {
   open(path: string): LogFile;
   /** False when somebody else has it locked. Held until the file is closed. */
   lock(file: LogFile): boolean;
-  /** Write at `position`; answers how many bytes, which may be fewer than asked for. EBADF, as below, when the descriptor is lost. */
+  /**
+   * Write at `position`; answers how many bytes, which may be fewer than asked for. EBADF, as below, when the
+   * descriptor is lost.
+   */
   write(file: LogFile, bytes: Uint8Array, offset: number, length: number, position: number): number;
   /** Make the file's contents durable. After a failure the descriptor must not be trusted again. */
   sync(file: LogFile): void;
@@ -145,7 +148,8 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
 
     makeDirectory(path) {
       if (this.exists(path)) return;
-      // Not mkdir's own recursion: it never returns where an existing parent answers ENOENT, as /proc does (Node 20).
+      // Not mkdir's own recursion: it never returns where an existing parent answers ENOENT, as /proc does
+      // (Node 20).
       const parent = dirname(path);
       this.makeDirectory(parent);
       try {
@@ -186,7 +190,10 @@ function setDirectoryMode(path: string, directoryMode: number): void {
   }
 }
 
-/** Where modes cannot be set (vfat), what was made has fewer rights than asked for or those of the mount: no reason not to record. */
+/**
+ * Where modes cannot be set (vfat), what was made has fewer rights than asked for or those of the mount: no
+ * reason not to record.
+ */
 function undoUmask(setMode: () => void): void {
   try {
     setMode();
@@ -203,7 +210,10 @@ function opened(operation: string, path: string, flags: number, mode?: number): 
   });
 }
 
-/** The descriptor; EBADF when somebody closed it and another file has its number by now: that one is not ours to touch. */
+/**
+ * The descriptor; EBADF when somebody closed it and another file has its number by now: that one is not ours
+ * to touch.
+ */
 function ownFd({ fd, inode, device }: LogFile): number {
   const { ino, dev } = fstatSync(fd);
   if (ino === inode && dev === device) return fd;

@@ -1,7 +1,7 @@
 /**
- * Freeing the space of a removed file without keeping the writer waiting. The kernel frees it when the last descriptor is closed,
- * all in one go: for 1 GiB on ext4 165 ms, and an fdatasync of the live file meanwhile waited up to 290 ms for the journal. In
- * steps it waited 75 ms.
+ * Freeing the space of a removed file without keeping the writer waiting. The kernel frees it when the last
+ * descriptor is closed, all in one go: for 1 GiB on ext4 165 ms, and an fdatasync of the live file meanwhile
+ * waited up to 290 ms for the journal. In steps it waited 75 ms.
  */
 import { close, fstatSync, ftruncate } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +13,10 @@ const PAUSE_MS = 10;
 const truncateLater = promisify(ftruncate);
 const closeLater = promisify(close);
 
-/** Close a file that has no name any more. Whoever else has it open keeps it as it is: then nothing is freed here. Never rejects. */
+/**
+ * Close a file that has no name any more. Whoever else has it open keeps it as it is: then nothing is freed
+ * here. Never rejects.
+ */
 export async function closeAndFree(fd: number): Promise<void> {
   try {
     if (isOnlyOpener(fd))

@@ -1,4 +1,7 @@
-/** Sequential bytes of a log, from a file, a pipe or a gzip stream, with a window that grows to what is asked for. */
+/**
+ * Sequential bytes of a log, from a file, a pipe or a gzip stream, with a window that grows to what is asked
+ * for.
+ */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../errors.js';
 
@@ -62,7 +65,10 @@ export class ByteInput {
   }
 }
 
-/** An open file from an offset on; a named pipe or device, which knows no offsets, as it comes. Whoever opened it closes it. */
+/**
+ * An open file from an offset on; a named pipe or device, which knows no offsets, as it comes. Whoever opened
+ * it closes it.
+ */
 export class DescriptorFeed implements ByteFeed {
   #position: number | null;
 

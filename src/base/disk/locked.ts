@@ -1,7 +1,12 @@
-/** Does anybody hold a flock on a file? Read from /proc/locks, so that no native call is needed; false where there is none. */
+/**
+ * Does anybody hold a flock on a file? Read from /proc/locks, so that no native call is needed; false where
+ * there is none.
+ */
 import { readFileSync, type Stats } from 'node:fs';
 
-/** Lines like `3: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`: device in hex, inode in decimal (proc(5)). */
+/**
+ * Lines like `3: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`: device in hex, inode in decimal (proc(5)).
+ */
 export function isLocked(file: Pick<Stats, 'dev' | 'ino'>): boolean {
   let locks: string;
   try {

@@ -75,7 +75,10 @@ export function check(result: number, operation: string): number {
 
 // Time
 
-/** Bind these now: to bind one while its thread is being ended, as at a stop, aborts the process (koffi throws into the thread). */
+/**
+ * Bind these now: to bind one while its thread is being ended, as at a stop, aborts the process (koffi throws
+ * into the thread).
+ */
 export function bindFunctions(...names: (keyof typeof PROTOTYPES)[]): void {
   for (const name of names) libc(name);
 }

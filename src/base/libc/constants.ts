@@ -1,6 +1,6 @@
 /**
- * Numbers of the kernel's interface, under the kernel's names. The sources are named per group; all values are those of the
- * little-endian 64-bit architectures in `captureSupport` (asm-generic; x86-64 has the same).
+ * Numbers of the kernel's interface, under the kernel's names. The sources are named per group; all values
+ * are those of the little-endian 64-bit architectures in `captureSupport` (asm-generic; x86-64 has the same).
  */
 
 // include/linux/socket.h, include/uapi/asm-generic/socket.h

@@ -1,4 +1,7 @@
-/** Loads koffi and the C library, or says why this machine cannot capture: what `-V` asks for, apart so that it answers at once. */
+/**
+ * Loads koffi and the C library, or says why this machine cannot capture: what `-V` asks for, apart so that
+ * it answers at once.
+ */
 import { createRequire } from 'node:module';
 import { endianness } from 'node:os';
 import { SystemFailure } from '../errors.js';

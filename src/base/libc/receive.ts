@@ -9,12 +9,17 @@ const IOVEC_OFFSET = 16;
 /** struct mmsghdr (include/linux/socket.h; x86-64 and arm64 layout). */
 export const DESCRIPTOR_BYTES = 64;
 
-/** What a ring for `recvmmsg` keeps beside each descriptor: sockaddr_nl (12, padded to 16), then iovec (16). */
+/**
+ * What a ring for `recvmmsg` keeps beside each descriptor: sockaddr_nl (12, padded to 16), then iovec (16).
+ */
 export const RECEIVE_EXTRA_BYTES = 32;
 /** Offset of the sender's port id (sockaddr_nl.nl_pid, u32) in a slot's extras; 0 is the kernel. */
 export const SENDER_PORT_OFFSET = 4;
 
-/** Where in one buffer the kernel is to find `slots` descriptors, as many extras, and room for as many messages. */
+/**
+ * Where in one buffer the kernel is to find `slots` descriptors, as many extras, and room for as many
+ * messages.
+ */
 export interface ReceiveSlots {
   readonly buffer: SharedArrayBuffer;
   readonly bytes: Uint8Array;
@@ -57,7 +62,10 @@ export function prepareReceiveMemory(ring: ReceiveSlots): ReceiveMemory {
   return { ring, descriptorsAddress: base + ring.descriptorsOffset };
 }
 
-/** Receive up to `count` messages into the slots from `slot`; answers how many, 0 when nothing waits. Lengths are real ones. */
+/**
+ * Receive up to `count` messages into the slots from `slot`; answers how many, 0 when nothing waits. Lengths
+ * are real ones.
+ */
 export function receiveMessages(fd: number, memory: ReceiveMemory, slot: number, count: number): number {
   const address = memory.descriptorsAddress + slot * DESCRIPTOR_BYTES;
   const received: number = libc('recvmmsg')(fd, address, count, MSG_DONTWAIT | MSG_TRUNC, 0);

@@ -1,9 +1,11 @@
 /**
- * The one module that touches pointers (load.ts loads koffi for it). koffi is an optional dependency and is loaded at the first call that needs
- * it: reading logs works where it is missing. Every wrapper throws SystemFailure with the errno's name.
+ * The one module that touches pointers (load.ts loads koffi for it). koffi is an optional dependency and is
+ * loaded at the first call that needs it: reading logs works where it is missing. Every wrapper throws
+ * SystemFailure with the errno's name.
  *
- * The kernel writes through raw pointers. Memory that a pointer leads to is held by the object that the caller passes in again
- * at each call (ReceiveMemory, Poller) or by this module; nothing else may keep an address.
+ * The kernel writes through raw pointers. Memory that a pointer leads to is held by the object that the
+ * caller passes in again at each call (ReceiveMemory, Poller) or by this module; nothing else may keep an
+ * address.
  */
 
 import { invariant } from '../errors.js';
@@ -51,7 +53,10 @@ export function getSocketOption(
   return optionLength[0];
 }
 
-/** Attach a classic BPF program: `struct sock_filter` of 8 bytes each (protocol-filter.ts). The kernel copies it. */
+/**
+ * Attach a classic BPF program: `struct sock_filter` of 8 bytes each (protocol-filter.ts). The kernel copies
+ * it.
+ */
 export function attachFilter(fd: number, program: Uint8Array): void {
   // struct sock_fprog { unsigned short len; struct sock_filter *filter @8 }
   const fprog = new DataView(new ArrayBuffer(16));
@@ -77,8 +82,8 @@ export function closeDescriptor(fd: number): void {
 }
 
 /**
- * Waits on the event loop (uv_poll) for one descriptor to become readable: no thread of libuv's pool is held, and a wait can be
- * ended. Close it before the descriptor.
+ * Waits on the event loop (uv_poll) for one descriptor to become readable: no thread of libuv's pool is held,
+ * and a wait can be ended. Close it before the descriptor.
  */
 export class Poller {
   readonly #handle: ReturnType<LoadedLibc['koffi']['node']['poll']>;
@@ -102,7 +107,8 @@ export class Poller {
         this.#handle.stop();
         resolve(readable);
       };
-      // koffi calls back outside any callback scope, where promises do not go on; setImmediate runs in the same turn.
+      // koffi calls back outside any callback scope, where promises do not go on; setImmediate runs in the
+      // same turn.
       this.#handle.start(() => {
         this.#handle.stop();
         setImmediate(() => this.#finish?.(true));

@@ -1,4 +1,7 @@
-/** Users and groups by name or number: /etc/passwd and /etc/group first, then whatever else the system asks (getent). */
+/**
+ * Users and groups by name or number: /etc/passwd and /etc/group first, then whatever else the system asks
+ * (getent).
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../errors.js';
@@ -15,8 +18,9 @@ export interface Identity {
 const MAX_ID = 2 ** 32 - 2;
 
 /**
- * What `-U` and `-G` mean. A user by name brings its supplementary groups, a bare number none. Without `-G` the group is the
- * user's own, for a number without an account the same number. UsageError when there is no such user or group.
+ * What `-U` and `-G` mean. A user by name brings its supplementary groups, a bare number none. Without `-G`
+ * the group is the user's own, for a number without an account the same number. UsageError when there is no
+ * such user or group.
  */
 export function resolveIdentity(user: string | undefined, group: string | undefined): Identity {
   const gid = group === undefined ? undefined : groupId(group);

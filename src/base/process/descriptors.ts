@@ -1,6 +1,7 @@
 /**
- * Descriptors that the program was started with. Node opens its own with O_CLOEXEC and marks the first inherited ones so too (libuv:
- * uv_disable_stdio_inheritance, up to 16 and on to the first gap): those never reach a child. Whatever still lacks it was inherited.
+ * Descriptors that the program was started with. Node opens its own with O_CLOEXEC and marks the first
+ * inherited ones so too (libuv: uv_disable_stdio_inheritance, up to 16 and on to the first gap): those never
+ * reach a child. Whatever still lacks it was inherited.
  */
 import { closeSync, fstatSync, readdirSync, readFileSync } from 'node:fs';
 import { UsageError } from '../errors.js';
@@ -8,7 +9,10 @@ import { UsageError } from '../errors.js';
 const O_CLOEXEC = 0o2000000;
 const FIRST_UNKNOWN = 3;
 
-/** Close what a shell left open (a recorder that holds it keeps pipes and file systems busy), except `kept`. Linux; else nothing. */
+/**
+ * Close what a shell left open (a recorder that holds it keeps pipes and file systems busy), except `kept`.
+ * Linux; else nothing.
+ */
 export function closeInherited(kept: readonly (number | undefined)[]): void {
   for (const fd of inherited()) if (!kept.includes(fd)) closeSync(fd);
 }

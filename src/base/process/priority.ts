@@ -1,4 +1,7 @@
-/** `-N`: the nice value of every thread of this process. Linux keeps one per thread; later threads inherit their maker's. */
+/**
+ * `-N`: the nice value of every thread of this process. Linux keeps one per thread; later threads inherit
+ * their maker's.
+ */
 import { readdirSync } from 'node:fs';
 import { getPriority, setPriority as setPriorityOf } from 'node:os';
 import { errnoCode, SystemFailure } from '../errors.js';
@@ -23,8 +26,8 @@ export function setPriority(nice: number): void {
 const AHEAD = 10;
 
 /**
- * Without `-N`: this thread, which takes the events, gets the CPU as soon as it wakes, if that is permitted. The others have the ring
- * to wait in; the socket's buffer may last 11 ms (docs/tuning.md).
+ * Without `-N`: this thread, which takes the events, gets the CPU as soon as it wakes, if that is permitted.
+ * The others have the ring to wait in; the socket's buffer may last 11 ms (docs/tuning.md).
  */
 export function preferThisThread(): void {
   try {

@@ -1,6 +1,6 @@
 /**
- * Rights of the recorder (DESIGN.md section 10). Node's set*id calls change all threads of the process, prctl and capset only the
- * calling one, which decides the order of everything here.
+ * Rights of the recorder (DESIGN.md section 10). Node's set*id calls change all threads of the process, prctl
+ * and capset only the calling one, which decides the order of everything here.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../errors.js';
@@ -27,9 +27,9 @@ const CAP_SETPCAP = 8n;
 const CAPABILITY_BITS = 64;
 
 /**
- * Become the user and group and keep only CAP_NET_ADMIN. Main thread, once the worker threads exist and libuv's pool has been
- * started (its threads are then left without any capability); a thread that the main thread makes later inherits the one kept.
- * Throws UsageError (no such user) or SystemFailure.
+ * Become the user and group and keep only CAP_NET_ADMIN. Main thread, once the worker threads exist and
+ * libuv's pool has been started (its threads are then left without any capability); a thread that the main
+ * thread makes later inherits the one kept. Throws UsageError (no such user) or SystemFailure.
  */
 export function reduceRights(user: string | undefined, group: string | undefined): void {
   const { uid, gid, name } = resolveIdentity(user, group);
@@ -51,8 +51,9 @@ export function reduceRights(user: string | undefined, group: string | undefined
 }
 
 /**
- * Take everything but what the recorder needs out of the calling thread's bounding set, and forbid it to gain rights by running
- * programs. Processes and threads that it makes from now on inherit both; threads that exist do not.
+ * Take everything but what the recorder needs out of the calling thread's bounding set, and forbid it to gain
+ * rights by running programs. Processes and threads that it makes from now on inherit both; threads that
+ * exist do not.
  */
 export function limitRights(): void {
   for (let capability = 0; capability < CAPABILITY_BITS; capability++) {

@@ -1,6 +1,7 @@
 /**
- * Time zones in the form of POSIX TZ strings (`CET-1CEST,M3.5.0,M10.5.0/3`, `<+0330>-3:30`), which Node does not know and
- * silently takes for UTC. Grammar: POSIX.1-2017, Base Definitions, section 8.3; hours up to 167 as RFC 8536 section 3.3.1.
+ * Time zones in the form of POSIX TZ strings (`CET-1CEST,M3.5.0,M10.5.0/3`, `<+0330>-3:30`), which Node does
+ * not know and silently takes for UTC. Grammar: POSIX.1-2017, Base Definitions, section 8.3; hours up to 167
+ * as RFC 8536 section 3.3.1.
  */
 
 /** A day and second of the year at which the clocks change, in the local time before the change. */

@@ -24,7 +24,9 @@ interface LocalTime {
   readonly offsetSeconds: number;
 }
 
-/** POSIX.1-2017, strftime(), without what has no place in a name (%n, %t) or depends on a locale (%c, %x, %X). */
+/**
+ * POSIX.1-2017, strftime(), without what has no place in a name (%n, %t) or depends on a locale (%c, %x, %X).
+ */
 export const conversions: Readonly<Record<string, (time: LocalTime) => string>> = {
   '%': () => '%',
   a: ({ date }) => DAYS[date.getUTCDay()].slice(0, 3),

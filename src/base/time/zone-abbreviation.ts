@@ -1,6 +1,6 @@
 /**
- * The letters of %Z (CET, CEST, +03) as `date` prints them. Node does not know them, so they come from where the C library has
- * them: the TZ string itself, or the machine's zone files (RFC 8536).
+ * The letters of %Z (CET, CEST, +03) as `date` prints them. Node does not know them, so they come from where
+ * the C library has them: the TZ string itself, or the machine's zone files (RFC 8536).
  */
 import { readFileSync } from 'node:fs';
 import { parsePosixZone, posixOffsetSeconds } from './posix-zone.js';
@@ -33,7 +33,10 @@ function fromPosix(text: string, epochSeconds: number): string | undefined {
   return names[isStandard ? 0 : 1]?.replace(/[<>]/g, '');
 }
 
-/** RFC 8536 section 3: a block with 32-bit times, then one with 64-bit times, then a POSIX string for what comes after. */
+/**
+ * RFC 8536 section 3: a block with 32-bit times, then one with 64-bit times, then a POSIX string for what
+ * comes after.
+ */
 function fromZoneFile(bytes: Buffer, epochSeconds: number, offsetSeconds: number): string | undefined {
   const first = counts(bytes, 0);
   const at =

@@ -1,4 +1,7 @@
-/** Local times as the ancestor printed them, `2026.11.23 04:50:43.727654`, written as bytes: about every line needs one or two. */
+/**
+ * Local times as the ancestor printed them, `2026.11.23 04:50:43.727654`, written as bytes: about every line
+ * needs one or two.
+ */
 import { UsageError } from '../errors.js';
 import { parsePosixZone, posixOffsetSeconds } from './posix-zone.js';
 
@@ -21,9 +24,10 @@ const nodeZone: Zone = {
 };
 
 /**
- * The zone that TZ names, read as the C library does: unset or `:/etc/localtime` is the machine's, empty is UTC, a leading colon or
- * the path of the zone files is allowed, then a zone name, then a POSIX string. Sets `process.env.TZ` to the plain name when it was
- * written in another way, so that Node follows. UsageError when it is neither (Node and the C library would silently take UTC).
+ * The zone that TZ names, read as the C library does: unset or `:/etc/localtime` is the machine's, empty is
+ * UTC, a leading colon or the path of the zone files is allowed, then a zone name, then a POSIX string. Sets
+ * `process.env.TZ` to the plain name when it was written in another way, so that Node follows. UsageError
+ * when it is neither (Node and the C library would silently take UTC).
  */
 export function localZone(tz: string | undefined = process.env.TZ): Zone {
   if (tz === undefined) return nodeZone;

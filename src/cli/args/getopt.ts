@@ -1,7 +1,8 @@
 /**
- * The step in front of clipanion for the habits of the ancestor's getopt: the mode comes first (`-L`, also bundled: `-Lsf path`),
- * a value is attached or separate, switches are bundled, and a letter that belongs to another mode is ignored with its value.
- * Everything is translated to a mode and long names, which is all that the commands know.
+ * The step in front of clipanion for the habits of the ancestor's getopt: the mode comes first (`-L`, also
+ * bundled: `-Lsf path`), a value is attached or separate, switches are bundled, and a letter that belongs to
+ * another mode is ignored with its value. Everything is translated to a mode and long names, which is all
+ * that the commands know.
  */
 import { UsageError } from '../../base/errors.js';
 import { quoted } from '../../base/printable.js';
@@ -9,7 +10,10 @@ import { type ModeSpec, modeByLetter, modeByWord, modeName, modes, type OptionSp
 
 export interface Translated {
   readonly mode: ModeSpec;
-  /** For clipanion, without the mode's word: `--name=value` and `--name`, then `--` and files where the mode takes them. */
+  /**
+   * For clipanion, without the mode's word: `--name=value` and `--name`, then `--` and files where the mode
+   * takes them.
+   */
   readonly args: readonly string[];
   /** The user asked for the help of this mode. */
   readonly help: boolean;

@@ -1,6 +1,6 @@
 /**
- * Every mode and option of the command line, declared once: the getopt step, the help and a test that compares them with the
- * commands' typed fields read it. Loads nothing heavy: `-h` answers from here.
+ * Every mode and option of the command line, declared once: the getopt step, the help and a test that
+ * compares them with the commands' typed fields read it. Loads nothing heavy: `-h` answers from here.
  */
 
 export interface OptionSpec {

@@ -48,7 +48,9 @@ export function parseSize(option: string, text: string): number {
   throw new UsageError(`${option} ${quoted(text)}: give a size of at least one byte, like 500K, 64M or 2G`);
 }
 
-/** Octal mode of a file, as in `0640`: the owner must read and write, others must not write, nobody executes. */
+/**
+ * Octal mode of a file, as in `0640`: the owner must read and write, others must not write, nobody executes.
+ */
 export function parseFileMode(option: string, text: string): number {
   const mode = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : Number.NaN;
   if ((mode & 0o600) === 0o600 && (mode & 0o113) === 0) return mode;
@@ -57,7 +59,9 @@ export function parseFileMode(option: string, text: string): number {
   );
 }
 
-/** Comma list of layer-4 protocols by name or number, or `all`. Answers their numbers, ascending, each once. */
+/**
+ * Comma list of layer-4 protocols by name or number, or `all`. Answers their numbers, ascending, each once.
+ */
 export function parseProtocols(option: string, text: string): readonly number[] | 'all' {
   if (text.toLowerCase() === 'all') return 'all';
   const numbers = text.split(',').map((word) => {

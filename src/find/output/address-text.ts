@@ -3,7 +3,10 @@
 import { writeOctet } from '../../base/digits.js';
 import type { AddressTable4, AddressTable6 } from '../../event/addresses.js';
 
-/** Longest texts: ` src=255.255.255.255:`, and ` src=[...]:` around eight groups of four with seven colons; whole words. */
+/**
+ * Longest texts: ` src=255.255.255.255:`, and ` src=[...]:` around eight groups of four with seven colons;
+ * whole words.
+ */
 const SLOT4_BYTES = 24;
 const SLOT6_BYTES = 48;
 const HEX = [...'0123456789abcdef'].map((digit) => digit.charCodeAt(0));
@@ -13,7 +16,10 @@ const POINT = 46;
 const COLON = 58;
 const BRACKETS = [91, 93] as const;
 
-/** ` src=ADDRESS:` for every address of a table, IPv6 in brackets: index i at `i * slotBytes`, `lengths[i]` bytes. */
+/**
+ * ` src=ADDRESS:` for every address of a table, IPv6 in brackets: index i at `i * slotBytes`, `lengths[i]`
+ * bytes.
+ */
 export abstract class AddressText {
   bytes = new Uint8Array(0);
   view = new DataView(this.bytes.buffer);
@@ -83,7 +89,10 @@ export class AddressText6 extends AddressText {
   }
 }
 
-/** RFC 5952: lower case, no leading zeros, the first longest run of at least two zero groups as `::`, and ::ffff:a.b.c.d. */
+/**
+ * RFC 5952: lower case, no leading zeros, the first longest run of at least two zero groups as `::`, and
+ * ::ffff:a.b.c.d.
+ */
 function writeAddress6(bytes: Uint8Array, at: number, words: Uint32Array, word: number): number {
   const mapped = words[word] === 0 && words[word + 1] === 0 && words[word + 2] === 0xffff;
   const groups = mapped ? 6 : 8;

@@ -1,4 +1,7 @@
-/** Rows and gaps as newline-delimited JSON; docs/json.md describes every key, and a test holds the two together. */
+/**
+ * Rows and gaps as newline-delimited JSON; docs/json.md describes every key, and a test holds the two
+ * together.
+ */
 
 import { utcSecond } from '../../base/time/time-text.js';
 import { AF_INET, Column, type EventBatch, RecordFlag, RecordKind, TimeSource } from '../../event/batch.js';
@@ -46,7 +49,10 @@ export class JsonWriter {
     this.#strings6.length = 0;
   }
 
-  /** The row as one line, with its newline. Put together by hand: twenty times as fast as JSON.stringify on objects here. */
+  /**
+   * The row as one line, with its newline. Put together by hand: twenty times as fast as JSON.stringify on
+   * objects here.
+   */
   row(batch: EventBatch, row: number): string {
     const kind = batch.kind[row];
     const flags = batch.flags[row];
@@ -153,7 +159,10 @@ function isCounted({ present, counters }: EventBatch, row: number): boolean {
   return false;
 }
 
-/** Text from a file as a JSON string. JSON leaves DEL and the control characters above 127 as they are, and a terminal obeys them. */
+/**
+ * Text from a file as a JSON string. JSON leaves DEL and the control characters above 127 as they are, and a
+ * terminal obeys them.
+ */
 function jsonText(text: string): string {
   return JSON.stringify(text).replace(
     /[\x7f-\x9f]/g,

@@ -4,9 +4,10 @@
  *     TIME LETTER[+ or space, ? = no event told] src=A:P dst=A:P src=A:P dst=A:P[ proto=NAME]
  *     START END src=A:P dst=A:P src=A:P dst=A:P[ proto=NAME]
  *
- * The first pair is the original tuple, the second the reply. IPv6 endpoints are `[2001:db8::1]:443`. Protocols without ports
- * name what they have instead, and their addresses carry no port and no brackets: ICMP and ICMPv6
- * `src=A dst=A type=T code=C id=N`, GRE `src=A dst=A srckey=N dstkey=N`, any other protocol `src=A dst=A`, once per tuple.
+ * The first pair is the original tuple, the second the reply. IPv6 endpoints are `[2001:db8::1]:443`.
+ * Protocols without ports name what they have instead, and their addresses carry no port and no brackets:
+ * ICMP and ICMPv6 `src=A dst=A type=T code=C id=N`, GRE `src=A dst=A srckey=N dstkey=N`, any other protocol
+ * `src=A dst=A`, once per tuple.
  */
 
 import { writePort } from '../../base/digits.js';
@@ -58,7 +59,10 @@ export class LineWriter {
     this.#text6.load(batch.addresses6);
   }
 
-  /** Write the line of a row, with its newline, at `at`; there is room for MAX_LINE_BYTES. Answers the offset behind it. */
+  /**
+   * Write the line of a row, with its newline, at `at`; there is room for MAX_LINE_BYTES. Answers the offset
+   * behind it.
+   */
   write(view: DataView, at: number, batch: EventBatch, row: number): number {
     at =
       batch.kind[row] === RecordKind.connection

@@ -1,4 +1,7 @@
-/** Bytes to a stream in large writes: backpressure is respected, and a reader that went away (EPIPE) is no error. */
+/**
+ * Bytes to a stream in large writes: backpressure is respected, and a reader that went away (EPIPE) is no
+ * error.
+ */
 import type { Writable } from 'node:stream';
 import { errnoCode } from '../../base/errors.js';
 
@@ -29,7 +32,10 @@ export class OutputBuffer {
     return this.length + bytesNeeded > BUFFER_BYTES;
   }
 
-  /** Hand over what was written; waits until the write before this one is through. Rejects when writing failed. */
+  /**
+   * Hand over what was written; waits until the write before this one is through. Rejects when writing
+   * failed.
+   */
   async flush(): Promise<void> {
     await this.#written;
     if (this.#failure !== undefined) throw this.#failure;

@@ -1,6 +1,7 @@
 /**
- * `-i` and `-p` of the listing, over the columns of a batch: every address of its tables is tested once, then rows are picked by
- * index. A row matches when any of its four addresses is in any network and any of its four ports is any of the ports.
+ * `-i` and `-p` of the listing, over the columns of a batch: every address of its tables is tested once, then
+ * rows are picked by index. A row matches when any of its four addresses is in any network and any of its
+ * four ports is any of the ports.
  */
 import ipaddr from 'ipaddr.js';
 import { UsageError } from '../../base/errors.js';
@@ -13,7 +14,9 @@ interface Network {
   readonly masks: readonly number[];
 }
 
-/** `10.0.0.1`, `10.0.0.0/8`, `2001:db8::/32`; bits behind the prefix are ignored. UsageError with one line. */
+/**
+ * `10.0.0.1`, `10.0.0.0/8`, `2001:db8::/32`; bits behind the prefix are ignored. UsageError with one line.
+ */
 export function parseNetwork(text: string): Network {
   const [address, prefix, ...more] = text.split('/');
   const isV4 = ipaddr.IPv4.isValidFourPartDecimal(address);

@@ -16,8 +16,9 @@ import { OutputBuffer } from '../output/output-buffer.js';
 import { RowFilter } from './filter.js';
 
 /**
- * List one log. What is damaged is skipped and said on stderr, a line each; everything intact is listed. Resolves early when
- * nobody reads stdout any more. Rejects with UsageError, SystemFailure or DamageError (nothing of the file can be read).
+ * List one log. What is damaged is skipped and said on stderr, a line each; everything intact is listed.
+ * Resolves early when nobody reads stdout any more. Rejects with UsageError, SystemFailure or DamageError
+ * (nothing of the file can be read).
  */
 export async function list(options: ListOptions, out: QueryOutput): Promise<ListResult> {
   const filter = new RowFilter(options.networks, options.ports);
@@ -220,8 +221,10 @@ export interface QueryOutput {
 export interface ListOptions {
   /** `-f`: path of a log, "-" or "/dev/stdin" for standard input. */
   readonly file: string;
-  /** `-i`: addresses or address/prefix, IPv4 or IPv6, as the user wrote them; a row matches when any of its four addresses
-   * is in any of them. Empty: all. */
+  /**
+   * `-i`: addresses or address/prefix, IPv4 or IPv6, as the user wrote them; a row matches when any of its
+   * four addresses is in any of them. Empty: all.
+   */
   readonly networks: readonly string[];
   /** `-p`: ports 0 to 65535; a row matches when any of its four ports is any of them. Empty: all. */
   readonly ports: readonly number[];

@@ -1,6 +1,6 @@
 /**
- * The chain between the files of one check: each names the one before it. What retention removed is told by a later file, so a
- * report whose link is missing waits until one explains it, or until the end.
+ * The chain between the files of one check: each names the one before it. What retention removed is told by a
+ * later file, so a report whose link is missing waits until one explains it, or until the end.
  */
 
 import { printable } from '../../base/printable.js';

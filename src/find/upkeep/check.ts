@@ -24,16 +24,20 @@ import type { CheckedFile, CheckReport } from './check-report.js';
 /** Damage printed one by one; more is only counted. */
 const MAX_DAMAGE_LINES = 100;
 /**
- * Hashes kept for the next file, which names the last one, or, after a write error, the one before a group that was given up: a few
- * blocks back (BLOCK_SLOTS). A file has a block for each second, and may be written for months.
+ * Hashes kept for the next file, which names the last one, or, after a write error, the one before a group
+ * that was given up: a few blocks back (BLOCK_SLOTS). A file has a block for each second, and may be written
+ * for months.
  */
 const CHAINS_KEPT = 1024;
-/** Blocks since the last index block, by which that is checked; a recorder's file has INDEX_EVERY_BLOCKS at the most. */
+/**
+ * Blocks since the last index block, by which that is checked; a recorder's file has INDEX_EVERY_BLOCKS at
+ * the most.
+ */
 const OFFSETS_KEPT = 65_536;
 
 /**
- * Check each file on its own and, when there are several of format 3, that each names the one before it. `say` gets a line where
- * another file than the named one is read (a live one).
+ * Check each file on its own and, when there are several of format 3, that each names the one before it.
+ * `say` gets a line where another file than the named one is read (a live one).
  */
 export async function* testFiles(
   files: readonly string[],
@@ -208,7 +212,9 @@ class FileCheck {
     return this.#offsets === undefined || this.#offsets.has(offsetBytes);
   }
 
-  /** What `read` finds in the block; undefined, and the damage noted, when it cannot be what the block says. */
+  /**
+   * What `read` finds in the block; undefined, and the damage noted, when it cannot be what the block says.
+   */
   #believe<T>(block: ScannedBlock, read: (block: ScannedBlock) => T): T | undefined {
     try {
       return read(block);

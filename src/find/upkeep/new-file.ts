@@ -1,4 +1,6 @@
-/** Files made from logs: never over another file, and under their name only when they are whole and durable. */
+/**
+ * Files made from logs: never over another file, and under their name only when they are whole and durable.
+ */
 import {
   closeSync,
   existsSync,
@@ -19,7 +21,10 @@ export function temporaryName(target: string): string {
   return `${target}.${process.pid}.tmp`;
 }
 
-/** SystemFailure when a recorder still writes the file, or something has the output's name. Answers the file as it is now. */
+/**
+ * SystemFailure when a recorder still writes the file, or something has the output's name. Answers the file
+ * as it is now.
+ */
 export function checkPlaces(
   operation: string,
   place: LogPlace,

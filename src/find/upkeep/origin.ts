@@ -1,4 +1,6 @@
-/** What a squeezed or repaired file says of itself: all that was said of the file in whose place it stands. */
+/**
+ * What a squeezed or repaired file says of itself: all that was said of the file in whose place it stands.
+ */
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -10,7 +12,10 @@ import { readBeginning } from '../../log/read/beginning.js';
 import { scanBlocks } from '../../log/read/scan.js';
 import type { LogHeader } from '../../log/read/source.js';
 
-/** Header of a file that stands in the place of another, under a run id of its own: its blocks are numbered anew. */
+/**
+ * Header of a file that stands in the place of another, under a run id of its own: its blocks are numbered
+ * anew.
+ */
 export async function standInMeta(header: LogHeader, squeezed: boolean): Promise<FileMeta> {
   return {
     recorder: header.formatMajor === 2 ? 'ctrecorder 0.1.6' : '',
@@ -30,8 +35,8 @@ export async function standInMeta(header: LogHeader, squeezed: boolean): Promise
 }
 
 /**
- * Header facts of a format 3 file with its first and last hash, or those of the file that it stands for itself; nothing for other
- * formats, pipes and packed files.
+ * Header facts of a format 3 file with its first and last hash, or those of the file that it stands for
+ * itself; nothing for other formats, pipes and packed files.
  */
 async function readOrigin(path: string): Promise<Partial<FileMeta>> {
   // A pipe has been read already.

@@ -1,6 +1,7 @@
 /**
- * `repair FILE -o OUT`: what is intact of a log as a file that passes `-T`, with a gap record wherever data blocks are lost. Blocks
- * are copied as they are, each once and in the order of their numbers, under a new run id and numbered anew.
+ * `repair FILE -o OUT`: what is intact of a log as a file that passes `-T`, with a gap record wherever data
+ * blocks are lost. Blocks are copied as they are, each once and in the order of their numbers, under a new
+ * run id and numbered anew.
  */
 import { rmSync } from 'node:fs';
 import { ByteInput, FileFeed } from '../../base/disk/input.js';
@@ -27,8 +28,8 @@ import { type Stretch, type Survey, survey } from './survey.js';
 const MAX_TOLD = 100;
 
 /**
- * Repair one log into a new file, which appears when it is whole, checked and durable. The log is only read. Rejects with
- * UsageError, SystemFailure or DamageError, one line each.
+ * Repair one log into a new file, which appears when it is whole, checked and durable. The log is only read.
+ * Rejects with UsageError, SystemFailure or DamageError, one line each.
  */
 export async function repair({ file, output }: RepairOptions): Promise<RepairResult> {
   const place = locate(file);
@@ -108,13 +109,19 @@ class Copy {
     writer.close();
   }
 
-  /** Between the blocks of a stretch others may stand again, and it may hold again what stands in one before it. */
+  /**
+   * Between the blocks of a stretch others may stand again, and it may hold again what stands in one before
+   * it.
+   */
   #isNext({ type, runId, sequence }: ParsedFrame, stretch: Stretch): boolean {
     if (!isDataBlock(type) || runId !== stretch.runId || sequence > stretch.last) return false;
     return this.#last?.runId !== runId || sequence > this.#last.sequence;
   }
 
-  /** Length of the block's address filter; undefined, and said, when the block does not hold what its checksums promise. */
+  /**
+   * Length of the block's address filter; undefined, and said, when the block does not hold what its
+   * checksums promise.
+   */
   #filterBytes(block: ScannedBlock): number | undefined {
     const { type, sequence } = block.frame;
     try {
@@ -142,7 +149,10 @@ class Copy {
       this.#fill(writer, sequence - last.sequence - 1, last.maxTimeUs, minTimeUs);
   }
 
-  /** Numbers do not tell what the first block of a file is: the hash of the header block does, or else the end block. */
+  /**
+   * Numbers do not tell what the first block of a file is: the hash of the header block does, or else the end
+   * block.
+   */
   #fillHead({ frame, bytes }: ScannedBlock, writer: LogFileWriter): void {
     const { end, headerChain, earliestUs } = this.found;
     const lost = end?.runId === frame.runId ? frame.sequence - end.first : undefined;

@@ -1,4 +1,7 @@
-/** A hash over the rows of many batches that does not depend on where one batch ends: to see that a file reads back as written. */
+/**
+ * A hash over the rows of many batches that does not depend on where one batch ends: to see that a file reads
+ * back as written.
+ */
 import { createHash } from 'node:crypto';
 import { AF_INET, type EventBatch } from '../../event/batch.js';
 

@@ -31,8 +31,9 @@ import { RowDigest } from './row-digest.js';
 const { O_NOFOLLOW = 0 } = constants;
 
 /**
- * Squeeze one log. Without an output the input is replaced, once the new file has been read back and found equal; when the input
- * is damaged it is left alone. Rejects with UsageError, SystemFailure or DamageError, one line each.
+ * Squeeze one log. Without an output the input is replaced, once the new file has been read back and found
+ * equal; when the input is damaged it is left alone. Rejects with UsageError, SystemFailure or DamageError,
+ * one line each.
  */
 export async function squeeze(options: SqueezeOptions): Promise<SqueezeResult> {
   const { file, output } = options;

@@ -1,4 +1,7 @@
-/** Statistics as short aligned lines, or as JSON; docs/json.md describes every key, and a test holds the two together. */
+/**
+ * Statistics as short aligned lines, or as JSON; docs/json.md describes every key, and a test holds the two
+ * together.
+ */
 
 import { rfc3339, type TimeWriter } from '../../base/time/time-text.js';
 import { TimeSource } from '../../event/batch.js';

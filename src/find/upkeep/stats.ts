@@ -101,7 +101,10 @@ export type FileStats =
   /** Nothing of the file could be read. */
   | { readonly file: string; readonly failure: SystemFailure | DamageError };
 
-/** Each file's statistics, in the order given. `say` gets one line where something is worth knowing (a live file). */
+/**
+ * Each file's statistics, in the order given. `say` gets one line where something is worth knowing (a live
+ * file).
+ */
 export async function* fileStats(
   files: readonly string[],
   say: (line: string) => void,

@@ -1,6 +1,6 @@
 /**
- * What is left of a log that is to be repaired: where its intact data blocks stand, in the order of their numbers, and what is known
- * of those that are lost. Memory grows with the damage, not with the file.
+ * What is left of a log that is to be repaired: where its intact data blocks stand, in the order of their
+ * numbers, and what is known of those that are lost. Memory grows with the damage, not with the file.
  */
 
 import { FileFeed } from '../../base/disk/input.js';
@@ -25,16 +25,24 @@ export interface Survey {
   readonly header: LogHeader;
   /** Runs in the order in which they appear, in each the stretches by their first number. */
   readonly stretches: readonly Stretch[];
-  /** Numbers of the first and last data block as the end block has them; undefined when there is no intact one. */
+  /**
+   * Numbers of the first and last data block as the end block has them; undefined when there is no intact
+   * one.
+   */
   readonly end: { readonly runId: bigint; readonly first: number; readonly last: number } | undefined;
   /** Of the header block: the first data block continues it. Undefined when the header block is damaged. */
   readonly headerChain: Uint8Array | undefined;
-  /** Smallest and largest time that any intact block header tells, those of lost blocks and of the end among them. */
+  /**
+   * Smallest and largest time that any intact block header tells, those of lost blocks and of the end among
+   * them.
+   */
   readonly earliestUs: number;
   readonly latestUs: number;
 }
 
-/** Read the file once. `note` gets what is damaged. Rejects with SystemFailure or DamageError, one line each. */
+/**
+ * Read the file once. `note` gets what is damaged. Rejects with SystemFailure or DamageError, one line each.
+ */
 export async function survey(path: string, note: (damage: Damage) => void): Promise<Survey> {
   const reader = await openPlain(path);
   try {

@@ -5,8 +5,8 @@ export const FILTER_MAX_BYTES = 8192;
 const FILTER_PROBES = 3;
 
 /**
- * Bloom filter over the batch's addresses, one byte per address, a power of two long. Written to `out` at `offset`; answers
- * its length (0 = no address, matches nothing).
+ * Bloom filter over the batch's addresses, one byte per address, a power of two long. Written to `out` at
+ * `offset`; answers its length (0 = no address, matches nothing).
  */
 export function writeAddressFilter(batch: EventBatch, out: Uint8Array, offset: number): number {
   const { addresses4, addresses6 } = batch;

@@ -13,7 +13,10 @@ export interface BlockIdentity {
   readonly sequence: number;
 }
 
-/** Sequence of a block that the writer numbers when it first appends it: blocks come to it from several threads. */
+/**
+ * Sequence of a block that the writer numbers when it first appends it: blocks come to it from several
+ * threads.
+ */
 export const UNNUMBERED = 0;
 
 /** Write header fields and payload of a record block to `out` at `offset`; answers the bytes of both. */
@@ -48,7 +51,10 @@ export function writeRecordBlock(
   return BLOCK_HEADER_BYTES + storedBytes;
 }
 
-/** Write header fields and a JSON payload (gap, clock step, checkpoint, header, end); answers the bytes of both. */
+/**
+ * Write header fields and a JSON payload (gap, clock step, checkpoint, header, end); answers the bytes of
+ * both.
+ */
 export function writeJsonBlock(
   value: unknown,
   type: BlockType,

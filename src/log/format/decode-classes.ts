@@ -1,4 +1,7 @@
-/** How many rows of a record block are of which class. Statistics need no more, and it costs a tenth of decoding the rows. */
+/**
+ * How many rows of a record block are of which class. Statistics need no more, and it costs a tenth of
+ * decoding the rows.
+ */
 import { readClassWords, readPlanes } from './decode-tables.js';
 import { BlockCodec } from './format.js';
 import type { ScannedBlock } from './frame.js';

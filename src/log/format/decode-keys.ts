@@ -1,6 +1,7 @@
 /**
- * Events blocks to rows with whole keys: what the set of open connections needs, and nothing else of a block is unpacked. Table
- * worker's thread, for every event. Bytes that nobody vouches for: every failure is a DamageError 'bad-payload'.
+ * Events blocks to rows with whole keys: what the set of open connections needs, and nothing else of a block
+ * is unpacked. Table worker's thread, for every event. Bytes that nobody vouches for: every failure is a
+ * DamageError 'bad-payload'.
  */
 import { AddressTable4, AddressTable6 } from '../../event/addresses.js';
 import { DIRECTION_SHIFT, KEY4_WORDS, KEY6_WORDS, PROTO_SHIFT } from '../../event/key.js';
@@ -35,7 +36,10 @@ export class KeyReader {
   /** `take` gets the rows of each family in their order, borrowed until it returns. */
   constructor(readonly take: (rows: KeyedRows) => void) {}
 
-  /** The `count` rows of a payload. `minTimeUs` is the block header's. When it throws, some of the rows may have been given. */
+  /**
+   * The `count` rows of a payload. `minTimeUs` is the block header's. When it throws, some of the rows may
+   * have been given.
+   */
   read(payload: Uint8Array, count: number, minTimeUs: number): void {
     const sections = new SectionReader(payload);
     this.#rows4.count = 0;
@@ -170,8 +174,9 @@ export class KeyReader {
 const Family = { ipv4: 0, ipv6: 1, none: 2 } as const;
 
 /**
- * Words of a client or service, together because rows name them in no order: the family that both addresses are of, the address and
- * what it becomes on the other side (of IPv6 the indexes), and the port and what that becomes.
+ * Words of a client or service, together because rows name them in no order: the family that both addresses
+ * are of, the address and what it becomes on the other side (of IPv6 the indexes), and the port and what that
+ * becomes.
  */
 const Resolved = { family: 0, own: 1, other: 2, ports: 3 } as const;
 const RESOLVED_WORDS = 4;

@@ -1,4 +1,7 @@
-/** Payload to EventBatch: the inverse of encode-rows.ts for bytes that nobody vouches for. Every failure is a DamageError 'bad-payload'. */
+/**
+ * Payload to EventBatch: the inverse of encode-rows.ts for bytes that nobody vouches for. Every failure is a
+ * DamageError 'bad-payload'.
+ */
 import { AF_INET, AF_INET6, Column, type EventBatch } from '../../event/batch.js';
 import { BlockTables, plane, readAddresses, readNatPorts, readPlanes, tooLarge } from './decode-tables.js';
 import { BlockCodec } from './format.js';
@@ -237,8 +240,8 @@ function readWhole(
 let decoder: RecordDecoder | undefined;
 
 /**
- * Replace the contents of `batch` by the `count` rows of a payload. `minTimeUs` is the block header's. Of the columns that stand in
- * sections of their own only those in `columns` are read.
+ * Replace the contents of `batch` by the `count` rows of a payload. `minTimeUs` is the block header's. Of the
+ * columns that stand in sections of their own only those in `columns` are read.
  */
 export function decodeRecords(
   payload: Uint8Array,
@@ -252,8 +255,8 @@ export function decodeRecords(
 }
 
 /**
- * Replace the contents of `batch`, which is answered, by the rows of a record block. Times outside the range that its header
- * says make the whole block unbelievable; so no row has a time that cannot be printed.
+ * Replace the contents of `batch`, which is answered, by the rows of a record block. Times outside the range
+ * that its header says make the whole block unbelievable; so no row has a time that cannot be printed.
  */
 export function decodeBlock({ frame, payload }: ScannedBlock, batch: EventBatch): EventBatch {
   const { codec, count, minTimeUs, maxTimeUs } = frame;

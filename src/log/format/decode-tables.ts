@@ -1,4 +1,7 @@
-/** The tables of a record block, which its rows refer to (encode-tables.ts builds them): for bytes that nobody vouches for. */
+/**
+ * The tables of a record block, which its rows refer to (encode-tables.ts builds them): for bytes that nobody
+ * vouches for.
+ */
 
 import type { DamageError } from '../../base/errors.js';
 import type { AddressTable4, AddressTable6 } from '../../event/addresses.js';
@@ -18,7 +21,10 @@ export class BlockTables {
   /** Of a client: its address, and 0 or 1 + the address it leaves with. */
   clientSource: Uint32Array = new Uint32Array(0);
   clientNat: Uint32Array = new Uint32Array(0);
-  /** Of a service: its address and port, 0 or 1 + the address it becomes, and how far the port it becomes is from its own. */
+  /**
+   * Of a service: its address and port, 0 or 1 + the address it becomes, and how far the port it becomes is
+   * from its own.
+   */
   destination: Uint32Array = new Uint32Array(0);
   servicePort: Uint16Array = new Uint16Array(0);
   serviceNat: Uint32Array = new Uint32Array(0);
@@ -125,7 +131,8 @@ export function tooLarge(): DamageError {
 }
 
 function readDifferences(source: ByteSource): Uint32Array {
-  const values = new Uint32Array(Math.min(source.end - source.at, MAX_TABLE_ENTRIES)); // none is shorter than a byte
+  // none is shorter than a byte
+  const values = new Uint32Array(Math.min(source.end - source.at, MAX_TABLE_ENTRIES));
   let count = 0;
   let value = 0;
   while (source.at < source.end) {

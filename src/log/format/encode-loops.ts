@@ -1,7 +1,8 @@
 /**
- * The encoder's loops over the rows of a block, a portion at a time. V8 compiles a function once when it has been called often, but a
- * long loop while it runs, again for every loop in it, and gives that code up at the loop's end, whose types it has not seen yet: each
- * block then begins slowly. So loops are short here, and calls many. Parser thread, without allocating.
+ * The encoder's loops over the rows of a block, a portion at a time. V8 compiles a function once when it has
+ * been called often, but a long loop while it runs, again for every loop in it, and gives that code up at the
+ * loop's end, whose types it has not seen yet: each block then begins slowly. So loops are short here, and
+ * calls many. Parser thread, without allocating.
  */
 import type { EventBatch } from '../../event/batch.js';
 import type { ByteSink } from './varint.js';
@@ -10,7 +11,10 @@ const PORTION_ROWS = 1024;
 /** Differences below this are whole numbers of 32 bits, doubled too. */
 const SHORT_DIFFERENCE = 0x40000000;
 
-/** Low bytes of the values to `bytes` at `low`, high bytes at `low` + `count`; answers all values or-ed together. */
+/**
+ * Low bytes of the values to `bytes` at `low`, high bytes at `low` + `count`; answers all values or-ed
+ * together.
+ */
 export function writePlanes(values: Uint16Array, count: number, bytes: Uint8Array, low: number): number {
   let any = 0;
   for (let from = 0; from < count; from += PORTION_ROWS)
@@ -90,7 +94,10 @@ function timesPortion(timeUs: Float64Array, since: number, from: number, to: num
   }
 }
 
-/** The values of the entries from place `first` of `order` on, each as its difference to the one before (the first: to 0). */
+/**
+ * The values of the entries from place `first` of `order` on, each as its difference to the one before (the
+ * first: to 0).
+ */
 export function writeSorted(
   values: Uint32Array,
   order: Uint32Array,

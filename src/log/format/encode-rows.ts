@@ -22,7 +22,10 @@ const ADDRESSES_MAX = BATCH_CAPACITY * 4 + 2;
 /** Up to so many of the rows (a power of two of them) the ports that NAT changed are listed. */
 const NAT_PORT_LIST_SHIFT = 3;
 
-/** As in encode-loops.ts: V8 compiles a function that is called often once, but a long loop again and again while it runs. */
+/**
+ * As in encode-loops.ts: V8 compiles a function that is called often once, but a long loop again and again
+ * while it runs.
+ */
 const TABULATE_ROWS = 256;
 
 class RecordEncoder {
@@ -92,7 +95,9 @@ class RecordEncoder {
     this.#add(Section.addresses6, from, effort);
   }
 
-  /** Class, client and service of each row. Apart, since only classes meet columns that were not there before. */
+  /**
+   * Class, client and service of each row. Apart, since only classes meet columns that were not there before.
+   */
   #tabulate(batch: EventBatch): void {
     const { count } = batch;
     for (let from = 0; from < count; from += TABULATE_ROWS) {
@@ -253,8 +258,8 @@ class RecordEncoder {
   }
 
   /**
-   * A port that NAT had to change is rare, unless it changes all of them: a list costs 0.1 bytes per event of the trace, columns
-   * of zeros 0.33, and twice the time.
+   * A port that NAT had to change is rare, unless it changes all of them: a list costs 0.1 bytes per event of
+   * the trace, columns of zeros 0.33, and twice the time.
    */
   #addNatPorts(count: number, effort: Effort): void {
     const ports = this.#rowNatPort;
@@ -305,7 +310,10 @@ class RecordEncoder {
     this.#addNumbers(Section.classDuration, numbers, ended, effort);
   }
 
-  /** Columns that only some files use. A row has a value where its class says so, or in every row (id, timeout, use, labels). */
+  /**
+   * Columns that only some files use. A row has a value where its class says so, or in every row (id,
+   * timeout, use, labels).
+   */
   #addOptional(batch: EventBatch, present: number, effort: Effort): void {
     const { count, timeUs, startUs, endUs } = batch;
     const sink = this.#sink;
@@ -384,7 +392,10 @@ class RecordEncoder {
   }
 }
 
-/** Rows are looked up by the addresses' places in the batch, and only entries by their ranks: `becomes` is one more, or 0. */
+/**
+ * Rows are looked up by the addresses' places in the batch, and only entries by their ranks: `becomes` is one
+ * more, or 0.
+ */
 function rankAddresses(
   addresses: Uint32Array,
   becomes: Uint32Array,
@@ -404,9 +415,9 @@ function holdsNonZero(values: Uint16Array | Uint32Array, count: number): boolean
 let encoder: RecordEncoder | undefined;
 
 /**
- * Write the rows of `batch` as one payload to `out` at `offset` (room for BLOCK_SLOT_BYTES). `minTimeUs` is the smallest time
- * in the batch, as the block header will say it. Of the columns that stand in sections of their own (times, counters, id, ...)
- * only those in `columns` are written.
+ * Write the rows of `batch` as one payload to `out` at `offset` (room for BLOCK_SLOT_BYTES). `minTimeUs` is
+ * the smallest time in the batch, as the block header will say it. Of the columns that stand in sections of
+ * their own (times, counters, id, ...) only those in `columns` are written.
  */
 export function encodeRecords(
   batch: EventBatch,

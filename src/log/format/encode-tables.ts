@@ -1,19 +1,23 @@
 /**
- * The tables of a block: what rows have in common is stored once and rows hold small indexes. Three of them are built here while
- * encoding, on the parser thread, once per block over all rows, without allocating:
+ * The tables of a block: what rows have in common is stored once and rows hold small indexes. Three of them
+ * are built here while encoding, on the parser thread, once per block over all rows, without allocating:
  *
- *   class    everything with few values: kind, flags, time source, family, protocol, states, zone, mark, helper
+ *   class    everything with few values: kind, flags, time source, family, protocol, states, zone, mark,
+ *            helper
  *   client   original source address and the address it leaves with (SNAT)
  *   service  original destination address and port, and the address and port they become (DNAT)
  *
- * A client keeps its NAT address and a service its port, so coding them together costs less than coding them apart.
+ * A client keeps its NAT address and a service its port, so coding them together costs less than coding them
+ * apart.
  */
 import { BATCH_CAPACITY } from '../../event/batch.js';
 import { countUses } from './encode-loops.js';
 
 const SLOTS_MIN = 1024;
 
-/** Distinct rows of up to four u32 words each, in order of first appearance. At most BATCH_CAPACITY entries. */
+/**
+ * Distinct rows of up to four u32 words each, in order of first appearance. At most BATCH_CAPACITY entries.
+ */
 export class WordTable {
   count = 0;
   readonly a = new Uint32Array(BATCH_CAPACITY);
@@ -38,7 +42,9 @@ export class WordTable {
     }
   }
 
-  /** Compares bits: words above 2^31 may be given as the negative numbers of the same bits, which need no box. */
+  /**
+   * Compares bits: words above 2^31 may be given as the negative numbers of the same bits, which need no box.
+   */
   #isEntry(index: number, a: number, b: number, c: number, d: number): boolean {
     return ((this.a[index] ^ a) | (this.b[index] ^ b) | (this.c[index] ^ c) | (this.d[index] ^ d)) === 0;
   }
@@ -63,13 +69,16 @@ export class WordTable {
   }
 }
 
-/** As many as the low byte of an index tells apart: rows of these have a high byte of zero, which is most of them. */
+/**
+ * As many as the low byte of an index tells apart: rows of these have a high byte of zero, which is most of
+ * them.
+ */
 const POPULAR_ENTRIES = 256;
 
 /**
- * Moves the entries that the most rows refer to before the others; both parts keep their order. It saves 0.12 bytes per event in
- * blocks of 16,384 events and 0.36 per connection in squeezed ones; a table wholly in the order of its use loses that again by
- * its longer differences.
+ * Moves the entries that the most rows refer to before the others; both parts keep their order. It saves 0.12
+ * bytes per event in blocks of 16,384 events and 0.36 per connection in squeezed ones; a table wholly in the
+ * order of its use loses that again by its longer differences.
  */
 export class PopularFirst {
   readonly #uses = new Uint32Array(BATCH_CAPACITY);
@@ -136,9 +145,9 @@ const DIGITS = 1 << DIGIT_BITS;
 const counts = new Uint32Array(DIGITS);
 
 /**
- * Order of the entries [0, count) by `keys` ascending into `order` (positions to entries) and `rank` (entries to positions); those
- * before `from` keep their place. A radix sort by digits of 11 bits: a few thousand entries take it a tenth of the time of a
- * typed array's own sort. `scratch` has room for as many.
+ * Order of the entries [0, count) by `keys` ascending into `order` (positions to entries) and `rank` (entries
+ * to positions); those before `from` keep their place. A radix sort by digits of 11 bits: a few thousand
+ * entries take it a tenth of the time of a typed array's own sort. `scratch` has room for as many.
  */
 export function sortByKey(
   keys: Uint32Array,
@@ -149,7 +158,8 @@ export function sortByKey(
   scratch: Uint32Array,
 ): void {
   for (let i = 0; i < count; i++) order[i] = i;
-  // One call in a loop: V8 would compile three calls three times into each caller. Of three passes the last ends in scratch.
+  // One call in a loop: V8 would compile three calls three times into each caller. Of three passes the last
+  // ends in scratch.
   let input = order;
   let output = scratch;
   for (let shift = 0; shift < 3 * DIGIT_BITS; shift += DIGIT_BITS) {

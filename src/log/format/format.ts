@@ -1,9 +1,15 @@
-/** Constants of file format 3. FORMAT.md beside this file describes them byte by byte; test/log/format/format.test.ts holds the two together. */
+/**
+ * Constants of file format 3. FORMAT.md beside this file describes them byte by byte;
+ * test/log/format/format.test.ts holds the two together.
+ */
 
 export const FORMAT_MAJOR = 3;
 export const FORMAT_MINOR = 0;
 
-/** First 8 bytes of a file: a byte above 127, the name, CR LF and ^Z, so that a transfer in text mode is noticed at once. */
+/**
+ * First 8 bytes of a file: a byte above 127, the name, CR LF and ^Z, so that a transfer in text mode is
+ * noticed at once.
+ */
 export const FILE_MAGIC = Uint8Array.of(0x89, 0x43, 0x54, 0x52, 0x33, 0x0d, 0x0a, 0x1a);
 /** Magic, major u16, minor u16, 4 reserved bytes (zero). */
 export const FILE_PREAMBLE_BYTES = 16;

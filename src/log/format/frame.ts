@@ -1,6 +1,6 @@
 /**
- * The frame around every block: header, CRCs and the hash chain. `stampFrame` runs on the writer thread once per block;
- * `parseFrame` trusts nothing it reads.
+ * The frame around every block: header, CRCs and the hash chain. `stampFrame` runs on the writer thread once
+ * per block; `parseFrame` trusts nothing it reads.
  */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -17,7 +17,9 @@ import {
   MAX_PAYLOAD_BYTES,
 } from './format.js';
 
-/** A block header without the parts that depend on the file it stands in (chain, CRCs). Times in microseconds. */
+/**
+ * A block header without the parts that depend on the file it stands in (chain, CRCs). Times in microseconds.
+ */
 export interface BlockFields {
   type: BlockType;
   codec: number;
@@ -48,7 +50,10 @@ export function filePreamble(): Uint8Array {
   return bytes;
 }
 
-/** Chain value before a file's first block: the preamble and the predecessor's last hash (32 zero bytes when there is none). */
+/**
+ * Chain value before a file's first block: the preamble and the predecessor's last hash (32 zero bytes when
+ * there is none).
+ */
 export function firstChain(preamble: Uint8Array, previousChain?: Uint8Array): Uint8Array {
   return createHash('sha256')
     .update(preamble)
@@ -56,7 +61,10 @@ export function firstChain(preamble: Uint8Array, previousChain?: Uint8Array): Ui
     .digest();
 }
 
-/** Chain value of a block: everything in its header before the chain field, and its payload, on top of the chain so far. */
+/**
+ * Chain value of a block: everything in its header before the chain field, and its payload, on top of the
+ * chain so far.
+ */
 export function nextChain(
   previous: Uint8Array,
   bytes: Uint8Array,
@@ -84,7 +92,10 @@ export function follows(previous: Uint8Array, bytes: Uint8Array, frame: ParsedFr
   return Buffer.compare(expected, frame.chain) === 0;
 }
 
-/** Write the fields of a header whose payload follows at `offset + BLOCK_HEADER_BYTES`; chain and CRCs come with `stampFrame`. */
+/**
+ * Write the fields of a header whose payload follows at `offset + BLOCK_HEADER_BYTES`; chain and CRCs come
+ * with `stampFrame`.
+ */
 export function writeFields(bytes: Uint8Array, offset: number, fields: BlockFields): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_HEADER_BYTES);
   bytes.set(BLOCK_MARKER, offset);
@@ -111,7 +122,9 @@ export function numberFrame(bytes: Uint8Array, offset: number, sequence: number)
   view.setBigUint64(BlockField.sequence, BigInt(sequence), true);
 }
 
-/** Complete the header at `offset` for the place in the chain it is written to; answers the chain after it. */
+/**
+ * Complete the header at `offset` for the place in the chain it is written to; answers the chain after it.
+ */
 export function stampFrame(bytes: Uint8Array, offset: number, previousChain: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_HEADER_BYTES);
   const storedBytes = view.getUint32(BlockField.storedBytes, true);
@@ -130,8 +143,8 @@ function hasMarker(bytes: Uint8Array, offset: number): boolean {
 }
 
 /**
- * The header at `offset`, or why it cannot be one. Needs BLOCK_HEADER_BYTES readable bytes. A header whose CRC fits has sane
- * numbers unless its writer was hostile; both are checked.
+ * The header at `offset`, or why it cannot be one. Needs BLOCK_HEADER_BYTES readable bytes. A header whose
+ * CRC fits has sane numbers unless its writer was hostile; both are checked.
  */
 export function parseFrame(
   bytes: Uint8Array,

@@ -1,4 +1,7 @@
-/** Rows in the order of their group, rows of one group in their own order: how some columns of squeezed files stand. */
+/**
+ * Rows in the order of their group, rows of one group in their own order: how some columns of squeezed files
+ * stand.
+ */
 import { BATCH_CAPACITY } from '../../event/batch.js';
 
 const GROUPS = 65536;

@@ -1,7 +1,8 @@
 /**
- * Bytes to a raw deflate stream of Huffman codes alone (RFC 1951, dynamic blocks of literals), which every inflate reads. Parser
- * thread, a dozen sections per block of events: zlib's own Huffman-only mode makes the same codes, but a handle with 256 KiB of
- * state, a stream object and garbage for each call, and searches the hash chains that it then ignores. Nothing is allocated here.
+ * Bytes to a raw deflate stream of Huffman codes alone (RFC 1951, dynamic blocks of literals), which every
+ * inflate reads. Parser thread, a dozen sections per block of events: zlib's own Huffman-only mode makes the
+ * same codes, but a handle with 256 KiB of state, a stream object and garbage for each call, and searches the
+ * hash chains that it then ignores. Nothing is allocated here.
  */
 
 /** As in encode-loops.ts: long loops cost compiled code. An even number. */
@@ -10,7 +11,10 @@ const PORTION_BYTES = 1024;
 const BLOCK_BYTES = 16384;
 const END_OF_BLOCK = 256;
 const SYMBOLS = 257;
-/** Deflate allows 15. With 12 two codes fit behind seven bits into one word, and blocks of this length lose nothing. */
+/**
+ * Deflate allows 15. With 12 two codes fit behind seven bits into one word, and blocks of this length lose
+ * nothing.
+ */
 const CODE_BITS_MAX = 12;
 const LENGTH_SYMBOLS = 19;
 const LENGTH_BITS_MAX = 7;
@@ -38,7 +42,10 @@ const CODE_MASK = (1 << CODE_SHIFT) - 1;
 const lengthCounts = new Uint32Array(LENGTH_SYMBOLS);
 const lengthLengths = new Uint8Array(LENGTH_SYMBOLS);
 const lengthCodes = new Uint32Array(LENGTH_SYMBOLS);
-/** The lengths as symbols of the code-length alphabet, and above RUN_SHIFT what a repeat says in its extra bits. */
+/**
+ * The lengths as symbols of the code-length alphabet, and above RUN_SHIFT what a repeat says in its extra
+ * bits.
+ */
 const runs = new Uint16Array(LENGTHS_LISTED);
 const RUN_SHIFT = 8;
 let runCount = 0;
@@ -60,8 +67,9 @@ let view: DataView = new DataView(viewedOut.buffer);
 export const PACKING_SPARE_BYTES = 3;
 
 /**
- * Write the bytes [from, to) of `raw` to `out` at `at`. Answers the bytes written, or 0, and what stands there is void, when they would be
- * no fewer than the raw ones; there must be room for those and PACKING_SPARE_BYTES.
+ * Write the bytes [from, to) of `raw` to `out` at `at`. Answers the bytes written, or 0, and what stands
+ * there is void, when they would be no fewer than the raw ones; there must be room for those and
+ * PACKING_SPARE_BYTES.
  */
 export function packHuffman(raw: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
   const end = at + to - from;
@@ -103,8 +111,9 @@ function count(raw: Uint8Array, from: number, to: number): void {
 }
 
 /**
- * The code length of each of the `symbols` symbols that are used; at least two must be. Moffat and Katajainen, "In-place calculation of
- * minimum-redundancy codes" (1995), on the sorted counts; what is longer than `bitsMax` is shortened as long as it takes.
+ * The code length of each of the `symbols` symbols that are used; at least two must be. Moffat and
+ * Katajainen, "In-place calculation of minimum-redundancy codes" (1995), on the sorted counts; what is longer
+ * than `bitsMax` is shortened as long as it takes.
  */
 function assignLengths(uses: Uint32Array, symbols: number, bitsMax: number, result: Uint8Array): void {
   let used = 0;
@@ -191,7 +200,10 @@ function turned(code: number, bits: number): number {
   return result;
 }
 
-/** The lengths of literals and the one distance code, runs of them joined, and how often each symbol of that list appears. */
+/**
+ * The lengths of literals and the one distance code, runs of them joined, and how often each symbol of that
+ * list appears.
+ */
 function listRuns(): void {
   runCount = 0;
   lengthCounts.fill(0);
@@ -274,8 +286,9 @@ function writeBits(value: number, bits: number, out: Uint8Array, at: number): nu
 }
 
 /**
- * writeBits for many bytes: the hot loop. Two codes at a time, without asking whether bytes are full: that is as random as what is
- * packed, and the wrong guess costs more than to write four bytes and keep those that are.
+ * writeBits for many bytes: the hot loop. Two codes at a time, without asking whether bytes are full: that is
+ * as random as what is packed, and the wrong guess costs more than to write four bytes and keep those that
+ * are.
  */
 function writeBytes(raw: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
   if (out !== viewedOut) {

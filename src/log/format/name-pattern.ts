@@ -1,7 +1,7 @@
 /**
- * Names that a part of a template (between two slashes) could have given, and a few others. Not by a regular expression: one with
- * several conversions (`.+-.+-.+`) tries every way to split a name, and whoever may make files beside the logs chooses the name that
- * takes longest. This looks at every character once.
+ * Names that a part of a template (between two slashes) could have given, and a few others. Not by a regular
+ * expression: one with several conversions (`.+-.+-.+`) tries every way to split a name, and whoever may make
+ * files beside the logs chooses the name that takes longest. This looks at every character once.
  */
 export type NamePattern = (name: string) => boolean;
 

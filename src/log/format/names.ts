@@ -1,9 +1,9 @@
 /**
  * Log file names: strftime templates in local time, and the times at which a new name is due.
  *
- * Our own table: the package `strftime` (0.10) has no %G, %g and %V, writes unknown conversions as they are, and knows only
- * Node's idea of the time zone. Names of days and months are English, as in the C locale: a script that looks for yesterday's
- * file must not depend on the recorder's locale.
+ * Our own table: the package `strftime` (0.10) has no %G, %g and %V, writes unknown conversions as they are,
+ * and knows only Node's idea of the time zone. Names of days and months are English, as in the C locale: a
+ * script that looks for yesterday's file must not depend on the recorder's locale.
  */
 
 import { statSync } from 'node:fs';
@@ -20,7 +20,10 @@ export function fileName(template: string, timeUs: number): string {
   return fileNameAt(template, timeUs, zone.offsetSecondsAt(Math.floor(timeUs / 1e6)));
 }
 
-/** The same in a zone that is this far east of UTC, seconds; a %Z needs that to be the local one's at that time. */
+/**
+ * The same in a zone that is this far east of UTC, seconds; a %Z needs that to be the local one's at that
+ * time.
+ */
 export function fileNameAt(template: string, timeUs: number, offsetSeconds: number): string {
   const epochSeconds = Math.floor(timeUs / 1e6);
   return format(template, {
@@ -45,8 +48,8 @@ export function checkTemplate(template: string): void {
 }
 
 /**
- * Where files of a template can be: its path components, those with conversions as patterns. The last one also matches a name with
- * `.1`, `.2`, ... and a live file's.
+ * Where files of a template can be: its path components, those with conversions as patterns. The last one
+ * also matches a name with `.1`, `.2`, ... and a live file's.
  */
 export function templatePatterns(template: string): {
   directories: (string | NamePattern)[];
@@ -60,7 +63,9 @@ export function templatePatterns(template: string): {
   return { directories, file: filePattern(last) };
 }
 
-/** When the next file is due: the next multiple of the interval since the epoch, in UTC, as the ancestor did. */
+/**
+ * When the next file is due: the next multiple of the interval since the epoch, in UTC, as the ancestor did.
+ */
 export function nextBoundaryUs(timeUs: number, rotateMinutes: number): number {
   if (rotateMinutes === 0) return Number.POSITIVE_INFINITY;
   const intervalUs = rotateMinutes * 60e6;

@@ -1,7 +1,7 @@
 /**
- * A block's payload: sections, each with an id and a codec of its own, so that a reader takes what it needs and skips what it
- * does not know. Layout: u8 section count, then per section {id u8, codec u8, raw bytes varint, stored bytes varint}, then the
- * stored bytes of all sections in the same order.
+ * A block's payload: sections, each with an id and a codec of its own, so that a reader takes what it needs
+ * and skips what it does not know. Layout: u8 section count, then per section {id u8, codec u8, raw bytes
+ * varint, stored bytes varint}, then the stored bytes of all sections in the same order.
  */
 import { brotliCompressSync, brotliDecompressSync, constants, inflateRawSync } from 'node:zlib';
 import { MAX_PAYLOAD_BYTES } from './format.js';
@@ -11,9 +11,9 @@ import { ByteSink, ByteSource, badPayload } from './varint.js';
 export const SectionCodec = { stored: 0, brotli: 1, deflate: 2 } as const;
 
 /**
- * "fast" while recording: Huffman codes alone, since the tables have taken out what repeats (7.55 B/event in blocks of 10,000
- * events; brotli 1 7.79, brotli 5 7.51 at twice the time). "strong" for squeezed files: brotli where it is shorter, and columns in
- * the order in which they are shortest.
+ * "fast" while recording: Huffman codes alone, since the tables have taken out what repeats (7.55 B/event in
+ * blocks of 10,000 events; brotli 1 7.79, brotli 5 7.51 at twice the time). "strong" for squeezed files:
+ * brotli where it is shorter, and columns in the order in which they are shortest.
  */
 export type Effort = 'fast' | 'strong';
 
@@ -22,7 +22,10 @@ const COMPRESS_FROM_BYTES = 24;
 const DIRECTORY_ENTRY_MAX_BYTES = 12;
 /** A block of the recorder's fits. */
 const PACKED_BYTES_MIN = 256 * 1024;
-/** The output of zlib comes in chunks: with room for all and a little more there is one, and nothing is copied. */
+/**
+ * The output of zlib comes in chunks: with room for all and a little more there is one, and nothing is
+ * copied.
+ */
 const CHUNK_SPARE_BYTES = 64;
 /** What a file says of itself is not trusted with more memory than this ahead of its bytes. */
 const CHUNK_BYTES_MAX = 512 * 1024;
@@ -30,7 +33,10 @@ const CHUNK_BYTES_MAX = 512 * 1024;
 /** Squeezed files are written once and read often. */
 const STRONG_QUALITY = 6;
 
-/** Collects the sections of one block and writes them out. One per thread; nothing is allocated per section but the codec's result. */
+/**
+ * Collects the sections of one block and writes them out. One per thread; nothing is allocated per section
+ * but the codec's result.
+ */
 export class SectionWriter {
   #ids: number[] = [];
   #codecs: number[] = [];
@@ -78,7 +84,10 @@ export class SectionWriter {
     return packHuffman(bytes, from, to, this.#packed, this.#packedBytes);
   }
 
-  /** Write everything added since the last call to `out` at `offset`; answers the payload's stored and raw length. */
+  /**
+   * Write everything added since the last call to `out` at `offset`; answers the payload's stored and raw
+   * length.
+   */
   write(out: Uint8Array, offset: number): { storedBytes: number; rawBytes: number } {
     const sink = new ByteSink(out);
     sink.length = offset;

@@ -1,12 +1,16 @@
 /**
- * Rows of an EventBatch to a block's payload and back: what every section holds, declared once. FORMAT.md describes it byte by
- * byte. `encodeRecords` runs on the parser thread once per block; per row it does table look-ups and typed array stores only.
+ * Rows of an EventBatch to a block's payload and back: what every section holds, declared once. FORMAT.md
+ * describes it byte by byte. `encodeRecords` runs on the parser thread once per block; per row it does table
+ * look-ups and typed array stores only.
  */
 
 /** All of EventBatch's columns. */
 export const ALL_COLUMNS = 0xffffffff;
 
-/** Every section of a row at full length (IPv6, all columns); buffers are sized by it, and pages no batch needs are never touched. */
+/**
+ * Every section of a row at full length (IPv6, all columns); buffers are sized by it, and pages no batch
+ * needs are never touched.
+ */
 export const WORST_BYTES_PER_ROW = 256;
 
 export const Section = {
@@ -28,7 +32,10 @@ export const Section = {
   servicePort: 8,
   /** Services: 0 = no DNAT address, else 1 + reference of the address it becomes, varint */
   serviceNat: 9,
-  /** Services: reply source port minus destination port modulo 2^16, low bytes, then high bytes; absent = all zero */
+  /**
+   * Services: reply source port minus destination port modulo 2^16, low bytes, then high bytes; absent = all
+   * zero
+   */
   serviceNatPort: 10,
 
   /** Per row: class index, low byte; high byte when there are more than 256 */
@@ -46,9 +53,14 @@ export const Section = {
   rowNatPortHigh: 25,
   /** In place of rowNatPort where few rows have one: rows from the one before to each of these, varint */
   natPortRow: 27,
-  /** Per row: microseconds since the row before (the first: since the block's smallest time), zigzag varint */
+  /**
+   * Per row: microseconds since the row before (the first: since the block's smallest time), zigzag varint
+   */
   rowTime: 26,
-  /** In place of rowPort: original source ports in the order of the rows' clients, rows of one client in their order */
+  /**
+   * In place of rowPort: original source ports in the order of the rows' clients, rows of one client in their
+   * order
+   */
   clientPortLow: 28,
   clientPortHigh: 29,
   /** With natPortRow: what rowNatPort would hold, of these rows only */
@@ -72,18 +84,25 @@ export const Section = {
   labels: 43,
 
   /**
-   * In place of rowTime: the row's last time (its end where the class says that it has one, else its time), microseconds since that
-   * of the row before (the first: since the block's smallest time), zigzag; a plane for each byte, the lowest first
+   * In place of rowTime: the row's last time (its end where the class says that it has one, else its time),
+   * microseconds since that of the row before (the first: since the block's smallest time), zigzag; a plane
+   * for each byte, the lowest first
    */
   lastTime: 44,
-  /** With lastTime, in place of duration: end minus time, zigzag, in the order of the rows' classes; planes as above */
+  /**
+   * With lastTime, in place of duration: end minus time, zigzag, in the order of the rows' classes; planes as
+   * above
+   */
   classDuration: 51,
 } as const;
 
 /** Planes of a number of up to 53 bits, and so many section ids in a row. */
 export const NUMBER_PLANES = 7;
 
-/** Bits of a class's first word above kind (3 bits), flags (8), time source (3), IPv6 (1), protocol (8), TCP state (4), zone direction (2). */
+/**
+ * Bits of a class's first word above kind (3 bits), flags (8), time source (3), IPv6 (1), protocol (8), TCP
+ * state (4), zone direction (2).
+ */
 export const ClassShift = {
   kind: 0,
   flags: 3,
@@ -100,8 +119,9 @@ export const ClassShift = {
 export const CLASS_FIELDS = 4;
 
 /**
- * ICMP and ICMPv6 tuples carry an id and type and code instead of ports. The reply's id equals the original's, so for these two
- * the reply ports trade places before they are compared with the mirrored original ones.
+ * ICMP and ICMPv6 tuples carry an id and type and code instead of ports. The reply's id equals the
+ * original's, so for these two the reply ports trade places before they are compared with the mirrored
+ * original ones.
  */
 export function tradesReplyPorts(proto: number): boolean {
   return proto === 1 || proto === 58;

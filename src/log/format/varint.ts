@@ -49,7 +49,10 @@ export class ByteSink {
   }
 }
 
-/** Reads bytes that nobody vouches for: running past the end is a DamageError, never a RangeError or a read outside. */
+/**
+ * Reads bytes that nobody vouches for: running past the end is a DamageError, never a RangeError or a read
+ * outside.
+ */
 export class ByteSource {
   constructor(
     readonly bytes: Uint8Array,

@@ -1,4 +1,7 @@
-/** How a format 3 file begins: preamble and header block, strictly, or as far as damage has left something of them. */
+/**
+ * How a format 3 file begins: preamble and header block, strictly, or as far as damage has left something of
+ * them.
+ */
 
 import type { ByteInput } from '../../base/disk/input.js';
 import { DamageError } from '../../base/errors.js';
@@ -32,7 +35,9 @@ export interface Preamble {
   readonly formatMinor: number;
 }
 
-/** The first 16 bytes; throws DamageError when they are not those of a format 3 file that this version reads. */
+/**
+ * The first 16 bytes; throws DamageError when they are not those of a format 3 file that this version reads.
+ */
 export async function readPreamble(input: ByteInput, file: string): Promise<Preamble> {
   const available = await input.need(FILE_PREAMBLE_BYTES);
   if (available === 0) throw new DamageError('empty', file, 0, `${file}: the file is empty`);
@@ -73,8 +78,8 @@ export interface HeaderBlock {
 }
 
 /**
- * The block behind the preamble. When it is damaged nothing of it is believed, and the input is left at the block after it.
- * DamageError when it is intact and holds something else than its type says.
+ * The block behind the preamble. When it is damaged nothing of it is believed, and the input is left at the
+ * block after it. DamageError when it is intact and holds something else than its type says.
  */
 export async function readMeta(input: ByteInput, file: string): Promise<HeaderBlock> {
   const frame = await peekFrame(input);
@@ -104,8 +109,8 @@ export interface Beginning {
 }
 
 /**
- * Preamble and header block. What is damaged of them costs no more than itself, and the input is left at the block after them.
- * Throws DamageError when this is no file of format 3.
+ * Preamble and header block. What is damaged of them costs no more than itself, and the input is left at the
+ * block after them. Throws DamageError when this is no file of format 3.
  */
 export async function readBeginning(input: ByteInput, file: string): Promise<Beginning> {
   const damage: Damage[] = [];
@@ -128,7 +133,8 @@ async function believedPreamble(input: ByteInput, file: string, damage: Damage[]
     const preamble = parsePreamble(filePreamble());
     const available = await input.need(SEARCH_BYTES);
     const found = findHeader(input.buffer, input.start, input.start + available) - input.start;
-    // Blocks of a later format may look the same: the hash of an intact header block speaks for the bytes before it.
+    // Blocks of a later format may look the same: the hash of an intact header block speaks for the bytes
+    // before it.
     const follows = found === FILE_PREAMBLE_BYTES ? await followsFrom(input, preamble) : undefined;
     if (found < 0 || !(follows ?? error.code === 'not-a-log')) throw error;
     if (found === FILE_PREAMBLE_BYTES) {
@@ -140,7 +146,10 @@ async function believedPreamble(input: ByteInput, file: string, damage: Damage[]
   }
 }
 
-/** Was this preamble before the header block that stands behind the first bytes? Undefined when that is not whole. */
+/**
+ * Was this preamble before the header block that stands behind the first bytes? Undefined when that is not
+ * whole.
+ */
 async function followsFrom(input: ByteInput, preamble: Preamble): Promise<boolean | undefined> {
   const frame = parseFrame(input.buffer, input.start + FILE_PREAMBLE_BYTES) as ParsedFrame;
   const length = frame.headerBytes + frame.storedBytes;

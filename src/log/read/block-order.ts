@@ -1,12 +1,16 @@
 /**
- * Whether the blocks of a file stand where their numbers say. A block is known by (run id, sequence): what stands twice counts once,
- * what stands at the wrong place counts all the same. Memory is bounded: an undamaged file is one range of numbers.
+ * Whether the blocks of a file stand where their numbers say. A block is known by (run id, sequence): what
+ * stands twice counts once, what stands at the wrong place counts all the same. Memory is bounded: an
+ * undamaged file is one range of numbers.
  */
 import { BlockType, isDataBlock } from '../format/format.js';
 import type { ParsedFrame } from '../format/frame.js';
 import { NumberRanges } from './number-ranges.js';
 
-/** Of a file with more holes, or blocks of more runs, the earlier are forgotten: a block that stands twice may then count twice. */
+/**
+ * Of a file with more holes, or blocks of more runs, the earlier are forgotten: a block that stands twice may
+ * then count twice.
+ */
 const MAX_RANGES = 65_536;
 const MAX_RUNS = 16;
 
@@ -60,7 +64,10 @@ export class BlockOrder {
     return fault;
   }
 
-  /** An end block that was placed says that it ends `blocks` data blocks; answers what is missing from the first ones. */
+  /**
+   * An end block that was placed says that it ends `blocks` data blocks; answers what is missing from the
+   * first ones.
+   */
   finish({ runId, sequence }: ParsedFrame, blocks: number): string | undefined {
     const { smallest } = this.#run(runId);
     const first = sequence - blocks + 1;
@@ -78,13 +85,19 @@ export class BlockOrder {
   }
 }
 
-/** Does the block have a number of its own? One of a type that this version does not know has, when its number is a new one. */
+/**
+ * Does the block have a number of its own? One of a type that this version does not know has, when its number
+ * is a new one.
+ */
 function isNumbered({ type, sequence }: ParsedFrame, run: Run): boolean {
   if (type === BlockType.header || type === BlockType.index || type === BlockType.end) return false;
   return isDataBlock(type) || sequence > run.largest;
 }
 
-/** Numbers between the largest so far and this block's are missing; index and end blocks repeat the number before them. */
+/**
+ * Numbers between the largest so far and this block's are missing; index and end blocks repeat the number
+ * before them.
+ */
 function holeBefore(frame: ParsedFrame, run: Run): string | undefined {
   const { largest } = run;
   const before = isNumbered(frame, run) ? frame.sequence - 1 : frame.sequence;

@@ -1,6 +1,6 @@
 /**
- * The finished files of one recorder, for its retention: names that the template gives, headers that name this recorder. Writer
- * thread; looks in small steps, and reads a header once, not at every look.
+ * The finished files of one recorder, for its retention: names that the template gives, headers that name
+ * this recorder. Writer thread; looks in small steps, and reads a header once, not at every look.
  */
 import { lstatSync, type Stats } from 'node:fs';
 import { errnoCode } from '../../base/errors.js';
@@ -82,7 +82,10 @@ function statsOf(path: string): Stats | undefined {
   }
 }
 
-/** Not a copy with a longer name, whatever its header says: exactly what the template gave then, or that with `.1`, `.2`, ... */
+/**
+ * Not a copy with a longer name, whatever its header says: exactly what the template gave then, or that with
+ * `.1`, `.2`, ...
+ */
 function isNamedByTemplate(path: string, { template, openedUs, utcOffsetSeconds }: FileMeta): boolean {
   if (!Number.isSafeInteger(openedUs) || !Number.isSafeInteger(utcOffsetSeconds)) return false;
   const name = fileNameAt(template, openedUs, utcOffsetSeconds);

@@ -1,15 +1,19 @@
 /**
- * Entries of the ancestor's files: decoding them into columns, and judging whether the bytes at an offset can be one. Format 2
- * has no checksum and no marker, so after a short write of the ancestor's (its first bug) plausibility is all there is.
+ * Entries of the ancestor's files: decoding them into columns, and judging whether the bytes at an offset can
+ * be one. Format 2 has no checksum and no marker, so after a short write of the ancestor's (its first bug)
+ * plausibility is all there is.
  *
- * Event, 33 bytes: type u8, time {sec u32, usec u32}, then original source, original destination, reply source and reply
- * destination as {ip u32, port u16}. Connection, 40 bytes: start {sec, usec}, end {sec, usec} (0 = unknown), the same four.
+ * Event, 33 bytes: type u8, time {sec u32, usec u32}, then original source, original destination, reply
+ * source and reply destination as {ip u32, port u16}. Connection, 40 bytes: start {sec, usec}, end {sec,
+ * usec} (0 = unknown), the same four.
  */
 import { AF_INET, Column, type EventBatch, RecordFlag, RecordKind, TimeSource } from '../../event/batch.js';
 import { LEGACY_CONNECTION_BYTES, LEGACY_EVENT_BYTES } from './legacy-header.js';
 
 const SECONDS_PER_DAY = 86_400;
-/** The next entry may be this much younger (a quiet machine). Larger jumps need following entries that agree. */
+/**
+ * The next entry may be this much younger (a quiet machine). Larger jumps need following entries that agree.
+ */
 const MAX_AHEAD_SECONDS = 400 * SECONDS_PER_DAY;
 /** Entries that must agree before a place in the middle of damaged bytes is believed ... */
 const WITNESSES = 3;
@@ -23,7 +27,10 @@ export interface EntryShape {
   /** Offset of the time by which entries are compared, and of the four endpoints. */
   readonly timeAt: number;
   readonly endpointsAt: number;
-  /** The next entry may be this much older (clocks are set back; connections are not in the order of their starts). */
+  /**
+   * The next entry may be this much older (clocks are set back; connections are not in the order of their
+   * starts).
+   */
   readonly maxBackSeconds: number;
 }
 
@@ -74,8 +81,8 @@ export function isInStep(
 }
 
 /**
- * Do entries begin again at `at`, behind damage? A place that is whole entries away from where it began needs no other witness:
- * what was overwritten did not shift what follows.
+ * Do entries begin again at `at`, behind damage? A place that is whole entries away from where it began needs
+ * no other witness: what was overwritten did not shift what follows.
  */
 export function resumes(
   view: DataView,
@@ -108,8 +115,9 @@ function resumesInTime(
 }
 
 /**
- * Was the clock set here? Entries of the same hosts look alike even when they are read a few bytes off, so that far times which
- * agree with each other are only believed when no reading nearby continues the time before.
+ * Was the clock set here? Entries of the same hosts look alike even when they are read a few bytes off, so
+ * that far times which agree with each other are only believed when no reading nearby continues the time
+ * before.
  */
 function isTimeJump(
   view: DataView,
@@ -124,7 +132,10 @@ function isTimeJump(
   return true;
 }
 
-/** Are the next `witnesses` entries (or as many as there is room for before `end`) well formed, each fit to follow the last? */
+/**
+ * Are the next `witnesses` entries (or as many as there is room for before `end`) well formed, each fit to
+ * follow the last?
+ */
 function agree(view: DataView, at: number, end: number, shape: EntryShape, witnesses: number): boolean {
   const room = Math.min(witnesses, Math.floor((end - at) / shape.entryBytes));
   for (let i = 0; i < room; i++, at += shape.entryBytes) {
@@ -135,7 +146,10 @@ function agree(view: DataView, at: number, end: number, shape: EntryShape, witne
   return room > 0;
 }
 
-/** Can these bytes, fewer than an entry's, be the beginning of one? The upper half of the seconds changes every 18 hours only. */
+/**
+ * Can these bytes, fewer than an entry's, be the beginning of one? The upper half of the seconds changes
+ * every 18 hours only.
+ */
 export function isTornEntry(bytes: Uint8Array, shape: EntryShape, previousSeconds: number): boolean {
   if (bytes.length >= shape.entryBytes || (!shape.squeezed && bytes[0] > 7)) return false;
   const [high, low] = bytes.subarray(shape.timeAt);

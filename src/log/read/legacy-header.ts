@@ -1,5 +1,6 @@
 /**
- * Header of the ancestor's files (ctrecorder 0.1.6, format 2): 256 bytes, packed, big-endian. Offsets below; the rest is unused.
+ * Header of the ancestor's files (ctrecorder 0.1.6, format 2): 256 bytes, packed, big-endian. Offsets below;
+ * the rest is unused.
  */
 
 import { DamageError } from '../../base/errors.js';
@@ -38,7 +39,10 @@ export function looksLegacy(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && viewOf(bytes).getUint32(Field.magic) === LEGACY_MAGIC;
 }
 
-/** Decode a header; `bytes` may be longer. DamageError when it is too short, not of format 2, or contradicts itself. */
+/**
+ * Decode a header; `bytes` may be longer. DamageError when it is too short, not of format 2, or contradicts
+ * itself.
+ */
 export function parseLegacyHeader(bytes: Uint8Array, file: string): LogHeader {
   if (bytes.length === 0) throw new DamageError('empty', file, 0, `${file}: the file is empty`);
   if (!looksLegacy(bytes)) throw new DamageError('not-a-log', file, 0, `${file}: not a ctrecorder log`);
@@ -99,7 +103,10 @@ function headerLines(view: DataView, flags: number, protocol: number, hostname: 
   ];
 }
 
-/** `struct tm` as stored: years since 1900 and months from 0 (the ancestor printed the month as it stands there). */
+/**
+ * `struct tm` as stored: years since 1900 and months from 0 (the ancestor printed the month as it stands
+ * there).
+ */
 function localStart(view: DataView): string {
   const at = Field.localStart;
   const two = (value: number) => String(value).padStart(2, '0');

@@ -1,8 +1,9 @@
 /**
- * Reader of the ancestor's files (format 2, events and squeezed) as a LogSource, from any stream of bytes, in bounded memory.
- * Where entries are out of step (the ancestor's first bug: after a short write the next entry began in the middle of one) it
- * finds the next run of plausible entries and reports what it skipped. The entry before such a place is doubted too: it may be
- * the one that was cut, its end replaced by the beginning of the next.
+ * Reader of the ancestor's files (format 2, events and squeezed) as a LogSource, from any stream of bytes, in
+ * bounded memory. Where entries are out of step (the ancestor's first bug: after a short write the next entry
+ * began in the middle of one) it finds the next run of plausible entries and reports what it skipped. The
+ * entry before such a place is doubted too: it may be the one that was cut, its end replaced by the beginning
+ * of the next.
  */
 import { EventBatch } from '../../event/batch.js';
 import {
@@ -25,8 +26,9 @@ export { looksLegacy } from './legacy-header.js';
 const INITIAL_WINDOW_BYTES = 2 * 1024 * 1024;
 
 /**
- * Open a file of format 2 whose bytes come from `bytes` (a file, a pipe, a decompressor). The source closes them; when this
- * rejects (DamageError: no header of format 2; errors of `bytes` pass through) that is left to the caller.
+ * Open a file of format 2 whose bytes come from `bytes` (a file, a pipe, a decompressor). The source closes
+ * them; when this rejects (DamageError: no header of format 2; errors of `bytes` pass through) that is left
+ * to the caller.
  */
 export async function openLegacy(file: string, bytes: AsyncIterable<Uint8Array>): Promise<LogSource> {
   const window = new Window(bytes);
@@ -107,7 +109,10 @@ class LegacySource implements LogSource {
     this.#previousSeconds = Math.floor(header.startUs / 1e6);
   }
 
-  /** The file has no index and its order of time is not guaranteed: the selection is not used. Can be read once. */
+  /**
+   * The file has no index and its order of time is not guaranteed: the selection is not used. Can be read
+   * once.
+   */
   async *items(): AsyncGenerator<LogItem, void, void> {
     const batch = this.#batch;
     const { window } = this;
@@ -135,8 +140,9 @@ class LegacySource implements LogSource {
   }
 
   /**
-   * Decode entries up to where the window ends, the batch is full, or no entry can stand. A full batch is handed out only once
-   * the entry behind it is seen to be in step, so that the last row can still be taken back.
+   * Decode entries up to where the window ends, the batch is full, or no entry can stand. A full batch is
+   * handed out only once the entry behind it is seen to be in step, so that the last row can still be taken
+   * back.
    */
   #decode(): 'more' | 'full' | 'lost' | 'end' {
     const { window } = this;
@@ -167,8 +173,8 @@ class LegacySource implements LogSource {
   }
 
   /**
-   * Leave the position at the next run of entries, or at the end of the file, and say what was skipped. Takes the last row of
-   * the batch back when it cannot be trusted.
+   * Leave the position at the next run of entries, or at the end of the file, and say what was skipped. Takes
+   * the last row of the batch back when it cannot be trusted.
    */
   async #findStep(): Promise<Damage> {
     const { window } = this;
@@ -207,8 +213,9 @@ class LegacySource implements LogSource {
     return { code: 'implausible', offsetBytes, lengthBytes, what: `${what}, ${lengthBytes} bytes skipped` };
   }
   /**
-   * Was the entry before `lostAt` put together from parts of two? Entries go on out of step behind it, so bytes are missing or too
-   * many, and only when what was skipped begins like an entry was it that one which was torn.
+   * Was the entry before `lostAt` put together from parts of two? Entries go on out of step behind it, so
+   * bytes are missing or too many, and only when what was skipped begins like an entry was it that one which
+   * was torn.
    */
   #isSpliced(lostAt: number, foundAt: number, first: Uint8Array): boolean {
     const { window } = this;

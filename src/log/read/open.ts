@@ -50,8 +50,8 @@ export type OpenedBytes =
   | { readonly format: 3; readonly input: ByteInput; readonly place: LogPlace };
 
 /**
- * Open the log that `-f` names as bytes of a known format. `say` gets one line where something is worth knowing (a live file).
- * Rejects with SystemFailure or DamageError, one line each.
+ * Open the log that `-f` names as bytes of a known format. `say` gets one line where something is worth
+ * knowing (a live file). Rejects with SystemFailure or DamageError, one line each.
  */
 export async function openBytes(file: string, say?: (line: string) => void): Promise<OpenedBytes> {
   const place = locate(file);

@@ -1,4 +1,7 @@
-/** Which files of a directory tree a recorder made earlier, and what they say about each other. Reads headers and ends only. */
+/**
+ * Which files of a directory tree a recorder made earlier, and what they say about each other. Reads headers
+ * and ends only.
+ */
 import {
   closeSync,
   constants,
@@ -53,7 +56,10 @@ export function filesOfTemplate(template: string): { live: string[]; closed: str
   };
 }
 
-/** The same, live and closed together, directory by directory. Links are not followed, except in what the template says literally. */
+/**
+ * The same, live and closed together, directory by directory. Links are not followed, except in what the
+ * template says literally.
+ */
 export function* namesByDirectory(template: string): Generator<string[], void, void> {
   const { directories, file } = templatePatterns(template);
   let paths = ['/'];
@@ -65,7 +71,10 @@ export function* namesByDirectory(template: string): Generator<string[], void, v
   for (const path of paths) yield namesIn(path, file, (entry) => entry.isFile());
 }
 
-/** What the file says about itself when this recorder made it; undefined otherwise, also when it cannot be read. */
+/**
+ * What the file says about itself when this recorder made it; undefined otherwise, also when it cannot be
+ * read.
+ */
 export function ownFile(path: string, recorder: Recorder): OwnFile | undefined {
   try {
     const meta = withFile(path, headerOf);
@@ -80,7 +89,10 @@ export function ownFile(path: string, recorder: Recorder): OwnFile | undefined {
   }
 }
 
-/** The newest file that this recorder closed: the next one continues its chain. Squeezed files are passed over: they are rewritten. */
+/**
+ * The newest file that this recorder closed: the next one continues its chain. Squeezed files are passed
+ * over: they are rewritten.
+ */
 export function lastClosed(paths: readonly string[], recorder: Recorder): OwnFile | undefined {
   const newest = byModification(paths).slice(0, CANDIDATES_MAX);
   let last: OwnFile | undefined;
@@ -136,7 +148,10 @@ function headerOf(fd: number): FileMeta | undefined {
   return blockAt(fd, FILE_PREAMBLE_BYTES, BlockType.header, parseWholeMeta)?.value;
 }
 
-/** The block of this type that stands at the offset, whole and with what `parse` takes; undefined when there is none. */
+/**
+ * The block of this type that stands at the offset, whole and with what `parse` takes; undefined when there
+ * is none.
+ */
 function blockAt<T>(
   fd: number,
   offset: number,

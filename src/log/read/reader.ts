@@ -44,8 +44,8 @@ export class LogReader implements LogSource {
   }
 
   /**
-   * Every intact block once, in file order, and where something is damaged, missing, doubled or misplaced. Blocks that are not
-   * wanted come without payload.
+   * Every intact block once, in file order, and where something is damaged, missing, doubled or misplaced.
+   * Blocks that are not wanted come without payload.
    */
   async *blocks(
     wants?: (frame: ParsedFrame) => boolean,
@@ -148,7 +148,10 @@ function misplaced(offsetBytes: number, lengthBytes: number, what: string): Scan
   return { type: 'damage', damage: { code: 'bad-sequence', offsetBytes, lengthBytes, what } };
 }
 
-/** Read preamble and header block. The source closes the input. Damage of those costs the file's facts, not its records. */
+/**
+ * Read preamble and header block. The source closes the input. Damage of those costs the file's facts, not
+ * its records.
+ */
 export async function openFormat3(input: ByteInput, file: string, live: boolean): Promise<LogReader> {
   const beginning = await readBeginning(input, file);
   const { preamble, meta } = beginning;

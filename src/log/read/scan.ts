@@ -1,7 +1,7 @@
 /**
- * Block by block through a format 3 file: what is whole is given, what is not is named and skipped. After damage the scan goes on
- * at the next place where a block header with a right CRC stands, be it inside what a damaged block claimed for itself: bytes may be
- * missing from that one.
+ * Block by block through a format 3 file: what is whole is given, what is not is named and skipped. After
+ * damage the scan goes on at the next place where a block header with a right CRC stands, be it inside what a
+ * damaged block claimed for itself: bytes may be missing from that one.
  */
 
 import type { ByteInput } from '../../base/disk/input.js';
@@ -88,7 +88,8 @@ async function payloadFault(
   const length = frame.headerBytes + frame.storedBytes;
   const available = await input.need(length + (isWanted ? 0 : BLOCK_HEADER_BYTES));
   if (available < length) return 'cut';
-  // An unread block must lead to the next header, or to the end: else bytes are missing from it, and others begin inside it.
+  // An unread block must lead to the next header, or to the end: else bytes are missing from it, and others
+  // begin inside it.
   const next = input.start + length;
   if (!isWanted && (available < length + BLOCK_HEADER_BYTES || isHeader(input.buffer, next)))
     return undefined;

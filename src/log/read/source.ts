@@ -1,6 +1,7 @@
 /**
- * What every reader of a log sees, whatever the file's format: a header, then items in file order. Format 3 (src/log/read/reader.ts)
- * and the ancestor's format 2 (src/log/read/legacy.ts) both give this shape; queries know nothing else.
+ * What every reader of a log sees, whatever the file's format: a header, then items in file order. Format 3
+ * (src/log/read/reader.ts) and the ancestor's format 2 (src/log/read/legacy.ts) both give this shape; queries
+ * know nothing else.
  */
 
 import type { DamageCode } from '../../base/errors.js';
@@ -13,12 +14,18 @@ export interface LogHeader {
   readonly formatMajor: number;
   readonly formatMinor: number;
   readonly squeezed: boolean;
-  /** IANA protocol numbers that were recorded; "all" when nothing was filtered. One number: list lines carry no proto=NAME. */
+  /**
+   * IANA protocol numbers that were recorded; "all" when nothing was filtered. One number: list lines carry
+   * no proto=NAME.
+   */
   readonly protocols: readonly number[] | 'all';
   readonly hostname: string;
   /** Opening time of the file, microseconds since the epoch. */
   readonly startUs: number;
-  /** Time zone of the recording host: minutes west of Greenwich and whether daylight saving was on (as struct timezone). */
+  /**
+   * Time zone of the recording host: minutes west of Greenwich and whether daylight saving was on (as struct
+   * timezone).
+   */
   readonly minutesWest: number;
   readonly dst: number;
   /** Seconds east of UTC when the file was opened. */
@@ -55,15 +62,17 @@ export interface Selection {
   readonly fromUs?: number;
   readonly toUs?: number;
   /**
-   * The snapshot of what was open when the file was opened comes first; in the file it stands a moment after the events that
-   * followed. Not of a pipe, which can be read only once.
+   * The snapshot of what was open when the file was opened comes first; in the file it stands a moment after
+   * the events that followed. Not of a pipe, which can be read only once.
    */
   readonly openFirst?: boolean;
 }
 
 export interface LogSource {
   readonly header: LogHeader;
-  /** True when the file was closed properly (format 3: an end block; format 2 cannot say and answers true). */
+  /**
+   * True when the file was closed properly (format 3: an end block; format 2 cannot say and answers true).
+   */
   readonly closed: boolean;
   items(selection?: Selection): AsyncGenerator<LogItem, void, void>;
   close(): Promise<void>;

@@ -1,6 +1,7 @@
 /**
- * One log file being written: blocks in, chain and index kept. It knows what is durable (acknowledged) and can cut the file back
- * to that. Writer thread, once per block; at most INDEX_EVERY_BLOCKS index entries are in memory.
+ * One log file being written: blocks in, chain and index kept. It knows what is durable (acknowledged) and
+ * can cut the file back to that. Writer thread, once per block; at most INDEX_EVERY_BLOCKS index entries are
+ * in memory.
  */
 
 import { type LogFile, type LogFileSystem, writeAll } from '../../base/disk/file-system.js';
@@ -26,7 +27,10 @@ import {
 } from '../format/frame.js';
 import { encodeIndex, INDEX_EVERY_BLOCKS, type IndexEntry } from '../format/index-block.js';
 
-/** The end block lists no more index blocks than this; a longer file (some 150 days without rotation) lists none. */
+/**
+ * The end block lists no more index blocks than this; a longer file (some 150 days without rotation) lists
+ * none.
+ */
 const INDEX_OFFSETS_MAX = 50_000;
 
 /** As large as a file can get here; a descriptor that somebody else closed. */
@@ -99,12 +103,18 @@ export class Segment {
     return this.#acknowledged;
   }
 
-  /** False once a sync has failed: the kernel may have thrown pages away, and says so only once. `reopen` starts anew. */
+  /**
+   * False once a sync has failed: the kernel may have thrown pages away, and says so only once. `reopen`
+   * starts anew.
+   */
   get trusted(): boolean {
     return this.#trusted;
   }
 
-  /** Append the data block at `offset`, which gets its place in the chain. Throws SystemFailure: then `cutBack`. */
+  /**
+   * Append the data block at `offset`, which gets its place in the chain. Throws SystemFailure: then
+   * `cutBack`.
+   */
   appendFrame(bytes: Uint8Array, offset: number, filter: Uint8Array): void {
     const state = this.#state;
     stampFrame(bytes, offset, state.chain);
@@ -132,7 +142,10 @@ export class Segment {
     this.#acknowledged = copyState(this.#state);
   }
 
-  /** Cut the file back to what is acknowledged. Throws SystemFailure: then this descriptor is of no use any more. */
+  /**
+   * Cut the file back to what is acknowledged. Throws SystemFailure: then this descriptor is of no use any
+   * more.
+   */
   cutBack(): void {
     try {
       this.fs.truncate(this.file, this.#acknowledged.bytes);
@@ -157,7 +170,10 @@ export class Segment {
     }
   }
 
-  /** A new descriptor for the same file, locked, when the old one is not trusted any more. Throws SystemFailure. */
+  /**
+   * A new descriptor for the same file, locked, when the old one is not trusted any more. Throws
+   * SystemFailure.
+   */
   reopen(): void {
     this.letGo();
     const { path, inode, device } = this.file;
@@ -175,7 +191,10 @@ export class Segment {
     this.#trusted = true;
   }
 
-  /** Index and end block as they will stand behind what is acknowledged now. Of a stop, its time is part of it. */
+  /**
+   * Index and end block as they will stand behind what is acknowledged now. Of a stop, its time is part of
+   * it.
+   */
   planClosing(reason: EndReason, closedUs?: number): Closing {
     const state = copyState(this.#acknowledged);
     const parts: Uint8Array[] = [];
@@ -270,7 +289,10 @@ function copyState(state: SegmentState): SegmentState {
   return { ...state, entries: [...state.entries], indexOffsets: [...state.indexOffsets] };
 }
 
-/** A header, index or end block, stamped for the end of the file; it carries the number of the data block before it. */
+/**
+ * A header, index or end block, stamped for the end of the file; it carries the number of the data block
+ * before it.
+ */
 function structuralBlock(
   state: SegmentState,
   type: BlockType,

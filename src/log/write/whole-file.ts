@@ -1,4 +1,7 @@
-/** A whole log file written in one go, by one caller: what squeeze and repair use. Nothing is durable until `close`. */
+/**
+ * A whole log file written in one go, by one caller: what squeeze and repair use. Nothing is durable until
+ * `close`.
+ */
 
 import { type LogFile, type LogFileSystem, realFileSystem } from '../../base/disk/file-system.js';
 import { BATCH_CAPACITY, type EventBatch, RecordKind } from '../../event/batch.js';
@@ -43,7 +46,10 @@ export class LogFileWriter {
     return this.#segment.file;
   }
 
-  /** A data block of another file under this file's run id and its next number; its bytes are changed. `filter` is for the index. */
+  /**
+   * A data block of another file under this file's run id and its next number; its bytes are changed.
+   * `filter` is for the index.
+   */
   copy({ frame, bytes }: ScannedBlock, filter: Uint8Array): void {
     // What a later minor version put into a longer header is left behind.
     const offset = frame.headerBytes - BLOCK_HEADER_BYTES;

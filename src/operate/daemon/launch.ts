@@ -1,6 +1,7 @@
 /**
- * The background: never forked. The launcher starts this program again, detached, with a channel between the two; the child says
- * that it records, or why it cannot, the launcher prints that and exits, and the child gives the channel up.
+ * The background: never forked. The launcher starts this program again, detached, with a channel between the
+ * two; the child says that it records, or why it cannot, the launcher prints that and exits, and the child
+ * gives the channel up.
  *
  *   launcher ──spawn──▶ child        rights limited, inherited descriptors closed
  *            ◀──log──── warnings
@@ -70,7 +71,10 @@ export interface Launched {
   readonly info: ReadyInfo;
 }
 
-/** Start the child and wait for its word. Rejects with what it reports, or SystemFailure when it dies without a word. */
+/**
+ * Start the child and wait for its word. Rejects with what it reports, or SystemFailure when it dies without
+ * a word.
+ */
 export async function launch({ progressFd, pidFileFd, keepStderr, say }: LaunchOptions): Promise<Launched> {
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: true,

@@ -1,6 +1,7 @@
 /**
- * The recorder's log: pino with a synchronous destination of our own, because pino's worker transports survive neither a
- * bundler nor the switch of the user. A line that cannot be written is given up: the log must never end the recorder.
+ * The recorder's log: pino with a synchronous destination of our own, because pino's worker transports
+ * survive neither a bundler nor the switch of the user. A line that cannot be written is given up: the log
+ * must never end the recorder.
  */
 import { fstatSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -35,7 +36,10 @@ export function createLogger({ format, debug, alsoTo }: LogSettings): Logger {
   return pino({ level: debug ? 'debug' : 'info' }, stream);
 }
 
-/** Whether a background process can go on writing to standard error: only when that is a file, not a terminal or a pipe. */
+/**
+ * Whether a background process can go on writing to standard error: only when that is a file, not a terminal
+ * or a pipe.
+ */
 export function stderrIsFile(): boolean {
   try {
     return fstatSync(STDERR).isFile();

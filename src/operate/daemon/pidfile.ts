@@ -1,6 +1,6 @@
 /**
- * `-P`: the process id in a file that is locked while its owner lives. A file that nobody locks and whose process is gone, or is
- * something else by now, is stale and taken over.
+ * `-P`: the process id in a file that is locked while its owner lives. A file that nobody locks and whose
+ * process is gone, or is something else by now, is stale and taken over.
  */
 import {
   closeSync,
@@ -30,8 +30,9 @@ export class PidFile {
   ) {}
 
   /**
-   * Lock the file, made when there is none. It may be handed to another process with its descriptor, the lock goes with it. Throws
-   * SystemFailure EEXIST while another recorder runs, or when the file holds something else than a process id.
+   * Lock the file, made when there is none. It may be handed to another process with its descriptor, the lock
+   * goes with it. Throws SystemFailure EEXIST while another recorder runs, or when the file holds something
+   * else than a process id.
    */
   static open(path: string): PidFile {
     for (;;) {
@@ -68,7 +69,10 @@ export class PidFile {
     writeSync(this.fd, `${process.pid}\n`, 0);
   }
 
-  /** At exit. In a directory where the reduced rights allow no removal the file is left empty, which counts as stale. */
+  /**
+   * At exit. In a directory where the reduced rights allow no removal the file is left empty, which counts as
+   * stale.
+   */
   remove(): void {
     try {
       unlinkSync(this.path);

@@ -9,8 +9,8 @@ import type { PidFile } from './pidfile.js';
 export type StartRecorder = (options: RecorderOptions, log: Logger) => Recorder;
 
 /**
- * Record until stopped by a signal, the end of a replay or a failure; answers the exit code. Rejects when the start fails; after
- * `onReady` every failure goes to the log.
+ * Record until stopped by a signal, the end of a replay or a failure; answers the exit code. Rejects when the
+ * start fails; after `onReady` every failure goes to the log.
  */
 export async function recordSession(
   options: RecorderOptions,

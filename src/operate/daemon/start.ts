@@ -1,4 +1,7 @@
-/** How a recorder comes to run: in the background through a launcher, in the foreground, or as the launched child. */
+/**
+ * How a recorder comes to run: in the background through a launcher, in the foreground, or as the launched
+ * child.
+ */
 import { ExitCode, exitCodeOf, oneLine } from '../../base/failure.js';
 import { resolveIdentity } from '../../base/process/accounts.js';
 import { closeInherited, needDescriptor } from '../../base/process/descriptors.js';
@@ -31,7 +34,9 @@ const loadRecorder: LoadRecorder = async () => (await import('../../record/main/
 /** Descriptor of the pid file after a restart in place. */
 const PIDFILE_MARK = 'CTRECORDER_PIDFILE_FD';
 
-/** Answers the exit code. Rejects with UsageError or SystemFailure when the start fails. `load` is for tests. */
+/**
+ * Answers the exit code. Rejects with UsageError or SystemFailure when the start fails. `load` is for tests.
+ */
 export async function start(options: StartOptions, load = loadRecorder): Promise<number> {
   const launcher = myLauncher();
   if (launcher !== undefined) return recordAsChild(options, load, launcher);
@@ -46,8 +51,8 @@ export async function start(options: StartOptions, load = loadRecorder): Promise
   const pidFile = pidFileOf(options, adopted);
   if (recorder.nice !== undefined) setPriority(recorder.nice);
   if (reducing && !(foreground && rightsAreLimited())) {
-    // Per thread: a child's threads inherit it from this one. In the foreground Node's own threads exist already, so that the
-    // program has to start again in its own place.
+    // Per thread: a child's threads inherit it from this one. In the foreground Node's own threads exist
+    // already, so that the program has to start again in its own place.
     limitRights();
     if (foreground) restart(progressFd, pidFile);
   }

@@ -1,4 +1,6 @@
-/** From what was seen on a gateway to the flags that fit it, each with its reason: the rule of docs/tuning.md. */
+/**
+ * From what was seen on a gateway to the flags that fit it, each with its reason: the rule of docs/tuning.md.
+ */
 
 import { type KernelFinding, kernelFindings } from '../../record/conntrack/sysctls.js';
 import { defaultRecorderOptions } from '../../record/main/options.js';

@@ -1,6 +1,6 @@
 /**
- * Watches a gateway's events without recording them: how many come, how unevenly, and what each costs of the socket buffer. One
- * thread: what is received is looked at and given back at once.
+ * Watches a gateway's events without recording them: how many come, how unevenly, and what each costs of the
+ * socket buffer. One thread: what is received is looked at and given back at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RECEIVE_EXTRA_BYTES } from '../../base/libc/receive.js';
@@ -29,7 +29,9 @@ export interface Sample {
   /** Events in each stretch of BUCKET_MS, in order of time. */
   readonly buckets: readonly number[];
   readonly messageBytes: number;
-  /** Most bytes of buffer in use at once, of `limitBytes`, and what the kernel granted in the unit of `-b`. */
+  /**
+   * Most bytes of buffer in use at once, of `limitBytes`, and what the kernel granted in the unit of `-b`.
+   */
   readonly queueHighWaterBytes: number;
   readonly limitBytes: number;
   readonly rcvbufBytes: number;

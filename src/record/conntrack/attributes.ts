@@ -1,7 +1,8 @@
 /**
- * Every ctnetlink attribute that we know, declared once: kernel name, number, where it stands, and what it becomes. Numbers are
- * those of include/uapi/linux/netfilter/nfnetlink_conntrack.h. Decoder and encoder work from this table; the decoder flattens it
- * once into `OPERATIONS`, so that the hot path looks up one byte per attribute.
+ * Every ctnetlink attribute that we know, declared once: kernel name, number, where it stands, and what it
+ * becomes. Numbers are those of include/uapi/linux/netfilter/nfnetlink_conntrack.h. Decoder and encoder work
+ * from this table; the decoder flattens it once into `OPERATIONS`, so that the hot path looks up one byte per
+ * attribute.
  */
 
 /** Where an attribute stands: the message itself or a nested attribute. */

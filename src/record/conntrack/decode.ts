@@ -1,10 +1,12 @@
 /**
- * One ctnetlink datagram to one row of an EventBatch. Runs on the parser thread for every message (hundreds of thousands a second
- * in a flood): no object, closure, string or exception here, and no read outside the slot. What cannot be read costs a counter
- * and the row is flagged `partial`; only a message without any readable tuple is not recorded.
+ * One ctnetlink datagram to one row of an EventBatch. Runs on the parser thread for every message (hundreds
+ * of thousands a second in a flood): no object, closure, string or exception here, and no read outside the
+ * slot. What cannot be read costs a counter and the row is flagged `partial`; only a message without any
+ * readable tuple is not recorded.
  *
- * Shapes: netlink and attribute headers in host order (little-endian on every machine we run on), payloads big-endian,
- * attributes aligned to 4 bytes. include/uapi/linux/netlink.h, nfnetlink.h, nfnetlink_conntrack.h.
+ * Shapes: netlink and attribute headers in host order (little-endian on every machine we run on), payloads
+ * big-endian, attributes aligned to 4 bytes. include/uapi/linux/netlink.h, nfnetlink.h,
+ * nfnetlink_conntrack.h.
  */
 import { invariant } from '../../base/errors.js';
 import {
@@ -67,8 +69,9 @@ export const NLM_F_NEW_ENTRY = 0x0600;
 const NLA_TYPE_MASK = 0x3fff;
 export const IPS_SEEN_REPLY = 0x2;
 /**
- * A DESTROY that could not be delivered is sent again every 10 ms, and each time stamped anew (CTA_TIMESTAMP_EVENT, seen on 6.18); one
- * of an expired entry is stamped when the collector finds it. CTA_TIMESTAMP stop is when the entry really ended.
+ * A DESTROY that could not be delivered is sent again every 10 ms, and each time stamped anew
+ * (CTA_TIMESTAMP_EVENT, seen on 6.18); one of an expired entry is stamped when the collector finds it.
+ * CTA_TIMESTAMP stop is when the entry really ended.
  */
 const LATE_US = 5000;
 const LABEL_BYTES = 16;
@@ -76,7 +79,10 @@ const HELPERS_MAX = 255;
 /** What the log holds of a helper's name; the kernel's have at most 15. */
 const HELPER_NAME_BYTES_MAX = 255;
 
-/** Bits of `seen`: which parts of the tuples a message had. Ports are none of them: whether there are any depends on the kernel. */
+/**
+ * Bits of `seen`: which parts of the tuples a message had. Ports are none of them: whether there are any
+ * depends on the kernel.
+ */
 const SEEN_ORIG_SRC = 1;
 const SEEN_ORIG_DST = 2;
 const SEEN_REPLY_SRC = 4;
@@ -88,24 +94,29 @@ const SEEN_BOTH_TUPLES = 63;
 /** `family` of a row that has no address yet. */
 const NO_FAMILY = 0;
 
-// State of the message being decoded: module variables, because an object per event is what this file must never make.
+// State of the message being decoded: module variables, because an object per event is what this file must
+// never make.
 let seen = 0;
 let partial = false;
 let unknown = 0;
 let replyProto = 0;
 let origIcmp = 0;
 let replyIcmp = 0;
-/** Elements: times of the event and of the entry's end. In an array, because a variable gets a new box for each double. */
+/**
+ * Elements: times of the event and of the entry's end. In an array, because a variable gets a new box for
+ * each double.
+ */
 const times = new Float64Array(2);
 let viewedBytes: Uint8Array = new Uint8Array(0);
 let words: Uint32Array = new Uint32Array(0);
 let view = new DataView(words.buffer);
 
 /**
- * Decode the datagram at `offset` of `bytes`, both on a word boundary as ring slots are (attributes are aligned to words, so that
- * headers and values are read as words): `lengthBytes` as it was sent, of which at most `slotBytes` are there. Adds no row or one per
- * message; the caller guarantees room for one, and conntrack events come one a datagram. `timeUs` and `timeSource` are used
- * when the message carries no time of its own.
+ * Decode the datagram at `offset` of `bytes`, both on a word boundary as ring slots are (attributes are
+ * aligned to words, so that headers and values are read as words): `lengthBytes` as it was sent, of which at
+ * most `slotBytes` are there. Adds no row or one per message; the caller guarantees room for one, and
+ * conntrack events come one a datagram. `timeUs` and `timeSource` are used when the message carries no time
+ * of its own.
  */
 export function decodeDatagram(
   bytes: Uint8Array,
@@ -146,8 +157,8 @@ export function decodeDatagram(
 }
 
 /**
- * Decode one message of a table dump, in [offset, end) of `bytes` and on a word boundary, to a row of kind snapshot: what is open
- * at `timeUs`.
+ * Decode one message of a table dump, in [offset, end) of `bytes` and on a word boundary, to a row of kind
+ * snapshot: what is open at `timeUs`.
  */
 export function decodeEntry(
   bytes: Uint8Array,
@@ -245,7 +256,10 @@ function viewWords(bytes: Uint8Array, offset: number): void {
   view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** What a cut message may leave out starts from zero; the optional columns are zero already (EventBatch.clear). */
+/**
+ * What a cut message may leave out starts from zero; the optional columns are zero already
+ * (EventBatch.clear).
+ */
 function startRow(batch: EventBatch, row: number): void {
   batch.family[row] = NO_FAMILY;
   batch.origSrc[row] = 0;
@@ -263,7 +277,10 @@ function setTime(batch: EventBatch, row: number, timeUs: number, timeSource: num
   batch.timeSource[row] = timeSource;
 }
 
-/** ICMP types and codes share the destination port's column; a message whose original tuple is lost still has a protocol. */
+/**
+ * ICMP types and codes share the destination port's column; a message whose original tuple is lost still has
+ * a protocol.
+ */
 function finishTuples(batch: EventBatch, row: number): void {
   if ((seen & SEEN_ORIG_PROTO) === 0) batch.proto[row] = replyProto;
   if (portMeaning(batch.proto[row]) === PortMeaning.icmp) {
@@ -272,7 +289,10 @@ function finishTuples(batch: EventBatch, row: number): void {
   }
 }
 
-/** The attributes in [at, end). Nested ones are at most three deep: OPERATIONS leads from one context to the next. */
+/**
+ * The attributes in [at, end). Nested ones are at most three deep: OPERATIONS leads from one context to the
+ * next.
+ */
 function walk(
   bytes: Uint8Array,
   at: number,
@@ -498,7 +518,10 @@ function intern6(at: number, batch: EventBatch, row: number): number {
   return batch.addresses6.intern(be32(at), be32(at + 4), be32(at + 8), be32(at + 12));
 }
 
-/** The first address decides: a row's indexes must all lead to the same table, also when a message mixes families. */
+/**
+ * The first address decides: a row's indexes must all lead to the same table, also when a message mixes
+ * families.
+ */
 function isOfFamily(family: number, batch: EventBatch, row: number): boolean {
   if (batch.family[row] === family) return true;
   if (batch.family[row] === NO_FAMILY) {
@@ -509,7 +532,10 @@ function isOfFamily(family: number, batch: EventBatch, row: number): boolean {
   return false;
 }
 
-/** Number of the helper name in [from, from + length), NUL-terminated; compares bytes, and makes a string for a new name only. */
+/**
+ * Number of the helper name in [from, from + length), NUL-terminated; compares bytes, and makes a string for
+ * a new name only.
+ */
 function internHelper(bytes: Uint8Array, from: number, length: number, helpers: string[]): number {
   const lengthMax = Math.min(length, HELPER_NAME_BYTES_MAX);
   let nameBytes = 0;

@@ -1,8 +1,8 @@
 /**
- * The common event in one go: both tuples in the plain shape (plain-tuples.ts, plain-tuples6.ts), and behind them what the decoder has
- * learned to be there (shapes.ts). Parser thread, per message: no allocation. One long function, because V8 inlines only so much
- * into another one, and every call that is left costs 2 to 3 ns, in two halves 8 ns; values are read through a DataView, whose
- * big-endian reads are one instruction.
+ * The common event in one go: both tuples in the plain shape (plain-tuples.ts, plain-tuples6.ts), and behind
+ * them what the decoder has learned to be there (shapes.ts). Parser thread, per message: no allocation. One
+ * long function, because V8 inlines only so much into another one, and every call that is left costs 2 to 3
+ * ns, in two halves 8 ns; values are read through a DataView, whose big-endian reads are one instruction.
  */
 
 import { AF_INET, Column, type EventBatch, TCP_STATE_MAX } from '../../event/batch.js';
@@ -17,8 +17,9 @@ import { findShape, type Shape } from './shapes.js';
 const COUNTERS = 4;
 
 /**
- * Read the attributes in [at, end), bytes on a word boundary, into `row`, but for those that few messages have (Shape.rareCount); event and
- * stop time into `times`. Answers their shape, or undefined, and nothing is touched, when they are not what nearly all events have.
+ * Read the attributes in [at, end), bytes on a word boundary, into `row`, but for those that few messages
+ * have (Shape.rareCount); event and stop time into `times`. Answers their shape, or undefined, and nothing is
+ * touched, when they are not what nearly all events have.
  */
 export function readPlainEvent(
   words: Uint32Array,

@@ -1,7 +1,8 @@
 /**
- * The common case, verified in one go instead of walked: a message that begins with both IPv4 tuples, each with a protocol and two
- * ports, as the kernel lays out every TCP and UDP event. 16 of the 26 words are attribute headers and are compared whole; when one
- * differs the general walk reads the message. Parser thread, per message.
+ * The common case, verified in one go instead of walked: a message that begins with both IPv4 tuples, each
+ * with a protocol and two ports, as the kernel lays out every TCP and UDP event. 16 of the 26 words are
+ * attribute headers and are compared whole; when one differs the general walk reads the message. Parser
+ * thread, per message.
  *
  *   word  0 CTA_TUPLE_ORIG     1 CTA_TUPLE_IP     2 V4_SRC header   3 address   4 V4_DST header   5 address
  *         6 CTA_TUPLE_PROTO    7 PROTO_NUM header 8 number          9 SRC_PORT 10 port  11 DST_PORT  12 port
@@ -25,8 +26,8 @@ export const SRC_PORT = (2 << 16) | 6;
 export const DST_PORT = (3 << 16) | 6;
 
 /**
- * Whether both tuples stand at word `at` in the plain shape. The caller has made sure that the words are inside the message, and that
- * this CPU is little-endian. Protocol numbers of both must agree.
+ * Whether both tuples stand at word `at` in the plain shape. The caller has made sure that the words are
+ * inside the message, and that this CPU is little-endian. Protocol numbers of both must agree.
  */
 export function arePlainTuples(words: Uint32Array, at: number): boolean {
   return (

@@ -1,8 +1,11 @@
 /**
- * The same as plain-tuples.ts for IPv6: both tuples of every TCP and UDP event, 16 of the 38 words headers. Parser thread, per message.
+ * The same as plain-tuples.ts for IPv6: both tuples of every TCP and UDP event, 16 of the 38 words headers.
+ * Parser thread, per message.
  *
- *   word  0 CTA_TUPLE_ORIG     1 CTA_TUPLE_IP      2 V6_SRC header    3 address (4 words)   7 V6_DST header    8 address (4 words)
- *        12 CTA_TUPLE_PROTO   13 PROTO_NUM header 14 number          15 SRC_PORT  16 port  17 DST_PORT  18 port
+ *   word  0 CTA_TUPLE_ORIG     1 CTA_TUPLE_IP
+ *         2 V6_SRC header      3 address (4 words)   7 V6_DST header   8 address (4 words)
+ *        12 CTA_TUPLE_PROTO   13 PROTO_NUM header   14 number
+ *        15 SRC_PORT          16 port               17 DST_PORT       18 port
  *        19 CTA_TUPLE_REPLY ... the same again
  */
 import { AF_INET6, type EventBatch } from '../../event/batch.js';

@@ -1,18 +1,22 @@
 /**
- * Recognises events that the kernel sends again. When a listener in reliable mode (NETLINK_BROADCAST_ERROR) has no room for an event,
- * the kernel repeats it to *every* listener: a DESTROY every 10 ms until that one takes it, a NEW together with each next event
- * of its entry (one TCP connection was seen to start 16 times). Each is to be recorded once.
+ * Recognises events that the kernel sends again. When a listener in reliable mode (NETLINK_BROADCAST_ERROR)
+ * has no room for an event, the kernel repeats it to *every* listener: a DESTROY every 10 ms until that one
+ * takes it, a NEW together with each next event of its entry (one TCP connection was seen to start 16 times).
+ * Each is to be recorded once.
  *
- * The last event of each recent entry is kept as a fingerprint: 63 bits of conntrack id, zone, protocol and tuples, hashed with a
- * secret seed, because clients choose their tuples. The id does not tell an entry from a later one: it is a hash of the
- * entry's address in memory and its tuple, and both are often used again at once. So:
+ * The last event of each recent entry is kept as a fingerprint: 63 bits of conntrack id, zone, protocol and
+ * tuples, hashed with a secret seed, because clients choose their tuples. The id does not tell an entry from
+ * a later one: it is a hash of the entry's address in memory and its tuple, and both are often used again at
+ * once. So:
  *
- *   a DESTROY is a repeat when the last event was a DESTROY, and of the same kernel start time where both have one;
- *   a NEW is a repeat when the last event was a NEW, unless the DESTROY between the two may have been lost: messages were lost
- *   since, and no reply shows that the entry has lived for a while. A start twice is better than none.
+ *   a DESTROY is a repeat when the last event was a DESTROY, and of the same kernel start time where both
+ *   have one;
+ *   a NEW is a repeat when the last event was a NEW, unless the DESTROY between the two may have been lost:
+ *   messages were lost since, and no reply shows that the entry has lived for a while. A start twice is
+ *   better than none.
  *
- * Parser thread, once per event while there is such a listener: no allocation. Memory: two generations of as many entries as the
- * table may hold, 24 to 48 bytes each.
+ * Parser thread, once per event while there is such a listener: no allocation. Memory: two generations of as
+ * many entries as the table may hold, 24 to 48 bytes each.
  */
 import { type EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
 import { hashKey, KEY6_WORDS, loadKey } from '../../event/key.js';
@@ -26,7 +30,10 @@ const SLOT_WORDS = 3;
 const HASH = 0;
 /** Bit 0: the last event was a DESTROY. The rest: more of the hash. */
 const HASH_AND_KIND = 1;
-/** Of a DESTROY: low bits of the kernel start time in microseconds, 0 = none. Of a NEW: losses noted before it. */
+/**
+ * Of a DESTROY: low bits of the kernel start time in microseconds, 0 = none. Of a NEW: losses noted before
+ * it.
+ */
 const WITNESS = 2;
 
 const DESTROYED = 1;
@@ -47,7 +54,10 @@ export class Repeats {
   #youngCount = 0;
   #losses = 0;
 
-  /** `entriesMax`: what the conntrack table may hold; 0 = no limit. The same entry is known for that many others at least. */
+  /**
+   * `entriesMax`: what the conntrack table may hold; 0 = no limit. The same entry is known for that many
+   * others at least.
+   */
   constructor(entriesMax: number) {
     this.#entriesMax = Math.min(Math.max(entriesMax || ENTRIES_MAX, ENTRIES_MIN), ENTRIES_MAX);
     const slots = 2 ** Math.ceil(Math.log2(2 * this.#entriesMax));
@@ -61,7 +71,10 @@ export class Repeats {
     this.#losses = (this.#losses + 1) | 0;
   }
 
-  /** Whether the NEW or DESTROY in this row has been seen before. Without an id (a message that was cut) nobody can tell. */
+  /**
+   * Whether the NEW or DESTROY in this row has been seen before. Without an id (a message that was cut)
+   * nobody can tell.
+   */
   isRepeat(batch: EventBatch, row: number): boolean {
     if (batch.id[row] === 0) return false;
     this.#hashRow(batch, row);

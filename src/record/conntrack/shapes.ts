@@ -1,8 +1,9 @@
 /**
- * Events of one kind have the same layout, message after message: the attributes behind the tuples are learned once, and from then on
- * verified and jumped to instead of walked. A shape is the header word of every attribute, nested ones too, and for each value
- * that is wanted its place. When one header differs nothing has been touched, and the general walk reads the message. Parser thread,
- * per message: no allocation but when a shape is learned.
+ * Events of one kind have the same layout, message after message: the attributes behind the tuples are
+ * learned once, and from then on verified and jumped to instead of walked. A shape is the header word of
+ * every attribute, nested ones too, and for each value that is wanted its place. When one header differs
+ * nothing has been touched, and the general walk reads the message. Parser thread, per message: no allocation
+ * but when a shape is learned.
  */
 import { Field, NUMBERS_PER_CONTEXT, OPERATIONS } from './attributes.js';
 
@@ -24,7 +25,10 @@ export class Shape {
   /** Offset in bytes from the first attribute, and length of each value. */
   readonly valueAt = new Uint16Array(ATTRIBUTES_MAX);
   readonly valueBytes = new Uint16Array(ATTRIBUTES_MAX);
-  /** The same by field: its value's offset in bytes, 0 = the shape has none. What is read without a loop is found here. */
+  /**
+   * The same by field: its value's offset in bytes, 0 = the shape has none. What is read without a loop is
+   * found here.
+   */
   readonly byteOf = new Uint16Array(Field.nested);
   rareCount = 0;
   withCounters = false;
@@ -49,8 +53,9 @@ export function findShape(words: Uint32Array, at: number, lengthBytes: number): 
 }
 
 /**
- * Learn the shape of well-formed attributes in the `context` of OPERATIONS. Anything irregular (unknown attributes, lengths that do
- * not fit, payloads shorter than `minimumBytes` of their field, the same field twice) is left to the walk.
+ * Learn the shape of well-formed attributes in the `context` of OPERATIONS. Anything irregular (unknown
+ * attributes, lengths that do not fit, payloads shorter than `minimumBytes` of their field, the same field
+ * twice) is left to the walk.
  */
 export function learnShape(
   words: Uint32Array,

@@ -1,4 +1,6 @@
-/** What the kernel must be set to for a complete log. Read only: a recorder never changes a sysctl unasked. */
+/**
+ * What the kernel must be set to for a complete log. Read only: a recorder never changes a sysctl unasked.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoCode } from '../../base/errors.js';
@@ -29,7 +31,9 @@ export function tableUse(directory = CONNTRACK_SYSCTLS): TableUse {
   return { entries: read('nf_conntrack_count'), entriesMax: read('nf_conntrack_max') };
 }
 
-/** Findings of the current network namespace, errors first; empty when all is well. `directory` is for tests. */
+/**
+ * Findings of the current network namespace, errors first; empty when all is well. `directory` is for tests.
+ */
 export function kernelFindings(directory = CONNTRACK_SYSCTLS): KernelFinding[] {
   const read = (name: string): string | undefined => {
     try {

@@ -1,4 +1,7 @@
-/** Says on the log that the kernel dropped messages, and what to do about it; a loss that goes on is said once in a while. */
+/**
+ * Says on the log that the kernel dropped messages, and what to do about it; a loss that goes on is said once
+ * in a while.
+ */
 import type { Logger } from 'pino';
 import { CERTAINTIES, LOSS_CAUSES, LossCause } from '../../event/gap.js';
 import type { Loss } from '../netlink/receiver.js';

@@ -1,9 +1,15 @@
 import { DEFAULT_FILE_MODE } from '../../base/disk/file-mode.js';
 import type { RetentionOptions } from '../writer/writer-task.js';
 
-/** What a recording is told, from the command line. Units stand in names. Plain data: it is sent to the worker threads. */
+/**
+ * What a recording is told, from the command line. Units stand in names. Plain data: it is sent to the worker
+ * threads.
+ */
 export interface RecorderOptions {
-  /** strftime template of the log file's name (`-f`); relative paths count from the working directory at start. */
+  /**
+   * strftime template of the log file's name (`-f`); relative paths count from the working directory at
+   * start.
+   */
   readonly fileTemplate: string;
   /** Minutes between rotations (`-t`), 0 = never. */
   readonly rotateMinutes: number;
@@ -18,14 +24,23 @@ export interface RecorderOptions {
   /** It does not while more than this much of the table is used (`--reliable-max-table`). */
   readonly reliableMaxTablePercent: number;
   readonly flushIntervalMs: number;
-  /** Whether every file begins with the connections that are open then, and the kernel's table is compared with the log. */
+  /**
+   * Whether every file begins with the connections that are open then, and the kernel's table is compared
+   * with the log.
+   */
   readonly snapshot: boolean;
   readonly stopTimeoutMs: number;
   /** Mode of new log files (`--mode`). */
   readonly fileMode: number;
-  /** Nothing is written while less than this would be left free on the disk (`--min-free`), 0 = until it is full. */
+  /**
+   * Nothing is written while less than this would be left free on the disk (`--min-free`), 0 = until it is
+   * full.
+   */
   readonly minFreeBytes: number;
-  /** What is kept of this recorder's finished files (`--keep-days`, `--keep-bytes`, `--hold`); without it, all. */
+  /**
+   * What is kept of this recorder's finished files (`--keep-days`, `--keep-bytes`, `--hold`); without it,
+   * all.
+   */
   readonly retention?: RetentionOptions;
   /** File descriptor for one JSON line per durable group (`--progress-fd`). */
   readonly progressFd?: number;

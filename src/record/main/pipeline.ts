@@ -1,6 +1,7 @@
 /**
- * All stages of one recording. The order of the start matters for the rights (DESIGN.md section 10): worker threads and libuv's
- * pool first, then the socket, then the switch of the user; the first file is opened after it and belongs to that user.
+ * All stages of one recording. The order of the start matters for the rights (DESIGN.md section 10): worker
+ * threads and libuv's pool first, then the socket, then the switch of the user; the first file is opened
+ * after it and belongs to that user.
  */
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
@@ -122,7 +123,10 @@ export class Pipeline {
     }
   }
 
-  /** Until stopped, the end of a replay, or the death of a stage. A damaged capture is told after all before it is saved. */
+  /**
+   * Until stopped, the end of a replay, or the death of a stage. A damaged capture is told after all before
+   * it is saved.
+   */
   async run(): Promise<RecordSummary> {
     const source = this.#source!;
     try {
@@ -150,7 +154,8 @@ export class Pipeline {
   }
 
   flush(): void {
-    // While a stage stalls or the disk keeps the writer waiting no answer comes: what is known is said at once.
+    // While a stage stalls or the disk keeps the writer waiting no answer comes: what is known is said at
+    // once.
     if (Object.keys(this.#watchdog.stalled).length > 0 || diskState(this.#writerStats) !== '')
       this.#logStatistics();
     this.#source?.control(Control.flush, STATISTICS);

@@ -26,7 +26,10 @@ export interface RecordSummary {
 }
 
 export interface Recorder {
-  /** Groups joined and first file open (in a replay: the workers are up); rejects with SystemFailure or UsageError. */
+  /**
+   * Groups joined and first file open (in a replay: the workers are up); rejects with SystemFailure or
+   * UsageError.
+   */
   readonly ready: Promise<ReadyInfo>;
   /** Everything durable and closed after `stop` (or the end of a replay); rejects when a stage died. */
   readonly done: Promise<RecordSummary>;

@@ -1,6 +1,6 @@
 /**
- * Tells the parser whether the kernel may send events twice: while another program listens in reliable mode (conntrack/repeats.ts).
- * Main thread, ten times a second under traffic.
+ * Tells the parser whether the kernel may send events twice: while another program listens in reliable mode
+ * (conntrack/repeats.ts). Main thread, ten times a second under traffic.
  */
 import type { Logger } from 'pino';
 import type { Listeners } from '../netlink/listeners.js';

@@ -1,12 +1,15 @@
 /**
- * The guard of `--reliable`: what the kernel keeps for a recorder that does not take it stays in the conntrack table, and a full table
- * refuses connections. So the mode is on only while the table has room. Main thread; a recorder that hangs as a whole is not
- * guarded.
+ * The guard of `--reliable`: what the kernel keeps for a recorder that does not take it stays in the
+ * conntrack table, and a full table refuses connections. So the mode is on only while the table has room.
+ * Main thread; a recorder that hangs as a whole is not guarded.
  */
 import { CONNTRACK_SYSCTLS, type TableUse, tableUse } from '../conntrack/sysctls.js';
 
 const LOOK_MS = 1000;
-/** On again below this part of the limit: a table that stays about as full as the limit must not switch every second. */
+/**
+ * On again below this part of the limit: a table that stays about as full as the limit must not switch every
+ * second.
+ */
 const ON_AGAIN = 0.75;
 
 export interface TableGuardOptions {

@@ -1,7 +1,8 @@
 /**
- * The table worker as the main thread sees it: started once rights are reduced, so that it inherits CAP_NET_ADMIN; told of every
- * file; asked to compare the kernel's table with the log at the start, at every rotation, and some quiet seconds after a loss.
- * When it dies the recording goes on, and a new one begins with the next file or loss.
+ * The table worker as the main thread sees it: started once rights are reduced, so that it inherits
+ * CAP_NET_ADMIN; told of every file; asked to compare the kernel's table with the log at the start, at every
+ * rotation, and some quiet seconds after a loss. When it dies the recording goes on, and a new one begins
+ * with the next file or loss.
  */
 import type { Logger } from 'pino';
 import { oneLine } from '../../base/failure.js';

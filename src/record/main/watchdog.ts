@@ -1,6 +1,6 @@
 /**
- * Notices a stage that does not get on: something is published in the ring it takes from, and it takes nothing. Main thread, a few
- * words every other second; it keeps nobody alive.
+ * Notices a stage that does not get on: something is published in the ring it takes from, and it takes
+ * nothing. Main thread, a few words every other second; it keeps nobody alive.
  */
 import type { Logger } from 'pino';
 import { HEAD_WORD, type RingMemory, TAIL_WORD } from '../ring/layout.js';

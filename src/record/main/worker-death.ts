@@ -1,7 +1,8 @@
 /**
- * The death of a worker thread: it threw (an invariant broke), ran out of memory, or was ended. It is not started again: what it held
- * cannot be trusted after a fault that nobody foresaw. What the others hold is made durable, one line says what is lost, and the
- * recorder ends; the gap is in the log, and the next start goes on behind it.
+ * The death of a worker thread: it threw (an invariant broke), ran out of memory, or was ended. It is not
+ * started again: what it held cannot be trusted after a fault that nobody foresaw. What the others hold is
+ * made durable, one line says what is lost, and the recorder ends; the gap is in the log, and the next start
+ * goes on behind it.
  */
 import { RingConsumer } from '../ring/consumer.js';
 import type { RingMemory } from '../ring/layout.js';
@@ -20,7 +21,10 @@ export class StageDeath extends Error {
   }
 }
 
-/** The error to tell for what a stage's task rejected with: a refusal of the system, at the start, is no fault of the stage. */
+/**
+ * The error to tell for what a stage's task rejected with: a refusal of the system, at the start, is no fault
+ * of the stage.
+ */
 export function deathOf(stage: StageName, thrown: unknown): Error {
   const { name, message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown));
   if (thrown instanceof Error && name === 'SystemFailure') return thrown;

@@ -1,4 +1,7 @@
-/** One stage of a recording as the main thread sees it: a worker with one task that lasts as long as the recording. */
+/**
+ * One stage of a recording as the main thread sees it: a worker with one task that lasts as long as the
+ * recording.
+ */
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
@@ -6,7 +9,9 @@ import { errorFromThread } from '../../base/errors.js';
 import { compiledFile } from '../../base/package-root.js';
 
 export class Stage<Said> {
-  /** Resolves when the task ended properly, rejects with why it died. All that it said has been heard by then. */
+  /**
+   * Resolves when the task ended properly, rejects with why it died. All that it said has been heard by then.
+   */
   readonly done: Promise<unknown>;
   readonly #pool: Piscina;
   readonly #port: MessagePort;

@@ -1,4 +1,7 @@
-/** The netlink socket that conntrack events arrive on. Main thread; the kernel writes straight into the ring's slots. */
+/**
+ * The netlink socket that conntrack events arrive on. Main thread; the kernel writes straight into the ring's
+ * slots.
+ */
 import { fstatSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
 import {
@@ -47,7 +50,9 @@ export const EVENT_TRUESIZE_BYTES = 1280;
 const LARGEST_RCVBUF_BYTES = 0x3fffffff;
 
 export interface EventSocketOptions {
-  /** Receive buffer to ask for. The kernel doubles it: it holds 2 x rcvbufBytes / EVENT_TRUESIZE_BYTES events. */
+  /**
+   * Receive buffer to ask for. The kernel doubles it: it holds 2 x rcvbufBytes / EVENT_TRUESIZE_BYTES events.
+   */
   readonly rcvbufBytes: number;
   /** Protocols to let through (protocol-filter.ts). */
   readonly protocols: readonly number[] | 'all';
@@ -77,7 +82,8 @@ export class EventSocket {
     this.#fd = fd;
     this.#memory = prepareReceiveMemory(ring);
     this.rcvbufBytes = setReceiveBuffer(fd, rcvbufBytes);
-    // Without it an overrun congests the socket: the kernel drops everything until the queue is empty (DESIGN.md section 4).
+    // Without it an overrun congests the socket: the kernel drops everything until the queue is empty
+    // (DESIGN.md section 4).
     setSocketOption(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, 1, 'set NETLINK_NO_ENOBUFS');
     const filter = protocolFilter(protocols);
     if (filter !== undefined) attachFilter(fd, filter);
@@ -86,8 +92,9 @@ export class EventSocket {
   }
 
   /**
-   * Open a socket that receives into `ring` (createRing with extraBytes = RECEIVE_EXTRA_BYTES). No events until `join`.
-   * Throws SystemFailure: ENOTSUP (not Linux, no koffi), EPROTONOSUPPORT (no nfnetlink in this kernel), ...
+   * Open a socket that receives into `ring` (createRing with extraBytes = RECEIVE_EXTRA_BYTES). No events
+   * until `join`. Throws SystemFailure: ENOTSUP (not Linux, no koffi), EPROTONOSUPPORT (no nfnetlink in this
+   * kernel), ...
    */
   static open(ring: RingMemory, options: EventSocketOptions): EventSocket {
     const fd = openNetfilterSocket();
@@ -99,7 +106,10 @@ export class EventSocket {
     }
   }
 
-  /** Join the groups NEW and DESTROY. EPERM without CAP_NET_ADMIN; EPROTONOSUPPORT when the kernel has no ctnetlink. */
+  /**
+   * Join the groups NEW and DESTROY. EPERM without CAP_NET_ADMIN; EPROTONOSUPPORT when the kernel has no
+   * ctnetlink.
+   */
   join(): void {
     for (const [name, group] of GROUPS) {
       try {
@@ -129,8 +139,9 @@ export class EventSocket {
   }
 
   /**
-   * Whether the kernel keeps a DESTROY that finds no room here, in the table, and sends it again every 10 ms to all listeners
-   * (NETLINK_BROADCAST_ERROR). A NEW is sent again together with the next event of its entry.
+   * Whether the kernel keeps a DESTROY that finds no room here, in the table, and sends it again every 10 ms
+   * to all listeners (NETLINK_BROADCAST_ERROR). A NEW is sent again together with the next event of its
+   * entry.
    */
   setReliable(on: boolean): void {
     setSocketOption(
@@ -143,8 +154,9 @@ export class EventSocket {
   }
 
   /**
-   * One recvmmsg into the free slots from `producer.index`, at the most `limit` and not past the end of the memory. Answers how
-   * many arrived; the caller publishes them. Descriptors hold the messages' real lengths, which may exceed the slot.
+   * One recvmmsg into the free slots from `producer.index`, at the most `limit` and not past the end of the
+   * memory. Answers how many arrived; the caller publishes them. Descriptors hold the messages' real lengths,
+   * which may exceed the slot.
    */
   receive(producer: RingProducer, limit: number): number {
     const count = producer.writable(limit);
@@ -160,7 +172,9 @@ export class EventSocket {
     return this.#memInfo;
   }
 
-  /** Waits without blocking the thread: true when something can be received, false after the time or `wake`. */
+  /**
+   * Waits without blocking the thread: true when something can be received, false after the time or `wake`.
+   */
   poll(timeoutMs: number): Promise<boolean> {
     return this.#poller.wait(timeoutMs);
   }

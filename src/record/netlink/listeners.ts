@@ -1,8 +1,9 @@
 /**
- * Whether another socket of this network namespace listens to conntrack's events in reliable mode (NETLINK_BROADCAST_ERROR). While
- * the buffer of such a socket is full, the kernel sends the same NEW and DESTROY again, to every listener. Asked through
- * sock_diag: /proc/net/netlink shows no flags. Sockets of other namespaces are not shown, though one that listens to all
- * (NETLINK_LISTEN_ALL_NSID) could be such a listener too.
+ * Whether another socket of this network namespace listens to conntrack's events in reliable mode
+ * (NETLINK_BROADCAST_ERROR). While the buffer of such a socket is full, the kernel sends the same NEW and
+ * DESTROY again, to every listener. Asked through sock_diag: /proc/net/netlink shows no flags. Sockets of
+ * other namespaces are not shown, though one that listens to all (NETLINK_LISTEN_ALL_NSID) could be such a
+ * listener too.
  */
 import { SystemFailure } from '../../base/errors.js';
 import { AF_NETLINK, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from '../../base/libc/constants.js';
@@ -33,7 +34,10 @@ const GROUPS_MASK = (1 << (NFNLGRP_CONNTRACK_NEW - 1)) | (1 << (NFNLGRP_CONNTRAC
 /** The kernel makes the datagrams of a dump no larger than the largest buffer that it was ever read with. */
 const ANSWER_BYTES = 32 * 1024;
 const NLMSG_HEADER_BYTES = 16;
-/** struct netlink_diag_msg { u8 family, type, protocol, state; u32 portid, dst_portid, dst_group, ino; u32 cookie[2] } */
+/**
+ * struct netlink_diag_msg { u8 family, type, protocol, state; u32 portid, dst_portid, dst_group, ino; u32
+ * cookie[2] }
+ */
 const DIAG_INODE_OFFSET = NLMSG_HEADER_BYTES + 16;
 const DIAG_ATTRIBUTES_OFFSET = NLMSG_HEADER_BYTES + 28;
 const ATTRIBUTE_HEADER_BYTES = 4;
@@ -48,7 +52,10 @@ export class Listeners {
   /** `ownInode`: a socket that does not count. */
   constructor(readonly ownInode: number) {}
 
-  /** True also when the kernel does not tell (built without NETLINK_DIAG). Takes 40 microseconds where there are few sockets. */
+  /**
+   * True also when the kernel does not tell (built without NETLINK_DIAG). Takes 40 microseconds where there
+   * are few sockets.
+   */
   someIsReliable(): boolean {
     try {
       return this.#ask();
@@ -115,7 +122,10 @@ function aligned(offset: number): number {
   return (offset + 3) & ~3;
 }
 
-/** struct nlmsghdr, struct netlink_diag_req { u8 family, protocol; u16 pad; u32 ino, show; u32 cookie[2] }: all netfilter sockets */
+/**
+ * struct nlmsghdr, struct netlink_diag_req { u8 family, protocol; u16 pad; u32 ino, show; u32 cookie[2] }:
+ * all netfilter sockets
+ */
 function diagRequest(): Uint8Array {
   const request = new DataView(new ArrayBuffer(NLMSG_HEADER_BYTES + 20));
   request.setUint32(0, request.byteLength, true);

@@ -36,8 +36,9 @@ export function refusal(operation: string, errno: number): SystemFailure {
 }
 
 /**
- * Ask a subsystem for something small; false when the kernel answers that there is no such subsystem (EINVAL, after it tried to
- * load the module). Any other answer, a refusal too, comes from the subsystem. A netlink answer waits before send returns.
+ * Ask a subsystem for something small; false when the kernel answers that there is no such subsystem (EINVAL,
+ * after it tried to load the module). Any other answer, a refusal too, comes from the subsystem. A netlink
+ * answer waits before send returns.
  */
 export function hasNetfilterSubsystem(subsystem: number, message: number): boolean {
   const fd = openNetfilterSocket();

@@ -1,6 +1,7 @@
 /**
- * The socket filter: a classic BPF program that keeps the events of some layer-4 protocols, so that what is not recorded costs
- * no receive buffer. What it cannot read it accepts; the parser filters again. Messages refused here are not counted as drops.
+ * The socket filter: a classic BPF program that keeps the events of some layer-4 protocols, so that what is
+ * not recorded costs no receive buffer. What it cannot read it accepts; the parser filters again. Messages
+ * refused here are not counted as drops.
  *
  * Only for an event socket: on a dump socket it would judge whole datagrams, and the dump would stall.
  */
@@ -34,8 +35,9 @@ const INSTRUCTION_BYTES = 8;
 export const MAX_FILTER_PROTOCOLS = 0xff - TESTS_START + 1;
 
 /**
- * The program for a list of IANA protocol numbers, as an array of `struct sock_filter` (u16 code, u8 jt, u8 jf, u32 k);
- * undefined when nothing can be filtered in the kernel: all protocols, or more than the jumps can span.
+ * The program for a list of IANA protocol numbers, as an array of `struct sock_filter` (u16 code, u8 jt, u8
+ * jf, u32 k); undefined when nothing can be filtered in the kernel: all protocols, or more than the jumps can
+ * span.
  */
 export function protocolFilter(protocols: readonly number[] | 'all'): Uint8Array | undefined {
   if (protocols === 'all' || protocols.length === 0 || protocols.length > MAX_FILTER_PROTOCOLS)

@@ -1,10 +1,11 @@
 /**
- * The drain loop of the main thread: from the event socket into the ring. It never looks at a message and allocates nothing per
- * message. A full ring stops it: then the kernel's buffer fills, and only the kernel drops, and counts (DESIGN.md section 2).
+ * The drain loop of the main thread: from the event socket into the ring. It never looks at a message and
+ * allocates nothing per message. A full ring stops it: then the kernel's buffer fills, and only the kernel
+ * drops, and counts (DESIGN.md section 2).
  *
- * After a drain it naps instead of waking per message. Naps are synchronous, because a timer costs twice the CPU (45 us, a
- * usleep 20 us); after BURST_MS of them it lets the event loop run, so that signals and timers are at most that late. Without
- * traffic it sleeps in poll.
+ * After a drain it naps instead of waking per message. Naps are synchronous, because a timer costs twice the
+ * CPU (45 us, a usleep 20 us); after BURST_MS of them it lets the event loop run, so that signals and timers
+ * are at most that late. Without traffic it sleeps in poll.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { sleepMicroseconds, wallClockUs } from '../../base/libc/clock.js';
@@ -21,18 +22,26 @@ export interface ReceiverOptions {
   readonly diskIsSlow?: () => boolean;
   /** Told of every gap when it is reported. */
   readonly onLoss?: (loss: Readonly<Loss>) => void;
-  /** Called before a drain, every LOOK_MS at the most, less often without traffic: its controls go ahead of what is received. */
+  /**
+   * Called before a drain, every LOOK_MS at the most, less often without traffic: its controls go ahead of
+   * what is received.
+   */
   readonly look?: () => void;
 }
 
-/** Messages that the kernel dropped between two looks at its counter. Times in microseconds since the epoch. */
+/**
+ * Messages that the kernel dropped between two looks at its counter. Times in microseconds since the epoch.
+ */
 export interface Loss {
   lost: number;
   readonly fromUs: number;
   toUs: number;
   /** Index in LOSS_CAUSES. */
   cause: number;
-  /** Index in CERTAINTIES: while the kernel repeats events it counts every attempt to deliver, so the count is an upper bound. */
+  /**
+   * Index in CERTAINTIES: while the kernel repeats events it counts every attempt to deliver, so the count is
+   * an upper bound.
+   */
   certainty: number;
 }
 
@@ -45,7 +54,10 @@ export interface ReceiverTotals {
   receiveCalls: number;
   /** Dropped by the kernel: exact, but for delivery failures. */
   droppedMessages: number;
-  /** Of those, counted while a listener was in reliable mode: attempts to deliver, of which a message may have had many. */
+  /**
+   * Of those, counted while a listener was in reliable mode: attempts to deliver, of which a message may have
+   * had many.
+   */
   deliveryFailures: number;
   /** The fullest that the socket's buffer was found, in bytes of SO_MEMINFO (limit: twice rcvbufBytes). */
   queueHighWaterBytes: number;
@@ -61,26 +73,38 @@ export interface ReceiverTotals {
 const NAP_US_MIN = 1000;
 const NAP_US_MAX = 5000;
 /**
- * Longer naps save wake-ups, but more messages than fit into the caches cost more each: so only while it would take this long to
- * fill NAP_FILL of the buffer.
+ * Longer naps save wake-ups, but more messages than fit into the caches cost more each: so only while it
+ * would take this long to fill NAP_FILL of the buffer.
  */
 const QUIET_US = 20_000;
 const QUIET_NAP_US_MAX = 20_000;
-/** Naps are as long as the buffer takes to be filled to this share: the rest is for a thread that gets the CPU late. */
+/**
+ * Naps are as long as the buffer takes to be filled to this share: the rest is for a thread that gets the CPU
+ * late.
+ */
 const NAP_FILL = 1 / 16;
-/** When little comes, naps are still so short that a flood out of nothing, this fast, fills only so much of the buffer in one. */
+/**
+ * When little comes, naps are still so short that a flood out of nothing, this fast, fills only so much of
+ * the buffer in one.
+ */
 const FLOOD_EVENTS_PER_SECOND = 300_000;
 const FLOOD_FILL = 1 / 4;
 const BURST_MS = 20;
 const IDLE_DRAINS = 3;
 /**
- * A message ends the poll at once. An idle wake-up costs up to 1 ms of CPU, so few of them; but how long an idle process was
- * stopped can only be told beyond this.
+ * A message ends the poll at once. An idle wake-up costs up to 1 ms of CPU, so few of them; but how long an
+ * idle process was stopped can only be told beyond this.
  */
 const POLL_MS = 2000;
-/** Messages in one recvmmsg, the kernel's own limit (UIO_MAXIOV): waking the parser once a drain instead of every 256 saves 5 %. */
+/**
+ * Messages in one recvmmsg, the kernel's own limit (UIO_MAXIOV): waking the parser once a drain instead of
+ * every 256 saves 5 %.
+ */
 const RECEIVE_MESSAGES = 1024;
-/** recvmmsg calls in one pass, so that drops are looked for under a flood that never lets the socket run empty. */
+/**
+ * recvmmsg calls in one pass, so that drops are looked for under a flood that never lets the socket run
+ * empty.
+ */
 const PASS_CALLS = 16;
 /** No message costs less of the buffer. */
 const MESSAGE_TRUESIZE_MIN = 256;
@@ -123,7 +147,10 @@ export class EventReceiver {
   /** Reliable at some time since the last look. */
   #countsAttempts = false;
   #lookDueMs = 0;
-  /** Why the ring was found full since the last look, as an index in LOSS_CAUSES; `bufferTooSmall` when it was not. */
+  /**
+   * Why the ring was found full since the last look, as an index in LOSS_CAUSES; `bufferTooSmall` when it was
+   * not.
+   */
   #obstacle: number = LossCause.bufferTooSmall;
   /** How long the next look may be away because nothing comes. */
   #pauseUs = 0;
@@ -143,15 +170,18 @@ export class EventReceiver {
   }
 
   /**
-   * Whether a listener, this socket or another, is in reliable mode: then the kernel sends events again, and its drop counter
-   * counts attempts to deliver.
+   * Whether a listener, this socket or another, is in reliable mode: then the kernel sends events again, and
+   * its drop counter counts attempts to deliver.
    */
   set reliable(possible: boolean) {
     this.#reliable = possible;
     this.#countsAttempts ||= possible;
   }
 
-  /** Receives until `stop`; rejects with SystemFailure when the socket fails. Ends early when the consumer died. */
+  /**
+   * Receives until `stop`; rejects with SystemFailure when the socket fails. Ends early when the consumer
+   * died.
+   */
   async start(): Promise<void> {
     let idleDrainsLeft = IDLE_DRAINS;
     while (!this.#stopping && this.#canGoOn()) {
@@ -163,9 +193,9 @@ export class EventReceiver {
   }
 
   /**
-   * Leave both groups, drain what the socket holds (waiting for room in the ring as long as it takes), and report the last gap.
-   * Everything and every control queued so far is in the ring afterwards. The socket stays open: close it after `start` ended, or
-   * `abandon` it before.
+   * Leave both groups, drain what the socket holds (waiting for room in the ring as long as it takes), and
+   * report the last gap. Everything and every control queued so far is in the ring afterwards. The socket
+   * stays open: close it after `start` ended, or `abandon` it before.
    */
   async stop(): Promise<Readonly<ReceiverTotals>> {
     if (!this.#stopping) {
@@ -200,7 +230,9 @@ export class EventReceiver {
     this.socket.wake();
   }
 
-  /** Passes and synchronous naps, for BURST_MS at the most; idle after `idleDrainsLeft` empty ones in a row. */
+  /**
+   * Passes and synchronous naps, for BURST_MS at the most; idle after `idleDrainsLeft` empty ones in a row.
+   */
   #burst(idleDrainsLeft: number): Pass {
     const end = performance.now() + BURST_MS;
     let idleDrains = 0;

@@ -1,6 +1,6 @@
 /**
- * Counters that the threads show each other: one shared Float64Array per stage, written by that stage alone, read by anybody. A
- * count is exact up to 2^53 and may be a moment old.
+ * Counters that the threads show each other: one shared Float64Array per stage, written by that stage alone,
+ * read by anybody. A count is exact up to 2^53 and may be a moment old.
  */
 
 /** Words of the parser's counters. */

@@ -1,7 +1,8 @@
 /**
- * The parser: takes messages from the first ring, decodes them into the block under construction, and hands finished blocks to
- * the second ring. Runs on the parser worker's thread and may block it: on an empty ring (waiting for messages) and on a full
- * one (waiting for the disk). Per message it does what decode.ts does and one comparison of times, nothing else.
+ * The parser: takes messages from the first ring, decodes them into the block under construction, and hands
+ * finished blocks to the second ring. Runs on the parser worker's thread and may block it: on an empty ring
+ * (waiting for messages) and on a full one (waiting for the disk). Per message it does what decode.ts does
+ * and one comparison of times, nothing else.
  */
 import { Column, EventBatch, TimeSource } from '../../event/batch.js';
 import { CERTAINTIES, type GapRecord, LOSS_CAUSES } from '../../event/gap.js';
@@ -33,20 +34,27 @@ export interface MessageTap {
 }
 
 /**
- * Events in a block at the most. While a block is closed no message is taken, so the ring and the socket buffer must hold what
- * arrives meanwhile: blocks four times as large save 5 % of their bytes and stall four times as long.
+ * Events in a block at the most. While a block is closed no message is taken, so the ring and the socket
+ * buffer must hold what arrives meanwhile: blocks four times as large save 5 % of their bytes and stall four
+ * times as long.
  */
 export const BLOCK_EVENTS = 16384;
 /**
- * The conntrack id is 4 bytes that do not compress and is not needed to pair a start with its end; timeout and use count are the
- * kernel's housekeeping.
+ * The conntrack id is 4 bytes that do not compress and is not needed to pair a start with its end; timeout
+ * and use count are the kernel's housekeeping.
  */
 const RECORDED_COLUMNS = ALL_COLUMNS & ~(Column.id | Column.timeoutSeconds | Column.use);
-/** As in log/row-loops.ts: loops are short and calls many, or V8 compiles a loop again and again while it runs. */
+/**
+ * As in log/row-loops.ts: loops are short and calls many, or V8 compiles a loop again and again while it
+ * runs.
+ */
 const PORTION_SLOTS = 128;
 /** Waits end at least this often, so that a side that died is noticed. */
 const WAIT_MS_MAX = 1000;
-/** Steps back of the clock that are smaller than this many intervals do not move the next rotation: no boundary is used twice. */
+/**
+ * Steps back of the clock that are smaller than this many intervals do not move the next rotation: no
+ * boundary is used twice.
+ */
 const BACKWARD_INTERVALS_MAX = 2;
 const NETLINK_PORT_ID_OFFSET = 4;
 
@@ -61,7 +69,10 @@ export class Parser {
   readonly #portIds: Uint32Array;
   readonly #portIdStride: number;
   readonly #portIdFirst: number;
-  /** When the block under construction must be closed or the file rotated, microseconds; compared with every message's time. */
+  /**
+   * When the block under construction must be closed or the file rotated, microseconds; compared with every
+   * message's time.
+   */
   #dueUs = Number.POSITIVE_INFINITY;
   #flushDueUs = Number.POSITIVE_INFINITY;
   #boundaryUs = Number.POSITIVE_INFINITY;
@@ -324,7 +335,10 @@ export class Parser {
     this.blocks.publish(1);
   }
 
-  /** The one place where the parser waits for the disk. Meanwhile messages stay in the ring, then in the socket buffer. */
+  /**
+   * The one place where the parser waits for the disk. Meanwhile messages stay in the ring, then in the
+   * socket buffer.
+   */
   #awaitSlot(): void {
     if (this.blocks.free() > 0) return;
     this.stats[ParserStat.waitingForWriter] = 1;

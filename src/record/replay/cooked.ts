@@ -1,6 +1,7 @@
 /**
- * The 16-byte header that nlmon puts before each netlink message (link type 253, LINUX_NETLINK; the same shape as Linux cooked
- * capture): packet type, ARPHRD 824, length of an address and 8 bytes of it (unused), netlink family; all u16 big-endian.
+ * The 16-byte header that nlmon puts before each netlink message (link type 253, LINUX_NETLINK; the same
+ * shape as Linux cooked capture): packet type, ARPHRD 824, length of an address and 8 bytes of it (unused),
+ * netlink family; all u16 big-endian.
  */
 import { NETLINK_NETFILTER } from '../netlink/constants.js';
 

@@ -1,6 +1,6 @@
 /**
- * The messages of a capture that a recorder would have received: conntrack's NEW and DESTROY events, each once. Main thread, per
- * message: no object and no closure here.
+ * The messages of a capture that a recorder would have received: conntrack's NEW and DESTROY events, each
+ * once. Main thread, per message: no object and no closure here.
  */
 import { MSG_CT_DELETE, MSG_CT_NEW, NLM_F_NEW_ENTRY } from '../conntrack/decode.js';
 import { NETLINK_NETFILTER, NLM_F_REQUEST } from '../netlink/constants.js';
@@ -12,7 +12,10 @@ const NLMSG_HEADER_BYTES = 16;
 const NLM_F_MULTI = 2;
 
 export class MessageReader {
-  /** The message that `next` found is [from, from + lengthBytes) of the packet's view; valid until `next` or `fill` is called. */
+  /**
+   * The message that `next` found is [from, from + lengthBytes) of the packet's view; valid until `next` or
+   * `fill` is called.
+   */
   from = 0;
   lengthBytes = 0;
   /** What the capture holds besides; plain counts. */
@@ -50,7 +53,10 @@ export class MessageReader {
     this.#enter();
   }
 
-  /** Go to the next message at hand; false when bytes must be read first (`fill`). Throws as PacketReader does. */
+  /**
+   * Go to the next message at hand; false when bytes must be read first (`fill`). Throws as PacketReader
+   * does.
+   */
   next(): boolean {
     while (!this.#nextInPacket()) {
       if (!this.packets.next()) return false;
@@ -119,9 +125,9 @@ export class MessageReader {
   }
 
   /**
-   * nlmon sees a multicast once per listener, one copy right after the other; whatever else the kernel sends meanwhile (other
-   * families, updates, answers) may stand between them. Two events that only look alike always have another of their connection
-   * between them.
+   * nlmon sees a multicast once per listener, one copy right after the other; whatever else the kernel sends
+   * meanwhile (other families, updates, answers) may stand between them. Two events that only look alike
+   * always have another of their connection between them.
    */
   #isRepeated(view: DataView): boolean {
     if (this.keepDuplicates) return false;

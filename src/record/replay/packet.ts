@@ -19,14 +19,16 @@ export interface Packet {
 /** One of the two formats, after its header. */
 export interface CaptureFormat {
   /**
-   * Take one record at `at` of `view`, of which `available` bytes are there; `offset` is its place in the file. Answers its length,
-   * or, negated, the bytes that are needed to tell (nothing is taken then). Fills `packet`, with capturedBytes 0 when the record
-   * is no packet. Throws DamageError 'bad-capture'.
+   * Take one record at `at` of `view`, of which `available` bytes are there; `offset` is its place in the
+   * file. Answers its length, or, negated, the bytes that are needed to tell (nothing is taken then). Fills
+   * `packet`, with capturedBytes 0 when the record is no packet. Throws DamageError 'bad-capture'.
    */
   take(view: DataView, at: number, available: number, offset: number, packet: Packet): number;
 }
 
-/** Netlink datagrams never exceed 32 KiB; 1 MiB is generous. Lengths in the file are never trusted beyond it. */
+/**
+ * Netlink datagrams never exceed 32 KiB; 1 MiB is generous. Lengths in the file are never trusted beyond it.
+ */
 const RECORD_BYTES_MAX = 1024 * 1024;
 /** The log holds times up to here, the year 2112: see decode.ts. */
 const TIME_US_MAX = 2 ** 52 - 1;

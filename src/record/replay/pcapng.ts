@@ -143,7 +143,10 @@ function readInterface(view: DataView, at: number, end: number, littleEndian: bo
   };
 }
 
-/** A double cannot hold today's time in nanoseconds; the two usual units are computed in halves, the others are rare. */
+/**
+ * A double cannot hold today's time in nanoseconds; the two usual units are computed in halves, the others
+ * are rare.
+ */
 function microseconds(high: number, low: number, unitsPerSecond: bigint): number {
   if (unitsPerSecond === 1_000_000n) return high * 2 ** 32 + low;
   if (unitsPerSecond === 1_000_000_000n) return nanosecondsToUs(high, low);

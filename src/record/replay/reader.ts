@@ -24,8 +24,8 @@ export class PacketReader {
   ) {}
 
   /**
-   * Go to the next packet at hand; false when bytes must be read first (`fill`). DamageError 'bad-capture' where the file is no
-   * capture, of another link type, or damaged.
+   * Go to the next packet at hand; false when bytes must be read first (`fill`). DamageError 'bad-capture'
+   * where the file is no capture, of another link type, or damaged.
    */
   next(): boolean {
     const { input, packet } = this;
@@ -47,8 +47,9 @@ export class PacketReader {
   }
 
   /**
-   * Read on, and let others have a turn: there are thousands of packets to a read, and reading a file never leaves the event loop by
-   * itself. False at the end of the file. DamageError 'bad-capture' where that is in the middle of something.
+   * Read on, and let others have a turn: there are thousands of packets to a read, and reading a file never
+   * leaves the event loop by itself. False at the end of the file. DamageError 'bad-capture' where that is in
+   * the middle of something.
    */
   async fill(): Promise<boolean> {
     const available = await this.input.need(this.#neededBytes);

@@ -1,6 +1,6 @@
 /**
- * `--save-messages`: the received messages as a capture that `--replay` and Wireshark read (pcap, nanoseconds, link type 253). A full
- * disk or the limit ends it, never the recording.
+ * `--save-messages`: the received messages as a capture that `--replay` and Wireshark read (pcap,
+ * nanoseconds, link type 253). A full disk or the limit ends it, never the recording.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
@@ -24,7 +24,9 @@ export interface SaveTask {
   readonly limitBytes: number;
 }
 
-/** The file, which the main thread opens before anything is recorded, and with the rights it was started with. */
+/**
+ * The file, which the main thread opens before anything is recorded, and with the rights it was started with.
+ */
 export class SaveFile {
   readonly fd: number;
 
@@ -40,7 +42,10 @@ export class SaveFile {
     }
   }
 
-  /** After its MessageSaver. One that nothing was written to goes: it would only be in the way of the next attempt. */
+  /**
+   * After its MessageSaver. One that nothing was written to goes: it would only be in the way of the next
+   * attempt.
+   */
   close(): void {
     try {
       if (fstatSync(this.fd).size === 0) unlinkSync(this.path);

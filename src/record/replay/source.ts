@@ -46,8 +46,9 @@ export class ReplaySource implements MessageSource {
   }
 
   /**
-   * Open a capture, "-" for standard input. A file is read as far as its first packet; a pipe may be silent for as long as it likes,
-   * and what is wrong with it is found by `run`. Rejects with SystemFailure or DamageError 'bad-capture'.
+   * Open a capture, "-" for standard input. A file is read as far as its first packet; a pipe may be silent
+   * for as long as it likes, and what is wrong with it is found by `run`. Rejects with SystemFailure or
+   * DamageError 'bad-capture'.
    */
   static async open(file: string, producer: RingProducer, options: ReplayOptions): Promise<ReplaySource> {
     const source = new ReplaySource(file, openFeed(file), producer, options);

@@ -1,6 +1,6 @@
 /**
- * Copy [from, from + lengthBytes) of `view`, at any offset, to `words` from word `at` on; the last word is filled up with zeros. For
- * messages: `Uint8Array.set` would need a new view for each.
+ * Copy [from, from + lengthBytes) of `view`, at any offset, to `words` from word `at` on; the last word is
+ * filled up with zeros. For messages: `Uint8Array.set` would need a new view for each.
  */
 export function copyToWords(
   view: DataView,

@@ -1,6 +1,9 @@
 import { HEAD_WORD, type RingMemory, RingState, STATE_WORD, TAIL_WORD } from './layout.js';
 
-/** The consumer's side of a ring. What it reads is valid until `release`; after that the producer writes over it. */
+/**
+ * The consumer's side of a ring. What it reads is valid until `release`; after that the producer writes over
+ * it.
+ */
 export class RingConsumer {
   /** The oldest slot that is not released. */
   index = 0;
@@ -28,8 +31,9 @@ export class RingConsumer {
   }
 
   /**
-   * Blocks until something is published, the ring is not open, or the time is over; answers `readable()`. `interrupted` is asked
-   * whenever somebody notifies the head word, so that a wait can end for another reason.
+   * Blocks until something is published, the ring is not open, or the time is over; answers `readable()`.
+   * `interrupted` is asked whenever somebody notifies the head word, so that a wait can end for another
+   * reason.
    */
   waitReadable(timeoutMs: number, interrupted?: () => boolean): number {
     const { control } = this.ring;

@@ -5,21 +5,24 @@
  *   | HEAD ... | TAIL ... | STATE .. | SIZES  | n x 64      | n x e    | n x 8    | n x slotBytes |
  *     producer   consumer   either     set once
  *
- * HEAD and TAIL count slots since the start, modulo 2^32; each side keeps its own slot index (0 to n-1) beside it, so n need
- * not be a power of two. HEAD - TAIL is the number of published slots:
+ * HEAD and TAIL count slots since the start, modulo 2^32; each side keeps its own slot index (0 to n-1)
+ * beside it, so n need not be a power of two. HEAD - TAIL is the number of published slots:
  *
  *   not wrapped:  . . . T # # # # H . . .        # published, . free
  *   wrapped:      # # H . . . . . T # # #
  *
- * A descriptor is the kernel's 64-byte `struct mmsghdr` (include/linux/socket.h, x86-64 and arm64 layout), so recvmmsg fills
- * `msg_len` and `msg_flags` itself and JavaScript touches nothing per message. Users that are not the kernel write the same
- * two words. `extras` is `extraBytes` per slot for the user of the ring (the netlink socket keeps sockaddr_nl and iovec there).
+ * A descriptor is the kernel's 64-byte `struct mmsghdr` (include/linux/socket.h, x86-64 and arm64 layout), so
+ * recvmmsg fills `msg_len` and `msg_flags` itself and JavaScript touches nothing per message. Users that are
+ * not the kernel write the same two words. `extras` is `extraBytes` per slot for the user of the ring (the
+ * netlink socket keeps sockaddr_nl and iovec there).
  */
 import { invariant } from '../../base/errors.js';
 import { DESCRIPTOR_BYTES } from '../../base/libc/receive.js';
 
 export const CACHE_LINE_PAIR_BYTES = 128;
-/** Offsets in a descriptor: struct mmsghdr { struct msghdr { ..., int msg_flags @48 }, unsigned msg_len @56 }. */
+/**
+ * Offsets in a descriptor: struct mmsghdr { struct msghdr { ..., int msg_flags @48 }, unsigned msg_len @56 }.
+ */
 export const DESCRIPTOR_FLAGS_OFFSET = 48;
 export const DESCRIPTOR_LENGTH_OFFSET = 56;
 
@@ -69,7 +72,10 @@ export class RingMemory {
     this.bytes = new Uint8Array(buffer);
   }
 
-  /** Bytes of the message in the slot, as the producer (or the kernel) wrote them; may exceed slotBytes when it was cut. */
+  /**
+   * Bytes of the message in the slot, as the producer (or the kernel) wrote them; may exceed slotBytes when
+   * it was cut.
+   */
   lengthOf(slot: number): number {
     return this.descriptors[slot * (DESCRIPTOR_BYTES / 4) + DESCRIPTOR_LENGTH_OFFSET / 4];
   }

@@ -1,7 +1,10 @@
 import { invariant } from '../../base/errors.js';
 import { HEAD_WORD, HIGH_WATER_WORD, type RingMemory, RingState, STATE_WORD, TAIL_WORD } from './layout.js';
 
-/** The producer's side of a ring. Fill slots from `index`, then publish once per batch. A full ring accepts nothing. */
+/**
+ * The producer's side of a ring. Fill slots from `index`, then publish once per batch. A full ring accepts
+ * nothing.
+ */
 export class RingProducer {
   /** The next slot to fill. */
   index: number;
@@ -24,7 +27,9 @@ export class RingProducer {
     return (this.#head - Atomics.load(this.ring.control, TAIL_WORD)) >>> 0;
   }
 
-  /** Free slots that can be filled in one go from `index`: up to `limit`, never past the end of the memory. */
+  /**
+   * Free slots that can be filled in one go from `index`: up to `limit`, never past the end of the memory.
+   */
   writable(limit: number): number {
     return Math.min(limit, this.free(), this.ring.slots - this.index);
   }
@@ -57,7 +62,10 @@ export class RingProducer {
     }
   }
 
-  /** Say that nothing follows; what is published can still be read. Wakes the consumer. Does not hide that a side failed. */
+  /**
+   * Say that nothing follows; what is published can still be read. Wakes the consumer. Does not hide that a
+   * side failed.
+   */
   close(): void {
     Atomics.compareExchange(this.ring.control, STATE_WORD, RingState.open, RingState.closed);
     Atomics.notify(this.ring.control, HEAD_WORD);

@@ -1,10 +1,11 @@
 /**
- * The second ring: finished blocks on their way from the parser to the writer. Same memory layout as the first (src/record/ring), a few
- * large slots. A slot belongs to the writer until it is released, and it is released only when what it held is durable: that
- * is the acknowledgement.
+ * The second ring: finished blocks on their way from the parser to the writer. Same memory layout as the
+ * first (src/record/ring), a few large slots. A slot belongs to the writer until it is released, and it is
+ * released only when what it held is durable: that is the acknowledgement.
  *
- * A block slot holds an unstamped frame (BlockField layout, src/log/format/frame.ts `writeFields`), its payload, then the address
- * filter for the index (src/log/format/index-block.ts), which is not written with the block:
+ * A block slot holds an unstamped frame (BlockField layout, src/log/format/frame.ts `writeFields`), its
+ * payload, then the address filter for the index (src/log/format/index-block.ts), which is not written with
+ * the block:
  *
  *   | header 96 | payload storedBytes | filter |      descriptor length = all three together
  */

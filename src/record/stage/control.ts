@@ -1,6 +1,7 @@
 /**
- * Control slots: what the main thread tells the parser, in order with the messages and through the same ring. A control slot is
- * known by its descriptor flags, which the kernel writes for every message it receives and never with the top bit set.
+ * Control slots: what the main thread tells the parser, in order with the messages and through the same ring.
+ * A control slot is known by its descriptor flags, which the kernel writes for every message it receives and
+ * never with the top bit set.
  */
 import type { RingProducer } from '../ring/producer.js';
 
@@ -10,7 +11,10 @@ export const CONTROL_FLAG = 0x80000000;
 export const Control = {
   /** Messages are missing: LossArguments. */
   gap: 1,
-  /** The wall clock stepped by the first argument, microseconds against the monotonic clock, seen at the second. */
+  /**
+   * The wall clock stepped by the first argument, microseconds against the monotonic clock, seen at the
+   * second.
+   */
   clockStep: 2,
   /** Open the first file; its name's time. */
   open: 3,
@@ -20,9 +24,15 @@ export const Control = {
   flush: 5,
   /** Nothing follows: flush, close, end. */
   stop: 6,
-  /** `--reliable` was switched: on (1) or off (0), entries in the conntrack table, what it may hold (0 = no limit), when. */
+  /**
+   * `--reliable` was switched: on (1) or off (0), entries in the conntrack table, what it may hold (0 = no
+   * limit), when.
+   */
   reliable: 7,
-  /** The kernel may send events again from now on (1) or not any more (0); entries that the table may hold (0 = no limit). */
+  /**
+   * The kernel may send events again from now on (1) or not any more (0); entries that the table may hold (0
+   * = no limit).
+   */
   repeats: 8,
 } as const;
 export type Control = (typeof Control)[keyof typeof Control];
@@ -45,7 +55,10 @@ export const LossArguments = {
 export const CONTROL_ARGUMENTS = 8;
 const CONTROL_BYTES = CONTROL_ARGUMENTS * 8;
 
-/** Put one control slot. False when the ring is full: the caller keeps it and tries again after the consumer released slots. */
+/**
+ * Put one control slot. False when the ring is full: the caller keeps it and tries again after the consumer
+ * released slots.
+ */
 export function putControl(producer: RingProducer, kind: Control, ...args: readonly number[]): boolean {
   if (producer.writable(1) === 0) return false;
   const { ring, index } = producer;

@@ -1,4 +1,7 @@
-/** Where messages come from: the kernel (kernel-source.ts) or a capture (src/record/replay/source.ts). Main thread. */
+/**
+ * Where messages come from: the kernel (kernel-source.ts) or a capture (src/record/replay/source.ts). Main
+ * thread.
+ */
 import type { Control } from './control.js';
 
 export interface MessageSource {
@@ -10,7 +13,10 @@ export interface MessageSource {
   stop(): Promise<void>;
   /** A control slot in order with the messages received so far; kept while the ring is full. */
   control(kind: Control, ...args: number[]): void;
-  /** Put `Control.flush` with this number behind everything that has happened so far, also what the kernel still holds. */
+  /**
+   * Put `Control.flush` with this number behind everything that has happened so far, also what the kernel
+   * still holds.
+   */
   mark(mark: number): void;
   counts(): SourceCounts;
   /** Facts for the statistics line. */
@@ -23,6 +29,9 @@ export interface SourceCounts {
   readonly received: number;
   /** Messages that the kernel dropped. */
   readonly lost: number;
-  /** Of those, counted while a listener was in reliable mode: failed attempts, of which a message may have had many. */
+  /**
+   * Of those, counted while a listener was in reliable mode: failed attempts, of which a message may have had
+   * many.
+   */
   readonly deliveryFailures: number;
 }

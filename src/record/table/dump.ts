@@ -1,6 +1,6 @@
 /**
- * The kernel's conntrack table, entry by entry. Table worker's thread: the request blocks in the kernel while another process flushes
- * the table (up to 2 s), and the thread that sends it must hold CAP_NET_ADMIN.
+ * The kernel's conntrack table, entry by entry. Table worker's thread: the request blocks in the kernel while
+ * another process flushes the table (up to 2 s), and the thread that sends it must hold CAP_NET_ADMIN.
  */
 
 import { errnoCode } from '../../base/errors.js';
@@ -21,7 +21,9 @@ import {
 import { openNetfilterSocket, refusal } from '../netlink/netfilter.js';
 import { readPlainEntry } from './plain-entry.js';
 
-/** A dump's datagrams never exceed 32,448 bytes (measured); with a larger buffer the kernel makes larger ones. */
+/**
+ * A dump's datagrams never exceed 32,448 bytes (measured); with a larger buffer the kernel makes larger ones.
+ */
 const BUFFER_BYTES = 32 * 1024;
 const HEADER_BYTES = 16;
 const NFGENMSG_BYTES = 4;
@@ -34,8 +36,8 @@ const OPERATION = 'dump conntrack table';
 export type TakeEntries = (rows: KeyedRows) => void;
 
 /**
- * Dump all entries and give them to `take`, a few hundred at a time; they are of kind snapshot and carry `timeUs`. Throws
- * SystemFailure. Not atomic: an entry that comes or goes meanwhile may be in it or not.
+ * Dump all entries and give them to `take`, a few hundred at a time; they are of kind snapshot and carry
+ * `timeUs`. Throws SystemFailure. Not atomic: an entry that comes or goes meanwhile may be in it or not.
  */
 export function dumpTable(timeUs: number, take: TakeEntries, rowsPerTake?: number): void {
   const fd = openNetfilterSocket();
@@ -64,7 +66,10 @@ export function dumpTable(timeUs: number, take: TakeEntries, rowsPerTake?: numbe
   }
 }
 
-/** From messages to rows: what looks as nearly all do is read in place, the rest goes through the general decoder. */
+/**
+ * From messages to rows: what looks as nearly all do is read in place, the rest goes through the general
+ * decoder.
+ */
 class DumpedEntries {
   readonly bytes = new Uint8Array(BUFFER_BYTES);
   readonly view = new DataView(this.bytes.buffer);

@@ -1,11 +1,15 @@
 /**
- * Which entries are in use: a bit each. New entries are the next free ones behind the last, round and round, so that records which are
- * written one after another stand near each other in memory (a stack of freed ones would scatter them: twice the time). Only when
- * nearly all entries so far are in use others are touched for the first time: the memory is that of the most at once.
+ * Which entries are in use: a bit each. New entries are the next free ones behind the last, round and round,
+ * so that records which are written one after another stand near each other in memory (a stack of freed ones
+ * would scatter them: twice the time). Only when nearly all entries so far are in use others are touched for
+ * the first time: the memory is that of the most at once.
  */
 const WORD_BITS = 32;
 const ALL = 0xffffffff;
-/** Of an extent, a share of entries is left free, so that looking for one is short: of the memory touched, of all there is. */
+/**
+ * Of an extent, a share of entries is left free, so that looking for one is short: of the memory touched, of
+ * all there is.
+ */
 const EXTENT_SHARE_FREE = 1 / 16;
 const SHARE_FREE = 1 / 64;
 const EXTENT_GROWTH = 1 / 8;

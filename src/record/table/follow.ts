@@ -1,6 +1,7 @@
 /**
- * Reads the files of a running recording as they grow, each data block once, in the order of their numbers: also across rotations,
- * and across a file that was given up after a write error (what it held beyond its last durable block the next one has again).
+ * Reads the files of a running recording as they grow, each data block once, in the order of their numbers:
+ * also across rotations, and across a file that was given up after a write error (what it held beyond its
+ * last durable block the next one has again).
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type ByteFeed, ByteInput } from '../../base/disk/input.js';
@@ -49,12 +50,18 @@ export class LogFollower {
     while (this.#files.length > 1) await this.#enterNext();
   }
 
-  /** Take everything up to the block of this number, which is durable. Rejects with DamageError when it is not all there. */
+  /**
+   * Take everything up to the block of this number, which is durable. Rejects with DamageError when it is not
+   * all there.
+   */
   async advance(sequence: number): Promise<void> {
     if (!(await this.follow(sequence))) this.#failAt(sequence);
   }
 
-  /** As far as it is there: what follows may be in a file that is not known yet. True when the block has been taken. */
+  /**
+   * As far as it is there: what follows may be in a file that is not known yet. True when the block has been
+   * taken.
+   */
   async follow(sequence: number): Promise<boolean> {
     while (this.#files.length > 1 && this.#files[1].file.afterSequence < sequence) await this.#enterNext();
     return this.#read(sequence);

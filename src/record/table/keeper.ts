@@ -1,17 +1,19 @@
 /**
- * Knows which connections are open, from the log itself, and compares that with the kernel's table. Table worker's thread, beside
- * the recording: it reads finished blocks back from the file, so that the way of an event knows nothing of it. Memory: the
- * connections open at once, about 80 bytes each.
+ * Knows which connections are open, from the log itself, and compares that with the kernel's table. Table
+ * worker's thread, beside the recording: it reads finished blocks back from the file, so that the way of an
+ * event knows nothing of it. Memory: the connections open at once, about 80 bytes each.
  *
- *   rotation   the log so far ──▶ open connections ──▶ snapshot records, so that the new file answers on its own
+ *   rotation   the log so far ──▶ open connections ──▶ snapshot records, so that each file answers alone
  *   audit      mark ── dump ── mark: what the log says before, the table, what the log says after
  *              in both        still open
- *              log only       asked for by name; gone: an end that nobody saw, between when it was last seen and the question
+ *              log only       asked for by name; gone: an end that nobody saw, between when it was last seen
+ *                             and the question
  *              table only     appeared unseen: a start marked so (in the first audit: a snapshot record)
  *              event between  the event wins; the dump may be older or younger
  *
- * A mark is a place in the log behind every event that was sent before it. The kernel sends a DESTROY before it takes the entry out
- * of the table: what is found gone before a mark has its end in the log up to that mark, or the end was lost.
+ * A mark is a place in the log behind every event that was sent before it. The kernel sends a DESTROY before
+ * it takes the entry out of the table: what is found gone before a mark has its end in the log up to that
+ * mark, or the end was lost.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wallClockUs } from '../../base/libc/clock.js';
@@ -31,8 +33,8 @@ const NO_ENTRIES = new Uint32Array(0);
 /** An entry is in the table a moment before its NEW is sent; whoever adds it may lose the CPU in between. */
 const EVENT_LAG_MS = 100;
 /**
- * After a flood most of what the log has is gone. To ask for all of it at once takes many seconds, in which the log is not read and
- * nothing is taken out.
+ * After a flood most of what the log has is gone. To ask for all of it at once takes many seconds, in which
+ * the log is not read and nothing is taken out.
  */
 const GONE_MAX = 65_536;
 /** include/uapi/linux/netfilter/nf_conntrack_common.h: its DESTROY has been sent, or is about to be. */
@@ -172,7 +174,9 @@ export class TableKeeper {
         else open.end(rows, row);
   }
 
-  /** Events beside an audit: they win against what it found in the table, and take back what it found gone. */
+  /**
+   * Events beside an audit: they win against what it found in the table, and take back what it found gone.
+   */
   #takeAudited(open: OpenTable, rows: KeyedRows): void {
     for (let row = 0; row < rows.count; row++) {
       let entry = open.find(rows, row);
@@ -224,7 +228,9 @@ export class TableKeeper {
       open.setStart(entry, startUs, TimeSource.entry, RecordFlag.startUnseen);
   }
 
-  /** Ask for what the log has and the dump did not show; answers what is gone, no more at once than GONE_MAX. */
+  /**
+   * Ask for what the log has and the dump did not show; answers what is gone, no more at once than GONE_MAX.
+   */
   #lookForGone(): GoneEntry[] {
     const lookup = new EntryLookup();
     const gone: GoneEntry[] = [];
@@ -319,7 +325,10 @@ function isThere(lookup: EntryLookup, open: OpenTable, entry: number): boolean {
   return open.findKey() === entry && isNoLater(found.startUs[0], open, entry);
 }
 
-/** An entry that began after the start that the log knows is another one of the same name; 0 = the kernel does not say. */
+/**
+ * An entry that began after the start that the log knows is another one of the same name; 0 = the kernel does
+ * not say.
+ */
 function isNoLater(kernelStartUs: number, open: OpenTable, entry: number): boolean {
   return kernelStartUs <= open.timeUs(entry) + START_TOLERANCE_US;
 }

@@ -1,7 +1,8 @@
 /**
- * From the hash of a key to the entries of that key, the newest first. Table worker's thread, for every event that is read back. The 64
- * bits of a secret hash stand for the key: so an event that ends a connection reads one slot here and nothing of its record, and of
- * a million open connections one in 10^13 events would be taken for another's.
+ * From the hash of a key to the entries of that key, the newest first. Table worker's thread, for every event
+ * that is read back. The 64 bits of a secret hash stand for the key: so an event that ends a connection reads
+ * one slot here and nothing of its record, and of a million open connections one in 10^13 events would be
+ * taken for another's.
  *
  *   slots of three words: the hash's two, entry + 1 (0 = free); a taken slot sends on to the next
  */
@@ -23,7 +24,10 @@ export class KeyIndex {
     this.#mask = entries * SLOTS_PER_ENTRY - 1;
   }
 
-  /** Have the slots of these hashes (two words each) on their way from memory, side by side instead of one after another. */
+  /**
+   * Have the slots of these hashes (two words each) on their way from memory, side by side instead of one
+   * after another.
+   */
   approach(hashes: Int32Array, count: number): void {
     const slots = this.#slots;
     const mask = this.#mask;
@@ -59,7 +63,10 @@ export class KeyIndex {
     this.#free(slot);
   }
 
-  /** Room for twice as many. Those of one hash keep their order, which is that of age: the last are moved first. */
+  /**
+   * Room for twice as many. Those of one hash keep their order, which is that of age: the last are moved
+   * first.
+   */
   grow(): void {
     const old = this.#slots;
     const oldMask = this.#mask;

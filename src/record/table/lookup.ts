@@ -1,6 +1,6 @@
 /**
- * An entry of the kernel's table, asked for by name. A dump is not atomic, so one that it did not show is asked for before anybody
- * says that it is gone. Table worker's thread.
+ * An entry of the kernel's table, asked for by name. A dump is not atomic, so one that it did not show is
+ * asked for before anybody says that it is gone. Table worker's thread.
  */
 
 import { constants } from 'node:os';
@@ -52,8 +52,8 @@ export class EntryLookup {
   }
 
   /**
-   * The entry that has this tuple, in one of its directions, as the only row of a batch that is borrowed until the next call;
-   * undefined when there is none. Throws SystemFailure.
+   * The entry that has this tuple, in one of its directions, as the only row of a batch that is borrowed
+   * until the next call; undefined when there is none. Throws SystemFailure.
    */
   find(tuple: OrigTuple): EventBatch | undefined {
     sendNetlink(this.#fd, this.#request(tuple), OPERATION);

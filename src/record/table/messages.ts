@@ -3,7 +3,10 @@ import type { MessagePort } from 'node:worker_threads';
 import type { RecordedFile } from './follow.js';
 
 export interface TableTask {
-  /** Ring of blocks to the writer (src/record/stage/blocks.ts), and the parser's, whose waiting writer is woken through it. */
+  /**
+   * Ring of blocks to the writer (src/record/stage/blocks.ts), and the parser's, whose waiting writer is
+   * woken through it.
+   */
   readonly snapshots: SharedArrayBuffer;
   readonly blocks: SharedArrayBuffer;
   /** The writer's counters (WriterStat): how far the log is durable. */
@@ -19,7 +22,9 @@ export type ToTable =
   | { readonly type: 'file'; readonly file: RecordedFile }
   /** Compare the kernel's table with the log. */
   | { readonly type: 'audit' }
-  /** The mark that was asked for last: everything sent before is durable, up to the block of this sequence. */
+  /**
+   * The mark that was asked for last: everything sent before is durable, up to the block of this sequence.
+   */
   | { readonly type: 'marked'; readonly sequence: number }
   | { readonly type: 'stop' };
 

@@ -1,9 +1,11 @@
 /**
- * The connections that are open, of one family, by key. Table worker's thread, for every event that is read back and every entry of a
- * dump: what that costs is the cache lines it misses. So all of an entry stands together in one record, an event that ends it
- * touches only the index (key-index.ts), and `approach` asks for the lines of many rows at once.
+ * The connections that are open, of one family, by key. Table worker's thread, for every event that is read
+ * back and every entry of a dump: what that costs is the cache lines it misses. So all of an entry stands
+ * together in one record, an event that ends it touches only the index (key-index.ts), and `approach` asks
+ * for the lines of many rows at once.
  *
- *   record  hash   state (bits below)   key ...   rest of the hash   timeUs   lastSeenUs (doubles)   status   mark
+ *   record  hash   state (bits below)   key ...   rest of the hash
+ *           timeUs   lastSeenUs (doubles)   status   mark
  */
 import { hashKey, KEY4_WORDS } from '../../event/key.js';
 import type { KeyedRows } from '../../event/keyed-rows.js';
@@ -16,7 +18,10 @@ const CAPACITY_MIN = 4096;
 const ENTRIES_ASKED = 128;
 const STATE = 1;
 const KEY = 2;
-/** Words of a record beside its key; with it an even number, for the doubles. 16 words in all for IPv4: a cache line. */
+/**
+ * Words of a record beside its key; with it an even number, for the doubles. 16 words in all for IPv4: a
+ * cache line.
+ */
 const OTHER_WORDS = 9;
 
 // State: RecordFlag bits in the lowest eight, then these.
@@ -33,7 +38,10 @@ export class OpenTable {
   readonly #pool = new EntryPool(CAPACITY_MIN);
   readonly #index = new KeyIndex(CAPACITY_MIN);
   readonly #recordWords: number;
-  /** Of the hash's second word and of status in a record's words, and of timeUs in its doubles; lastSeenUs and mark follow them. */
+  /**
+   * Of the hash's second word and of status in a record's words, and of timeUs in its doubles; lastSeenUs and
+   * mark follow them.
+   */
   readonly #moreAt: number;
   readonly #statusAt: number;
   readonly #timeAt: number;
@@ -124,7 +132,9 @@ export class OpenTable {
     words[at + this.#statusAt + 1] = rows.mark[row];
   }
 
-  /** The newest entry of a row's key is open no more, if there is one. Its marks stay until it is used again. */
+  /**
+   * The newest entry of a row's key is open no more, if there is one. Its marks stay until it is used again.
+   */
   end(rows: KeyedRows, row: number): void {
     const entry = this.#index.take(rows.hashes, row * 2);
     if (entry !== NONE) this.#pool.free(entry);
@@ -219,8 +229,9 @@ export class OpenTable {
   }
 
   /**
-   * All entries by start time, those of the same microsecond in no order; of a million over more than two hours, of the same few.
-   * Time and entry in one double: a typed array without a comparator sorts natively, in a third of the time.
+   * All entries by start time, those of the same microsecond in no order; of a million over more than two
+   * hours, of the same few. Time and entry in one double: a typed array without a comparator sorts natively,
+   * in a third of the time.
    */
   sorted(): Uint32Array {
     const packed = new Float64Array(this.count);
@@ -243,7 +254,10 @@ export class OpenTable {
     return entries;
   }
 
-  /** Visit these entries, whose records stand in another order: those of many are asked for at once, as in `approach`. */
+  /**
+   * Visit these entries, whose records stand in another order: those of many are asked for at once, as in
+   * `approach`.
+   */
   visit(entries: Uint32Array, visit: (entry: number) => void): void {
     const words = this.#words;
     let touched = 0;

@@ -1,6 +1,7 @@
 /**
- * The common entry of a dump, read in one go: both IPv4 tuples in the plain shape (conntrack/plain-tuples.ts), and behind them what the
- * decoder has learned to be there (conntrack/shapes.ts). Table worker's thread, per entry: no allocation.
+ * The common entry of a dump, read in one go: both IPv4 tuples in the plain shape
+ * (conntrack/plain-tuples.ts), and behind them what the decoder has learned to be there
+ * (conntrack/shapes.ts). Table worker's thread, per entry: no allocation.
  */
 
 import { RecordFlag, ZoneDirection } from '../../event/batch.js';
@@ -13,8 +14,9 @@ import { arePlainTuples, PLAIN_TUPLES_BYTES, swap16, swap32 } from '../conntrack
 import { findShape } from '../conntrack/shapes.js';
 
 /**
- * Append the attributes in [at, end), bytes on a word boundary of `words`, to `rows`, which are IPv4 and have room. False, and nothing
- * is done, when they are not what nearly all entries have. Kind, time and its source are left to the caller.
+ * Append the attributes in [at, end), bytes on a word boundary of `words`, to `rows`, which are IPv4 and have
+ * room. False, and nothing is done, when they are not what nearly all entries have. Kind, time and its source
+ * are left to the caller.
  */
 export function readPlainEntry(words: Uint32Array, at: number, end: number, rows: KeyedRows): boolean {
   if (end - at < PLAIN_TUPLES_BYTES || !arePlainTuples(words, at >>> 2)) return false;

@@ -1,4 +1,7 @@
-/** Rows that come from the table on their way to the writer, which takes their blocks beside the parser's. Table worker's thread. */
+/**
+ * Rows that come from the table on their way to the writer, which takes their blocks beside the parser's.
+ * Table worker's thread.
+ */
 import { BATCH_CAPACITY, Column, EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
 import { appendKeyRow } from '../../event/connection-rows.js';
 import { writeAddressFilter } from '../../log/format/address-filter.js';

@@ -1,4 +1,7 @@
-/** The table worker: takes orders from the main thread one after another, and reads the log in small portions in between. */
+/**
+ * The table worker: takes orders from the main thread one after another, and reads the log in small portions
+ * in between.
+ */
 import { setPriority } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
@@ -18,8 +21,8 @@ const NICE = 10;
 const CATCH_UP_BLOCKS = 16;
 const CATCH_UP_EVERY_MS = 5000;
 /**
- * Open connections beyond this times what the kernel's table can hold are ends that were lost. Then the table is compared
- * at once, though nothing has been quiet: a flood that never ends must not fill the memory.
+ * Open connections beyond this times what the kernel's table can hold are ends that were lost. Then the table
+ * is compared at once, though nothing has been quiet: a flood that never ends must not fill the memory.
  */
 const OPEN_PER_TABLE = 1.1;
 

@@ -1,7 +1,7 @@
 /**
- * `--progress-fd`: a JSON line to a descriptor whenever events became durable. Whoever reads may be slow, stopped or gone: no write
- * may wait for them, so one is begun only when there is room, and a line that finds none makes way for the next, which says more.
- * Writer's thread, once per group.
+ * `--progress-fd`: a JSON line to a descriptor whenever events became durable. Whoever reads may be slow,
+ * stopped or gone: no write may wait for them, so one is begun only when there is room, and a line that finds
+ * none makes way for the next, which says more. Writer's thread, once per group.
  */
 import { writeSync } from 'node:fs';
 import { errnoCode } from '../../base/errors.js';

@@ -1,7 +1,7 @@
 /**
- * What a recorder finds at its start: files that an earlier one left live. Those of the same template and protocols that nobody
- * has locked are verified, cut to their last whole block, closed ("unclean end") and given their final name. What is cut off is
- * kept beside them. Files of other recorders are left alone.
+ * What a recorder finds at its start: files that an earlier one left live. Those of the same template and
+ * protocols that nobody has locked are verified, cut to their last whole block, closed ("unclean end") and
+ * given their final name. What is cut off is kept beside them. Files of other recorders are left alone.
  */
 
 import { fstatSync, readSync } from 'node:fs';
@@ -57,14 +57,16 @@ const NO_FILTER = new Uint8Array(0);
 /** Of a block that cannot be decoded: a search must look into it. */
 const MATCHES_ALL = new Uint8Array(8).fill(0xff);
 /**
- * A recorder's file has no more blocks in a row that no index block lists, unless as many index blocks in a row are damaged. What
- * has more was made to take memory. So many entries fit into one index block (MAX_PAYLOAD_BYTES).
+ * A recorder's file has no more blocks in a row that no index block lists, unless as many index blocks in a
+ * row are damaged. What has more was made to take memory. So many entries fit into one index block
+ * (MAX_PAYLOAD_BYTES).
  */
 const UNINDEXED_MAX = 8 * INDEX_EVERY_BLOCKS;
 
 /**
- * Recover what belongs to this template (absolute) and these protocols. Answers what the next file continues, if there is
- * anything. What cannot be recovered is said and left as it is: it must not keep anybody from recording.
+ * Recover what belongs to this template (absolute) and these protocols. Answers what the next file continues,
+ * if there is anything. What cannot be recovered is said and left as it is: it must not keep anybody from
+ * recording.
  */
 export async function recoverFiles(
   template: string,
@@ -104,7 +106,10 @@ export async function recoverFiles(
   return earlier;
 }
 
-/** A recorder that died before it had written who it is leaves a name and nothing in the file. Without a lock nobody goes on with it. */
+/**
+ * A recorder that died before it had written who it is leaves a name and nothing in the file. Without a lock
+ * nobody goes on with it.
+ */
 function removeUnbegun(fs: LogFileSystem, path: string, emit: Emit): void {
   try {
     const file = fs.open(path);
@@ -195,8 +200,9 @@ async function survey(
 }
 
 /**
- * Cut off what is torn and write index and end block. A later file may name the end that this one was about to get when its
- * recorder was killed: then it gets exactly that. Otherwise what the recorder had in memory is lost, and a gap says so.
+ * Cut off what is torn and write index and end block. A later file may name the end that this one was about
+ * to get when its recorder was killed: then it gets exactly that. Otherwise what the recorder had in memory
+ * is lost, and a gap says so.
  */
 function close(
   fs: LogFileSystem,

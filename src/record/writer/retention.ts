@@ -1,10 +1,10 @@
 /**
- * Removes the oldest finished files of this recorder: those that are too old (`--keep-days`), those that are too much
- * (`--keep-bytes`), and, when either is given, those that a full disk needs gone. Never a live or locked file, one under legal
- * hold, or one that this recorder did not make.
+ * Removes the oldest finished files of this recorder: those that are too old (`--keep-days`), those that are
+ * too much (`--keep-bytes`), and, when either is given, those that a full disk needs gone. Never a live or
+ * locked file, one under legal hold, or one that this recorder did not make.
  *
- * Writer thread, between its groups: a step takes some milliseconds, and the space of a removed file is freed on another thread.
- * What was removed is said in the log itself, in a checkpoint, once it is certain.
+ * Writer thread, between its groups: a step takes some milliseconds, and the space of a removed file is freed
+ * on another thread. What was removed is said in the log itself, in a checkpoint, once it is certain.
  */
 
 import { basename, dirname, resolve } from 'node:path';
@@ -84,7 +84,10 @@ export class Retention {
     return made;
   }
 
-  /** Have the log say what was removed so far, once no power loss brings it back. Without an open file it waits for one. */
+  /**
+   * Have the log say what was removed so far, once no power loss brings it back. Without an open file it
+   * waits for one.
+   */
   noteRemoved(): void {
     const { fs, path } = this.writer;
     if (this.#removed.length === 0 || path === '') return;
@@ -185,7 +188,10 @@ export class Retention {
     );
   }
 
-  /** The space of a file that has no name any more is free once it is closed: at once, or without keeping the writer waiting. */
+  /**
+   * The space of a file that has no name any more is free once it is closed: at once, or without keeping the
+   * writer waiting.
+   */
   #close(file: LogFile, reason: RemovalReason): void {
     const { fs } = this.writer;
     if (reason !== 'disk full') {

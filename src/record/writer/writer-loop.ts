@@ -1,6 +1,6 @@
 /**
- * The writer's loop: takes finished blocks from the ring, makes them durable in groups, and releases them only then. Runs on the
- * writer worker's thread and blocks it; messages that it posts go out all the same.
+ * The writer's loop: takes finished blocks from the ring, makes them durable in groups, and releases them
+ * only then. Runs on the writer worker's thread and blocks it; messages that it posts go out all the same.
  */
 import { setImmediate } from 'node:timers/promises';
 import { errnoCode, InvariantError, SystemFailure } from '../../base/errors.js';
@@ -44,7 +44,10 @@ export class WriterLoop {
       this.#retention = new Retention(writer, options.retention, options.protocols, stats, emit);
   }
 
-  /** Until the stop message, or the parser's death. Rejects with SystemFailure when the first file cannot be opened. */
+  /**
+   * Until the stop message, or the parser's death. Rejects with SystemFailure when the first file cannot be
+   * opened.
+   */
   async run(): Promise<void> {
     const { consumer, stats } = this;
     const hasSnapshots = () => (this.snapshots?.available() ?? 0) > 0 && this.writer.path !== '';
@@ -128,7 +131,10 @@ export class WriterLoop {
     return FULL.has(errnoCode(error)) && (this.#retention?.makeRoom() ?? false);
   }
 
-  /** Returns when the blocks are durable, however long that takes: until then the ring keeps them, and the parser waits. */
+  /**
+   * Returns when the blocks are durable, however long that takes: until then the ring keeps them, and the
+   * parser waits.
+   */
   #writeDurably(consumer: RingConsumer, blocks: number): void {
     let attempts = 0;
     let firstFailureMs = 0;

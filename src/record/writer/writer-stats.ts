@@ -1,4 +1,7 @@
-/** Words of the writer's counters in its shared Float64Array (src/record/parser/parser-stats.ts). Written by the writer alone. */
+/**
+ * Words of the writer's counters in its shared Float64Array (src/record/parser/parser-stats.ts). Written by
+ * the writer alone.
+ */
 export const WriterStat = {
   /** Durable bytes in all files of this run, structure included */
   bytesWritten: 0,
@@ -20,7 +23,10 @@ export const WriterStat = {
   rotationsRefused: 9,
   /** Finished files that could not be closed and renamed yet */
   filesUnfinished: 10,
-  /** Since when the group or file that is being worked on has kept the writer, milliseconds since the epoch; 0 = it waits for work */
+  /**
+   * Since when the group or file that is being worked on has kept the writer, milliseconds since the epoch; 0
+   * = it waits for work
+   */
   busySinceMs: 16,
   /** 1 while less is free on the disk than `--min-free` leaves */
   belowMinFree: 17,

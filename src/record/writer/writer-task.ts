@@ -44,7 +44,10 @@ export interface WriterTask {
 
 export type WriterEvent =
   | StageEvent
-  /** A file was opened for recording: its live path, when (microseconds since the epoch), and the number of the last data block before. */
+  /**
+   * A file was opened for recording: its live path, when (microseconds since the epoch), and the number of
+   * the last data block before.
+   */
   | {
       readonly type: 'opened';
       readonly file: string;

@@ -1,6 +1,6 @@
 /**
- * The writer's state machine, without a thread: which file is open, what in it is durable, what is left to close. Its promises are
- * in DESIGN.md section 6.
+ * The writer's state machine, without a thread: which file is open, what in it is durable, what is left to
+ * close. Its promises are in DESIGN.md section 6.
  *
  *   open ──▶ append* ──▶ commit ──▶ append* ... ──▶ rotate ──▶ ... ──▶ close
  *               └── SystemFailure ──▶ restore, then append again everything since the last commit
@@ -92,8 +92,8 @@ export class LogWriter {
   }
 
   /**
-   * Open the first file, which continues an earlier recording when there is one; the time between the two is a gap. A taken name
-   * gets `.1`, `.2`, ... Throws SystemFailure.
+   * Open the first file, which continues an earlier recording when there is one; the time between the two is
+   * a gap. A taken name gets `.1`, `.2`, ... Throws SystemFailure.
    */
   open(timeUs: number, earlier?: EarlierRecording): void {
     const name = fileName(this.template, timeUs);
@@ -107,8 +107,8 @@ export class LogWriter {
   }
 
   /**
-   * Append the unstamped block at `offset`; one without a number gets the next, and keeps it when it is appended again. Not
-   * durable before `commit`. Throws SystemFailure.
+   * Append the unstamped block at `offset`; one without a number gets the next, and keeps it when it is
+   * appended again. Not durable before `commit`. Throws SystemFailure.
    */
   append(bytes: Uint8Array, offset: number, filter: Uint8Array): void {
     if (sequenceOf(bytes, offset) === UNNUMBERED) numberFrame(bytes, offset, ++this.#sequence);
@@ -121,8 +121,8 @@ export class LogWriter {
   }
 
   /**
-   * Put a checkpoint with this JSON into the log, with the next `commit`. It says nothing of how far events were seen: its time is
-   * that of the last one.
+   * Put a checkpoint with this JSON into the log, with the next `commit`. It says nothing of how far events
+   * were seen: its time is that of the last one.
    */
   note(value: unknown): void {
     const { segment, timeUs } = this.#current!;
@@ -144,7 +144,10 @@ export class LogWriter {
     throw new SystemFailure('min-free', 'ENOSPC', message, { path });
   }
 
-  /** Make durable what was appended, with one fdatasync. Throws SystemFailure: then none of it counts as written. */
+  /**
+   * Make durable what was appended, with one fdatasync. Throws SystemFailure: then none of it counts as
+   * written.
+   */
   commit(): void {
     const { segment } = this.#current!;
     const before = segment.acknowledged;
@@ -165,7 +168,10 @@ export class LogWriter {
     if (this.#ending.length > 0) this.#finishEnding();
   }
 
-  /** After a failure: have a file again that ends at what is acknowledged. Throws SystemFailure while that cannot be had. */
+  /**
+   * After a failure: have a file again that ends at what is acknowledged. Throws SystemFailure while that
+   * cannot be had.
+   */
   restore(): void {
     if (!this.#broken) return;
     const { segment } = this.#current!;
@@ -178,8 +184,8 @@ export class LogWriter {
   }
 
   /**
-   * Go on in a new file, named by the time. When there cannot be one, recording goes on in the current file, and a line says why.
-   * Everything appended must have been committed.
+   * Go on in a new file, named by the time. When there cannot be one, recording goes on in the current file,
+   * and a line says why. Everything appended must have been committed.
    */
   rotate(timeUs: number): void {
     const current = this.#current!;
@@ -191,7 +197,10 @@ export class LogWriter {
     this.#finishEnding();
   }
 
-  /** Close properly. What cannot be closed is left live for the next start, and said. Everything must have been committed. */
+  /**
+   * Close properly. What cannot be closed is left live for the next start, and said. Everything must have
+   * been committed.
+   */
   close(): void {
     this.#close('stop', Date.now() * 1000);
   }
@@ -303,8 +312,8 @@ export class LogWriter {
   }
 
   /**
-   * A new live file, locked, its header, the gap before the run's first file, and its name durable. Throws SystemFailure and
-   * leaves nothing behind.
+   * A new live file, locked, its header, the gap before the run's first file, and its name durable. Throws
+   * SystemFailure and leaves nothing behind.
    */
   #begin(
     finalPath: string,

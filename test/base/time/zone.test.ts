@@ -6,7 +6,10 @@ import { TimeWriter } from '../../../src/base/time/time-text.js';
 import { localZone } from '../../../src/base/time/zone.js';
 import { useZone } from '../../find/helpers.js';
 
-/** Around the changes of 2026 in Europe (29 March, 25 October 01:00 UTC), the USA and Australia, and odd places. */
+/**
+ * Around the changes of 2026 in Europe (29 March, 25 October 01:00 UTC), the USA and Australia, and odd
+ * places.
+ */
 const seconds = [
   0, 1, 951_782_399, 951_782_400, 1_772_954_999, 1_772_955_000, 1_774_745_999, 1_774_746_000, 1_774_749_600,
   1_775_318_399, 1_775_318_400, 1_777_777_777, 1_792_889_999, 1_792_890_000, 1_793_512_799, 1_793_512_800,

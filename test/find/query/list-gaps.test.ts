@@ -11,7 +11,10 @@ const TIME = 1_795_409_443_000_000;
 const TCP = 'src=10.0.0.1:1000 dst=192.0.2.1:80 src=192.0.2.1:80 dst=203.0.113.1:1000';
 const UDP = 'src=10.0.0.1:53 dst=192.0.2.1:80 src=192.0.2.1:80 dst=203.0.113.1:53';
 
-/** A file of several protocols: an entry that was open, a start, a gap of three, a UDP start, the end of the first start. */
+/**
+ * A file of several protocols: an entry that was open, a start, a gap of three, a UDP start, the end of the
+ * first start.
+ */
 function write(t: TestContext): string {
   const file = join(temporaryDirectory(t), 'a.ct');
   const writer = LogFileWriter.create(file, {

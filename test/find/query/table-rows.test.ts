@@ -154,7 +154,10 @@ for (const [name, rows, expected] of cases)
     assert.deepEqual(paired(rows), expected);
   });
 
-/** Blocks of a live recorder's file, in this order: rows, or the value of a checkpoint of the moment it was opened. */
+/**
+ * Blocks of a live recorder's file, in this order: rows, or the value of a checkpoint of the moment it was
+ * opened.
+ */
 function record(t: TestContext, ...blocks: (TestRow[] | object)[]): string {
   const template = join(temporaryDirectory(t), 'live.ct');
   const writer = new LogWriter(options(template), createStats(), () => {});
@@ -228,7 +231,8 @@ test('a file lists everything that was open at its beginning with its start, how
     listed.filter((line) => !line.startsWith(span)),
     [],
   );
-  // A pipe is read once: each connection is there once, but what was handed out before its start came stays without it.
+  // A pipe is read once: each connection is there once, but what was handed out before its start came stays
+  // without it.
   const packed = `${file}.gz`;
   writeFileSync(packed, gzipSync(readFileSync(file)));
   const piped = (await listText(packed, { noHeader: true, squeeze: true })).stdout.trim().split('\n');

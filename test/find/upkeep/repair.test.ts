@@ -60,7 +60,10 @@ function timesOf(block: number): [number, number] {
   return [fromUs, fromUs + (block === GAP_BLOCK ? 5 : 3)];
 }
 
-/** The repaired file passes `-T` and holds every intact block in the order of the numbers. Answers its gaps too. */
+/**
+ * The repaired file passes `-T` and holds every intact block in the order of the numbers. Answers its gaps
+ * too.
+ */
 async function assertRepaired(
   { file, output }: Bench,
   { what, bytes, intact }: Variant,
@@ -80,7 +83,9 @@ async function assertRepaired(
   return { ...result, repairGaps };
 }
 
-/** And there is a gap over the time of every lost block, over no intact one, and none when nothing is lost. */
+/**
+ * And there is a gap over the time of every lost block, over no intact one, and none when nothing is lost.
+ */
 async function assertGapsRight(place: Bench, variant: Variant): Promise<void> {
   const { what, intact } = variant;
   const { repairGaps, lostBlocks, lostUncounted } = await assertRepaired(place, variant);

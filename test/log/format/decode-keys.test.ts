@@ -1,4 +1,7 @@
-/** Rows with whole keys, from blocks and from dumps, are those of the general decoders; of hostile bytes comes a typed error. */
+/**
+ * Rows with whole keys, from blocks and from dumps, are those of the general decoders; of hostile bytes comes
+ * a typed error.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -56,7 +56,8 @@ test('bytes of few and of many values, by weight, in one block and in several', 
 });
 
 test('codes that would be longer than 12 bits are cut', () => {
-  // Weights like Fibonacci's numbers make the deepest tree: 20 of them are 17,710 bytes, and the first 16,384 still need 18 bits.
+  // Weights like Fibonacci's numbers make the deepest tree: 20 of them are 17,710 bytes, and the first 16,384
+  // still need 18 bits.
   const parts: number[] = [];
   for (let value = 0, a = 1, b = 1; parts.length < 16384; value++, [a, b] = [b, a + b])
     for (let i = 0; i < a && parts.length < 16384; i++) parts.push(value);

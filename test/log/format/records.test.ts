@@ -17,7 +17,9 @@ interface Row {
   timeSource: number;
   ipv6: boolean;
   proto: number;
-  /** Picks of a small pool, so that tables have repeats; the reply is mirrored from them unless they differ. */
+  /**
+   * Picks of a small pool, so that tables have repeats; the reply is mirrored from them unless they differ.
+   */
   addresses: [number, number, number, number];
   ports: [number, number, number, number];
   status: number;

@@ -1,4 +1,7 @@
-/** The damage matrix: whatever happens to a file, `-T` finds it and names it, and the reader gives every block that is whole. */
+/**
+ * The damage matrix: whatever happens to a file, `-T` finds it and names it, and the reader gives every block
+ * that is whole.
+ */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -24,7 +24,9 @@ import {
   rowsOf,
 } from '../../record/writer/writer-helper.js';
 
-/** Write blocks as the writer does: after a failure cut back and write the group again. Answers the failures. */
+/**
+ * Write blocks as the writer does: after a failure cut back and write the group again. Answers the failures.
+ */
 function writeSegment(fs: LogFileSystem, path: string, blocks: number, groupBlocks: number): number {
   const segment = Segment.begin(fs, realFileSystem.create(path), meta);
   segment.commit();
@@ -91,7 +93,8 @@ test('writes that fail after any number of bytes leave the same file in the end'
     for (const shortBytes of [0, 1, 8, 95, 96, 97, 200]) {
       let calls = 0;
       const fs = faultyFileSystem((operation) => {
-        // Not the preamble, header and end: a writer gives a file up that cannot begin, and repeats the end as it is.
+        // Not the preamble, header and end: a writer gives a file up that cannot begin, and repeats the end
+        // as it is.
         if (operation !== 'write' || ++calls < 3 || calls > 300) return undefined;
         return calls % 4 === 0 ? shortBytes : undefined;
       });

@@ -84,7 +84,9 @@ export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** Wait until `condition` holds; fails when `child` ends first. A hang ends with the test's own time limit. */
+/**
+ * Wait until `condition` holds; fails when `child` ends first. A hang ends with the test's own time limit.
+ */
 export async function until(condition: () => boolean, child?: ChildProcess): Promise<void> {
   while (!condition()) {
     if (child !== undefined && child.exitCode !== null) throw new Error(`ended with ${child.exitCode}`);

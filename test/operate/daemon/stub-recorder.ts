@@ -1,7 +1,7 @@
 /**
- * A program that starts as `ctrecorder -C` does, with a recorder that only does what matters for rights, threads and signals: two
- * worker threads and libuv's pool before the switch of the user, one thread after it, the first file last. Arguments: JSON of
- * StubSettings.
+ * A program that starts as `ctrecorder -C` does, with a recorder that only does what matters for rights,
+ * threads and signals: two worker threads and libuv's pool before the switch of the user, one thread after
+ * it, the first file last. Arguments: JSON of StubSettings.
  */
 import { writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';

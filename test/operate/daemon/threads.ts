@@ -28,8 +28,8 @@ function mask(thread: ThreadStatus, field: string): bigint {
 }
 
 /**
- * Only the main thread and `laterThreads`, made by it after the switch, have CAP_NET_ADMIN; no thread has more, or can get more.
- * `groups` as in the status file.
+ * Only the main thread and `laterThreads`, made by it after the switch, have CAP_NET_ADMIN; no thread has
+ * more, or can get more. `groups` as in the status file.
  */
 export function assertReduced(pid: number, uid: number, groups: string, laterThreads: number): void {
   const threads = threadsOf(pid);

@@ -19,7 +19,8 @@ describe('tune', { skip }, () => {
         '-p',
         'all',
       ]);
-      // Entries from the first that it can have seen on: with events "auto" nothing is sent while nobody listens.
+      // Entries from the first that it can have seen on: with events "auto" nothing is sent while nobody
+      // listens.
       while (!namespace.run('cat', ['/proc/net/netlink']).includes(' 00000005 ')) await injector.flush();
       await injector.create({ count: 3000 });
       await injector.flush();

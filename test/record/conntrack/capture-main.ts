@@ -1,7 +1,8 @@
 /**
- * Makes test/fixtures/messages/linux-RELEASE.txt anew, from the kernel it runs on: `node dist/test/conntrack/capture-main.js FILE`, as
- * root. Real traffic through the lab's gateway, and entries put in with `conntrack -I` for what the lab cannot send. Messages are
- * those that `--save-messages` keeps; above each stands what conntrack-tools, listening beside it, said of the same event.
+ * Makes test/fixtures/messages/linux-RELEASE.txt anew, from the kernel it runs on: `node
+ * dist/test/conntrack/capture-main.js FILE`, as root. Real traffic through the lab's gateway, and entries put
+ * in with `conntrack -I` for what the lab cannot send. Messages are those that `--save-messages` keeps; above
+ * each stands what conntrack-tools, listening beside it, said of the same event.
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -148,7 +149,10 @@ async function capture(lab: Gateway, section: Section, folder: string): Promise<
   });
 }
 
-/** Two listeners may get events in different order: the conntrack id (CTA_ID, 12) and the type lead from one to the other. */
+/**
+ * Two listeners may get events in different order: the conntrack id (CTA_ID, 12) and the type lead from one
+ * to the other.
+ */
 function saidOf(message: Buffer, lines: readonly string[]): string {
   const id = message.readUInt32BE(message.indexOf(Buffer.from('08000c00', 'hex')) + 4);
   const event = message[4] === 0 ? 'NEW' : 'DESTROY';

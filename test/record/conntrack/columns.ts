@@ -1,4 +1,7 @@
-/** The optional columns of a batch, by name: whatever `Column` has, and the direction that stands beside a zone. */
+/**
+ * The optional columns of a batch, by name: whatever `Column` has, and the direction that stands beside a
+ * zone.
+ */
 import { Column, type EventBatch } from '../../../src/event/batch.js';
 
 export type Values = Uint8Array | Uint16Array | Uint32Array | Float64Array;

@@ -1,4 +1,7 @@
-/** One message through the decoder as a slot of the ring would hold it, and a row of a batch by meaning instead of by index. */
+/**
+ * One message through the decoder as a slot of the ring would hold it, and a row of a batch by meaning
+ * instead of by index.
+ */
 import ipaddr from 'ipaddr.js';
 import {
   AF_INET,
@@ -53,7 +56,9 @@ export const RECEIVED_US = 1_790_000_000_000_000;
 
 const timeSources = Object.keys(TimeSource) as (keyof typeof TimeSource)[];
 
-/** A row by meaning. Throws where it makes no sense: an index outside its table, a kind that no message makes. */
+/**
+ * A row by meaning. Throws where it makes no sense: an index outside its table, a kind that no message makes.
+ */
 export function rowOf(batch: EventBatch, row: number): Row {
   const kind = batch.kind[row];
   if (kind !== RecordKind.start && kind !== RecordKind.end) throw new Error(`row of kind ${kind}`);

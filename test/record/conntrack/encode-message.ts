@@ -1,14 +1,16 @@
 /**
- * The decoder's inverse: ctnetlink messages from the same table, `ATTRIBUTES`. A message is a tree of kernel names and values, in
- * the order in which they shall stand; whatever a test needs to be wrong is given as raw bytes.
+ * The decoder's inverse: ctnetlink messages from the same table, `ATTRIBUTES`. A message is a tree of kernel
+ * names and values, in the order in which they shall stand; whatever a test needs to be wrong is given as raw
+ * bytes.
  */
 import ipaddr from 'ipaddr.js';
 import { AF_INET } from '../../../src/event/batch.js';
 import { ATTRIBUTES, type Attribute, Context, Field } from '../../../src/record/conntrack/attributes.js';
 
 /**
- * Kernel name with a value: number for u8, be16 and be32, bigint for be64, text for addresses and text, attributes inside for a
- * nested one. Bytes are taken as they are, whatever the attribute; a number instead of a name is an attribute we do not know.
+ * Kernel name with a value: number for u8, be16 and be32, bigint for be64, text for addresses and text,
+ * attributes inside for a nested one. Bytes are taken as they are, whatever the attribute; a number instead
+ * of a name is an attribute we do not know.
  */
 export type Node = readonly [attribute: string | number, value: Value];
 export type Value = number | bigint | string | Uint8Array | readonly Node[];

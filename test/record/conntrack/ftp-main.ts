@@ -1,4 +1,7 @@
-/** Just enough FTP for a conntrack helper to see a passive data connection: `serve ADDRESS`, and `fetch ADDRESS` for the client. */
+/**
+ * Just enough FTP for a conntrack helper to see a passive data connection: `serve ADDRESS`, and `fetch
+ * ADDRESS` for the client.
+ */
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 

@@ -1,4 +1,7 @@
-/** What the kernel really sends, against what conntrack-tools said of the same events and what is known of them. */
+/**
+ * What the kernel really sends, against what conntrack-tools said of the same events and what is known of
+ * them.
+ */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decode, type Row } from './decoded.js';

@@ -1,4 +1,7 @@
-/** The kernel between encoder and decoder: what is put in through ctnetlink comes back as events that say the same. */
+/**
+ * The kernel between encoder and decoder: what is put in through ctnetlink comes back as events that say the
+ * same.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -25,7 +28,9 @@ const IPS_CONFIRMED = 0x8;
 const ICMP_TYPES = [0, 8, 13, 14, 17, 18];
 const ICMPV6_TYPES = [128, 129, 139, 140];
 
-/** Kernels are built with or without these (6.18 has no DCCP any more); without, their entries have no ports. */
+/**
+ * Kernels are built with or without these (6.18 has no DCCP any more); without, their entries have no ports.
+ */
 const OPTIONAL_PROTOCOLS = [33, 47, 132, 136];
 
 const anyProtocol = fc.oneof(

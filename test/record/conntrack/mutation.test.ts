@@ -1,4 +1,7 @@
-/** Hostile bytes: the kernel's messages with bytes changed, doubled, lost and mixed. Whatever comes out is a row or a count. */
+/**
+ * Hostile bytes: the kernel's messages with bytes changed, doubled, lost and mixed. Whatever comes out is a
+ * row or a count.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -43,7 +46,10 @@ function mutated(bytes: number[], { how, at, value }: { how: string; at: number;
   return [...bytes.slice(0, from), ...bytes.slice(from, from + value), ...bytes.slice(from)];
 }
 
-/** A message with up to eight mutations; with half of another behind it; its header mostly mended, to get further. */
+/**
+ * A message with up to eight mutations; with half of another behind it; its header mostly mended, to get
+ * further.
+ */
 const hostile = fc
   .record({
     message: original,

@@ -82,8 +82,8 @@ function isNested(node: Node): node is readonly [string, readonly Node[]] {
 }
 
 /**
- * Fails unless every value is the whole row's or, because it could not be read, zero. The time may come from a coarser source:
- * it is compared where the source is the same.
+ * Fails unless every value is the whole row's or, because it could not be read, zero. The time may come from
+ * a coarser source: it is compared where the source is the same.
  */
 export function assertPartOf(row: Row, whole: Row, what: string): void {
   const found = flat(row);

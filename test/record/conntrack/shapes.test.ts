@@ -1,4 +1,7 @@
-/** Learned layouts: what is read by jumping is what the walk reads, also when a message only nearly has the layout. */
+/**
+ * Learned layouts: what is read by jumping is what the walk reads, also when a message only nearly has the
+ * layout.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -30,7 +33,8 @@ function walked(message: Uint8Array, tuplesBytes: number): Uint8Array {
 test('events of one layout, one after the other', () => {
   fc.assert(
     fc.property(plainEvent, fc.array(plainEvent, { minLength: 1, maxLength: 4 }), (event, others) => {
-      // Twice: the first is walked and learned, the second is read by its shape unless another one took the place.
+      // Twice: the first is walked and learned, the second is read by its shape unless another one took the
+      // place.
       for (const one of [event, event, ...others, event])
         assert.deepEqual(decode(messageOf(one)).row, rowFor(one));
     }),

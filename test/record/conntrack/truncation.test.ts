@@ -14,7 +14,10 @@ const messages = [
 /** Behind the cut stands the message's true rest, or bytes that mean something else. */
 const poisons = (rest: Uint8Array) => [rest, rest.map((byte) => byte ^ 0xff), new Uint8Array(64)];
 
-/** Lengths of a datagram that is cut to `bytes`: in the slot, on its way, and with the header changed to match. */
+/**
+ * Lengths of a datagram that is cut to `bytes`: in the slot, on its way, and with the header changed to
+ * match.
+ */
 const cuts: Record<string, (message: Uint8Array, bytes: number) => [message: Uint8Array, slotBytes: number]> =
   {
     'by the slot': (message, bytes) => [message, bytes],

@@ -1,4 +1,7 @@
-/** Traps in values, in what there is twice or should not be there, and in messages that are no start and no end. */
+/**
+ * Traps in values, in what there is twice or should not be there, and in messages that are no start and no
+ * end.
+ */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { InvariantError } from '../../../src/base/errors.js';

@@ -1,6 +1,7 @@
 /**
- * Loaded into a recorder before everything else (NODE_OPTIONS=--import), also into its threads: lets one of them die once the file
- * CTRECORDER_TEST_DEATH_AT exists. CTRECORDER_TEST_DEATH says how and which: "throw parser", "exhaust writer", "terminate parser".
+ * Loaded into a recorder before everything else (NODE_OPTIONS=--import), also into its threads: lets one of
+ * them die once the file CTRECORDER_TEST_DEATH_AT exists. CTRECORDER_TEST_DEATH says how and which: "throw
+ * parser", "exhaust writer", "terminate parser".
  */
 import { existsSync } from 'node:fs';
 import { isMainThread, type Worker } from 'node:worker_threads';

@@ -1,6 +1,6 @@
 /**
- * Tests of the real kernel run in a network namespace of their own: the test file starts itself again below `unshare --net`. The
- * namespace has no name and is gone with the process, however that ends.
+ * Tests of the real kernel run in a network namespace of their own: the test file starts itself again below
+ * `unshare --net`. The namespace has no name and is gone with the process, however that ends.
  */
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
@@ -15,8 +15,8 @@ const INSIDE = 'CTRECORDER_TEST_NAMESPACE';
 const BATCH_MESSAGES = 50;
 
 /**
- * Register `tests` when already inside, else one test that runs this file inside, with room for `entries` in the conntrack table.
- * Skips only without root or off Linux.
+ * Register `tests` when already inside, else one test that runs this file inside, with room for `entries` in
+ * the conntrack table. Skips only without root or off Linux.
  */
 export function inNamespace(fileUrl: string, tests: () => void, entries = 0): void {
   if (process.env[INSIDE] !== undefined) {
@@ -47,7 +47,10 @@ export function inNamespace(fileUrl: string, tests: () => void, entries = 0): vo
   });
 }
 
-/** Makes and ends conntrack entries of this namespace synchronously: when a call returns, the events have been sent. */
+/**
+ * Makes and ends conntrack entries of this namespace synchronously: when a call returns, the events have been
+ * sent.
+ */
 export class SyncInjector {
   readonly #fd = openNetfilterSocket();
 

@@ -15,7 +15,8 @@ import { BLOCK_SLOT_BYTES, BlockMessage } from '../../../src/record/stage/blocks
 import { Control, putControl } from '../../../src/record/stage/control.js';
 import { createStats } from '../../../src/record/stage/counters.js';
 
-// NEW of a UDP connection without a time of its own: test/fixtures/messages, nat-gateway-6.18.hex, line 7, without its last attribute.
+// NEW of a UDP connection without a time of its own: test/fixtures/messages, nat-gateway-6.18.hex, line 7,
+// without its last attribute.
 const udpNew = Buffer.from(
   '94000000000100060000000000000000' +
     '02000000340001801400018008000100c0a84d0208000200c63364501c000280050001001100000006000200ab210000' +

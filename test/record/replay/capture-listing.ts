@@ -1,6 +1,6 @@
 /**
- * What `ctrecorder -L` has to say of a capture, worked out without our decoder: a plain walk over the attributes, by
- * include/uapi/linux/netfilter/nfnetlink_conntrack.h.
+ * What `ctrecorder -L` has to say of a capture, worked out without our decoder: a plain walk over the
+ * attributes, by include/uapi/linux/netfilter/nfnetlink_conntrack.h.
  */
 import ipaddr from 'ipaddr.js';
 import { type Connection, connectionText, type Tuple } from '../../lab/connection.js';

@@ -161,7 +161,10 @@ export function withHeader(
   return changed;
 }
 
-/** Everything a reader finds, copied out of its borrowed memory. `readBytes` is how much each read of the file gives. */
+/**
+ * Everything a reader finds, copied out of its borrowed memory. `readBytes` is how much each read of the file
+ * gives.
+ */
 export async function readAll(file: Uint8Array, readBytes = 65536): Promise<Required<TestPacket>[]> {
   const { packets, error } = await readUntilError(file, readBytes);
   if (error !== undefined) throw error;

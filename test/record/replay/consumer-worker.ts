@@ -1,4 +1,7 @@
-/** The parser's place: takes everything out of a ring, once the gate is open, until the stop control slot, and tells what it saw. */
+/**
+ * The parser's place: takes everything out of a ring, once the gate is open, until the stop control slot, and
+ * tells what it saw.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { RingConsumer } from '../../../src/record/ring/consumer.js';
 import { RingMemory } from '../../../src/record/ring/layout.js';

@@ -1,4 +1,7 @@
-/** Captures that somebody made to break a reader: they give messages or one typed error, in bounded memory, and no hang. */
+/**
+ * Captures that somebody made to break a reader: they give messages or one typed error, in bounded memory,
+ * and no hang.
+ */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

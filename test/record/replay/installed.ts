@@ -1,4 +1,7 @@
-/** The program as `npm ci --omit=dev --omit=optional` leaves it, so without koffi, in a folder of its own that anybody may read. */
+/**
+ * The program as `npm ci --omit=dev --omit=optional` leaves it, so without koffi, in a folder of its own that
+ * anybody may read.
+ */
 
 import { chmodSync, cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

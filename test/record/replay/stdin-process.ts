@@ -1,4 +1,7 @@
-/** Replays standard input into a ring that nobody takes from, and tells its parent how many messages are published, as they are. */
+/**
+ * Replays standard input into a ring that nobody takes from, and tells its parent how many messages are
+ * published, as they are.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RECEIVE_EXTRA_BYTES } from '../../../src/base/libc/receive.js';
 import { ReplaySource } from '../../../src/record/replay/source.js';

@@ -1,6 +1,7 @@
 /**
- * One side of the stress test, on a thread of its own. A message is its sequence number, written over the whole slot. The consumer
- * poisons what it releases, and the producer finds the poison where it may write: so each side notices the other's trespassing.
+ * One side of the stress test, on a thread of its own. A message is its sequence number, written over the
+ * whole slot. The consumer poisons what it releases, and the producer finds the poison where it may write: so
+ * each side notices the other's trespassing.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { RingConsumer } from '../../../src/record/ring/consumer.js';

@@ -1,4 +1,6 @@
-/** Conntrack entries of every kind that ctnetlink makes, and table rows in the same words. Inside a namespace. */
+/**
+ * Conntrack entries of every kind that ctnetlink makes, and table rows in the same words. Inside a namespace.
+ */
 import ipaddr from 'ipaddr.js';
 import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../../../src/base/libc/socket.js';
 import { AF_INET, EventBatch, ZoneDirection } from '../../../src/event/batch.js';

@@ -116,7 +116,8 @@ test('across rotations; only the newest file is entered, and exactly what stands
     recording.tell();
     await recording.follower.advance(3);
     assert.deepEqual(recording.entered, [upTo(2)]);
-    // While it is behind: three more, one of them without a block, closed and renamed before it hears of them.
+    // While it is behind: three more, one of them without a block, closed and renamed before it hears of
+    // them.
     for (const minutes of [2, 3, 4]) {
       recording.rotate(minutes);
       if (minutes !== 3) recording.write(minutes === 2 ? 4 : 5);

@@ -1,6 +1,6 @@
 /**
- * The keeper against the real table and a real log, both moved by the test between its steps: what it writes in which order of
- * events, to the row.
+ * The keeper against the real table and a real log, both moved by the test between its steps: what it writes
+ * in which order of events, to the row.
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** The table is compared with the log while entries come and go: what events told stays as it is, and every file is right alone. */
+/**
+ * The table is compared with the log while entries come and go: what events told stays as it is, and every
+ * file is right alone.
+ */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Injector } from '../../lab/inject.js';

@@ -113,7 +113,8 @@ describe('what was there before the recorder', { skip }, () => {
       assert.deepEqual(indexes((await readRows(file)).snapshots), range(old));
     }));
 
-  // With nf_conntrack_events=2, the default, it is so while nobody listens on the whole machine; 0 is the same for certain.
+  // With nf_conntrack_events=2, the default, it is so while nobody listens on the whole machine; 0 is the
+  // same for certain.
   it('ends without an event when it was made while the kernel made none: the next audit tells', () =>
     inScene({ timestamp: 1, events: 0 }, async ({ namespace, folder, injector }) => {
       await injector.create(old);

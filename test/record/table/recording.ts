@@ -1,4 +1,7 @@
-/** Recordings of known entries by the real program, and what their files say, read back by index of the plan (test/lab/flood.ts). */
+/**
+ * Recordings of known entries by the real program, and what their files say, read back by index of the plan
+ * (test/lab/flood.ts).
+ */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -100,7 +103,10 @@ export async function* rowsOf(file: string): AsyncGenerator<PlanRow> {
   }
 }
 
-/** Whether all that was open at its beginning is in the file: after quick rotations the keeper gives up those that are closed. */
+/**
+ * Whether all that was open at its beginning is in the file: after quick rotations the keeper gives up those
+ * that are closed.
+ */
 export function hasSnapshot(file: string): boolean {
   const bytes = readFileSync(file);
   const openedUs = Number(/"openedUs":(\d+)/.exec(bytes.toString('latin1'))![1]);

@@ -1,6 +1,6 @@
 /**
- * Two recordings with everything that can happen to them, and a crash of the machine at every moment of it: the next start finds
- * what was acknowledged, once, shows nothing that is not whole, and records.
+ * Two recordings with everything that can happen to them, and a crash of the machine at every moment of it:
+ * the next start finds what was acknowledged, once, shows nothing that is not whole, and records.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';

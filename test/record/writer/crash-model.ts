@@ -1,9 +1,10 @@
 /**
- * What a disk may hold after a crash. The writer's file operations are recorded while they are done for real; from any prefix of
- * them the files are made that a crash at that moment may leave:
+ * What a disk may hold after a crash. The writer's file operations are recorded while they are done for real;
+ * from any prefix of them the files are made that a crash at that moment may leave:
  *
  * - certain is only what a sync of the file (contents) or of its directory (names) had made so;
- * - of the rest, anything may be there or not, in any combination; a write also as a part of it, or as zeros of its length;
+ * - of the rest, anything may be there or not, in any combination; a write also as a part of it, or as zeros
+ *   of its length;
  * - what a failed sync was to make certain never is, whatever later syncs say.
  *
  * The process alone being killed is the case in which everything is there.
@@ -92,7 +93,9 @@ export interface CrashState {
   readonly key: string;
   /** Where in the operations, and what was missing. */
   readonly what: string;
-  /** Something is missing before something that is there: in the last group, damage that is not a torn end. */
+  /**
+   * Something is missing before something that is there: in the last group, damage that is not a torn end.
+   */
   readonly hasHole: boolean;
 }
 

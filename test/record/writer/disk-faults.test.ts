@@ -1,7 +1,8 @@
 /**
- * The real writer worker on real file systems that fill up, hang, become read-only and are mounted anew. Disks whose writes fail
- * late, in fdatasync, are left to faults.test.ts: ext4 on a loop device that loses its end made the kernel (6.18) stop with
- * "kernel BUG at fs/ext4/mballoc.c", which no test may do to a machine.
+ * The real writer worker on real file systems that fill up, hang, become read-only and are mounted anew.
+ * Disks whose writes fail late, in fdatasync, are left to faults.test.ts: ext4 on a loop device that loses
+ * its end made the kernel (6.18) stop with "kernel BUG at fs/ext4/mballoc.c", which no test may do to a
+ * machine.
  */
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';

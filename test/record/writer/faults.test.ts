@@ -1,6 +1,7 @@
 /**
- * A whole life of a writer (first file, groups, rotations, stop) with a fault at every call and at every byte: (fault, where) →
- * what was acknowledged is readable, nothing twice, the files are sound after the next start, and which files there are.
+ * A whole life of a writer (first file, groups, rotations, stop) with a fault at every call and at every
+ * byte: (fault, where) → what was acknowledged is readable, nothing twice, the files are sound after the next
+ * start, and which files there are.
  */
 import assert from 'node:assert/strict';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -50,7 +51,10 @@ interface Outcome {
   readonly started: boolean;
 }
 
-/** Live until the end, or until a group fails ATTEMPTS_MAX times: then it is killed. `enter` is told what it is about to do. */
+/**
+ * Live until the end, or until a group fails ATTEMPTS_MAX times: then it is killed. `enter` is told what it
+ * is about to do.
+ */
 function live(
   directory: string,
   base: LogFileSystem,
@@ -98,7 +102,10 @@ function writeGroup(writer: LogWriter, group: readonly number[]): boolean {
   return false;
 }
 
-/** The next start, then: rows `from` to `acknowledged` are there, none twice, nothing is wrong. Answers the files' names in order. */
+/**
+ * The next start, then: rows `from` to `acknowledged` are there, none twice, nothing is wrong. Answers the
+ * files' names in order.
+ */
 async function checkAfterwards(directory: string, acknowledged: number, from = 1): Promise<string[]> {
   if (existsSync(directory)) await recoverFiles(join(directory, TEMPLATE), [6]);
   const names = existsSync(directory)
@@ -124,7 +131,8 @@ function callsOf(directory: string, steps = LIFE): Call[] {
   const calls: Call[] = [];
   let during = '';
   const fs = faultyFileSystem((operation) => {
-    if (operation === 'truncate') during = 'end'; // cutting back is the first thing, and nothing else cuts back here
+    // cutting back is the first thing, and nothing else cuts back here
+    if (operation === 'truncate') during = 'end';
     calls.push({ operation, during });
     return undefined;
   });

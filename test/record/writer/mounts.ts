@@ -1,4 +1,7 @@
-/** File systems that tests make: mounted on a folder of their own, unmounted and removed also when the test fails or is killed. */
+/**
+ * File systems that tests make: mounted on a folder of their own, unmounted and removed also when the test
+ * fails or is killed.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,8 +17,9 @@ export const mayMount =
 const INSIDE = 'CTRECORDER_TEST_MOUNTS';
 
 /**
- * Run the test file that calls this first in a mount namespace of its own. Whoever makes a namespace elsewhere meanwhile would
- * otherwise keep a copy of each mount, and with it a file system that a test has unmounted.
+ * Run the test file that calls this first in a mount namespace of its own. Whoever makes a namespace
+ * elsewhere meanwhile would otherwise keep a copy of each mount, and with it a file system that a test has
+ * unmounted.
  */
 export function enterMountNamespace(testFile: string): void {
   if (!mayMount || process.env[INSIDE] !== undefined) return;
@@ -54,7 +58,9 @@ export class Mounts {
     return this.mount(name, ['-t', 'tmpfs', '-o', options, 'tmpfs']);
   }
 
-  /** An ext4 file system in a sparse file, mounted through a loop device; answers where it is and its image. */
+  /**
+   * An ext4 file system in a sparse file, mounted through a loop device; answers where it is and its image.
+   */
   ext4(name: string, options = ''): { at: string; image: string } {
     const image = join(this.folder, `${name}.img`);
     writeFileSync(image, '');
@@ -77,7 +83,10 @@ export class Mounts {
     this.#mounted.splice(this.#mounted.lastIndexOf(at), 1);
   }
 
-  /** Nothing is written on the frozen file system, and whoever tries waits, until the returned function is called. */
+  /**
+   * Nothing is written on the frozen file system, and whoever tries waits, until the returned function is
+   * called.
+   */
   freeze(at: string): () => void {
     run('fsfreeze', '--freeze', at);
     this.#frozen.add(at);

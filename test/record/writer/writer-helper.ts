@@ -1,4 +1,7 @@
-/** What the tests of the writer share: blocks to write, a file system that fails on demand, and files read back. */
+/**
+ * What the tests of the writer share: blocks to write, a file system that fails on demand, and files read
+ * back.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +46,10 @@ export interface TestBlock {
   readonly filter: Uint8Array;
 }
 
-/** Fill a batch with rows that say which block they are from: the original source port is the row, the mark the block. */
+/**
+ * Fill a batch with rows that say which block they are from: the original source port is the row, the mark
+ * the block.
+ */
 export function fillBatch(batch: EventBatch, block: number, rows: number): EventBatch {
   batch.clear();
   for (let row = 0; row < rows; row++) {
@@ -74,8 +80,8 @@ export function eventBlock(block: number, rows = 3, sequence = UNNUMBERED): Test
 }
 
 /**
- * What becomes of a call: an errno name fails it, a number writes that many bytes and then fails with ENOSPC, `after` does it and
- * fails all the same, undefined leaves it alone.
+ * What becomes of a call: an errno name fails it, a number writes that many bytes and then fails with ENOSPC,
+ * `after` does it and fails all the same, undefined leaves it alone.
  */
 export type Fault = (
   operation: keyof LogFileSystem,
@@ -171,7 +177,10 @@ export function namesIn(directory: string): string[] {
     .sort();
 }
 
-/** Every row of the files as block.row; block is the last byte of the client's address here. Damage is an error. */
+/**
+ * Every row of the files as block.row; block is the last byte of the client's address here. Damage is an
+ * error.
+ */
 export async function rowsOf(...files: string[]): Promise<string[]> {
   return intactRowsOf(files, (file, damage) => {
     throw new Error(`${file}: ${damage.what}`);

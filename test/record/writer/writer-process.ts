@@ -1,5 +1,7 @@
-/** A recorder's file side as a process of its own, for tests that kill it: writes blocks for ever, rotates now and then, says on
- * standard output what is durable. Argument: the name template. */
+/**
+ * A recorder's file side as a process of its own, for tests that kill it: writes blocks for ever, rotates now
+ * and then, says on standard output what is durable. Argument: the name template.
+ */
 import { writeSync } from 'node:fs';
 import { createStats } from '../../../src/record/stage/counters.js';
 import { LogWriter } from '../../../src/record/writer/writer.js';

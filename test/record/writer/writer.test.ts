@@ -247,7 +247,8 @@ function failOnce(
 
 test('a full disk: cut back, written again, one file, every row once', () =>
   inDirectory(async (directory) => {
-    // Calls 1 and 2 are preamble and header; in the second group one block is written before the first failure.
+    // Calls 1 and 2 are preamble and header; in the second group one block is written before the first
+    // failure.
     const made = bench(join(directory, 'log'), faultyFileSystem(failOnce('write', 50, /log/, 5, 5)));
     made.writer.open(START_US);
     made.write(1);
