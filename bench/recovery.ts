@@ -8,7 +8,8 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type LogFileSystem, realFileSystem } from '../src/base/disk/file-system.js';
+import type { LogFileSystem } from '../src/base/disk/disk.js';
+import { realFileSystem } from '../src/base/disk/file-system.js';
 import { AF_INET, EventBatch } from '../src/event/batch.js';
 import { writeAddressFilter } from '../src/log/format/address-filter.js';
 import { UNNUMBERED, writeRecordBlock } from '../src/log/format/block.js';

@@ -35,7 +35,7 @@ async function start(template: string): Promise<void> {
   const earlier = await recoverFiles(template, [6], realFileSystem, events.emit);
   const writer = new LogWriter(options(template), createStats(), () => {}, realFileSystem);
   writer.open(START_US + 3600e6, earlier);
-  const look = new FinishedFiles({ template, protocols: [6] }).look();
+  const look = new FinishedFiles(realFileSystem, { template, protocols: [6] }).look();
   while (look.next().done !== true);
   writer.close();
 }

@@ -1,7 +1,4 @@
-/**
- * The file system as the writer needs it, so that tests can fail it at every call. Calls are synchronous (the
- * writer has a thread of its own), and every error is a SystemFailure with the errno's name and the path.
- */
+/** The real disk of a recorder: its writer has a thread of its own, so calls may wait. */
 import {
   closeSync,
   constants,
@@ -11,7 +8,6 @@ import {
   fsyncSync,
   ftruncateSync,
   linkSync,
-  lstatSync,
   mkdirSync,
   openSync,
   statfsSync,
@@ -20,51 +16,12 @@ import {
 } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
-import { getSystemErrorMap } from 'node:util';
 import { errnoCode, SystemFailure } from '../errors.js';
 import { flock, renameNoReplace } from '../libc/file.js';
+import type { LogFile, LogFileSystem } from './disk.js';
 import { DEFAULT_FILE_MODE, directoryModeOf } from './file-mode.js';
 import { closeAndFree } from './free-slowly.js';
-
-export interface LogFile {
-  readonly fd: number;
-  readonly path: string;
-  /** Tell it from another file that later has its name or its descriptor's number. */
-  readonly inode: number;
-  readonly device: number;
-}
-
-export interface LogFileSystem {
-  /** A new file, writable; EEXIST when the name is taken, also by a link. */
-  create(path: string): LogFile;
-  /** An existing file, readable and writable; links are not followed. */
-  open(path: string): LogFile;
-  /** False when somebody else has it locked. Held until the file is closed. */
-  lock(file: LogFile): boolean;
-  /**
-   * Write at `position`; answers how many bytes, which may be fewer than asked for. EBADF, as below, when the
-   * descriptor is lost.
-   */
-  write(file: LogFile, bytes: Uint8Array, offset: number, length: number, position: number): number;
-  /** Make the file's contents durable. After a failure the descriptor must not be trusted again. */
-  sync(file: LogFile): void;
-  truncate(file: LogFile, lengthBytes: number): void;
-  /** False when the file has no name any more: whatever is written to it is lost. */
-  isLinked(file: LogFile): boolean;
-  close(file: LogFile): void;
-  /** Close a removed file on another thread, and free its space slowly. Never rejects. */
-  closeLater(file: LogFile): Promise<void>;
-  /** Never replaces: EEXIST when `to` exists. */
-  rename(from: string, to: string): void;
-  remove(path: string): void;
-  exists(path: string): boolean;
-  /** Free space that this user may fill, in the file system that holds `path`. */
-  freeBytes(path: string): number;
-  /** With its parents, durable. */
-  makeDirectory(path: string): void;
-  /** Make names in a directory durable. */
-  syncDirectory(path: string): void;
-}
+import { attempt, openFile, realReadDisk, systemFailure } from './read-disk.js';
 
 /** What a platform or file system answers that has no such call. */
 const UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'ENOLCK']);
@@ -77,15 +34,17 @@ export const realFileSystem = fileSystemWithMode(DEFAULT_FILE_MODE);
 export function fileSystemWithMode(fileMode: number): LogFileSystem {
   const directoryMode = directoryModeOf(fileMode);
   return {
+    ...realReadDisk,
+
     create(path) {
       const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | O_NOFOLLOW;
-      const file = opened('create', path, flags, fileMode);
+      const file = openFile('create', path, flags, fileMode);
       undoUmask(() => fchmodSync(file.fd, fileMode));
       return file;
     },
 
     open(path) {
-      return opened('open', path, constants.O_RDWR | O_NOFOLLOW);
+      return openFile('open', path, constants.O_RDWR | O_NOFOLLOW);
     },
 
     lock({ fd, path }) {
@@ -94,7 +53,7 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
       } catch (error) {
         // Recording is worth more than the lock.
         if (UNSUPPORTED.has(errnoCode(error))) return true;
-        throw failure('lock', path, error);
+        throw systemFailure('lock', path, error);
       }
     },
 
@@ -126,7 +85,7 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
       try {
         renameNoReplace(from, to);
       } catch (error) {
-        if (!UNSUPPORTED.has(errnoCode(error))) throw failure('rename', to, error);
+        if (!UNSUPPORTED.has(errnoCode(error))) throw systemFailure('rename', to, error);
         attempt('link', to, () => linkSync(from, to));
         this.remove(from);
       }
@@ -137,8 +96,7 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
     },
 
     exists(path) {
-      // Not existsSync: a link to nowhere takes the name too.
-      return attempt('stat', path, () => lstatSync(path, { throwIfNoEntry: false }) !== undefined);
+      return this.stat(path) !== undefined;
     },
 
     freeBytes(path) {
@@ -157,7 +115,7 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
         undoUmask(() => setDirectoryMode(path, directoryMode));
       } catch (error) {
         // Another recorder was faster.
-        if (errnoCode(error) !== 'EEXIST') throw failure('make directory', path, error);
+        if (errnoCode(error) !== 'EEXIST') throw systemFailure('make directory', path, error);
       }
       // A new directory is durable when its name in its parent is.
       this.syncDirectory(parent);
@@ -200,14 +158,6 @@ function undoUmask(setMode: () => void): void {
   } catch (error) {
     if (errnoCode(error) === 'UNKNOWN') throw error;
   }
-}
-
-function opened(operation: string, path: string, flags: number, mode?: number): LogFile {
-  return attempt(operation, path, () => {
-    const fd = openSync(path, flags, mode);
-    const { ino, dev } = fstatSync(fd);
-    return { fd, path, inode: ino, device: dev };
-  });
 }
 
 /**
@@ -255,20 +205,4 @@ export function renameNumbered(fs: LogFileSystem, from: string, to: string): str
 /** NAME, NAME.1, NAME.2, ... */
 export function numbered(path: string, number: number): string {
   return number === 0 ? path : `${path}.${number}`;
-}
-
-function attempt<T>(operation: string, path: string, call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    throw failure(operation, path, error);
-  }
-}
-
-function failure(operation: string, path: string, error: unknown): SystemFailure {
-  const code = errnoCode(error);
-  const errno = (error as { errno?: unknown }).errno;
-  const text = typeof errno === 'number' ? getSystemErrorMap().get(errno)?.[1] : undefined;
-  const message = `${operation} ${path}: ${text === undefined ? code : `${text} (${code})`}`;
-  return new SystemFailure(operation, code, message, { path, cause: error });
 }

@@ -4,6 +4,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../errors.js';
+import type { LogFile, ReadDisk } from './disk.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -96,7 +97,28 @@ export class DescriptorFeed implements ByteFeed {
   close(): void {}
 }
 
-/** The same by its path, closed with the feed. */
+/** An open file of any disk, from an offset on. Whoever opened it closes it. */
+export class DiskFeed implements ByteFeed {
+  #position: number;
+
+  constructor(
+    readonly disk: ReadDisk,
+    readonly file: LogFile,
+    position = 0,
+  ) {
+    this.#position = position;
+  }
+
+  read(into: Uint8Array, at: number, length: number): number {
+    const read = this.disk.read(this.file, into, at, length, this.#position);
+    this.#position += read;
+    return read;
+  }
+
+  close(): void {}
+}
+
+/** A file by its path, closed with the feed. */
 export class FileFeed extends DescriptorFeed {
   #closed = false;
 

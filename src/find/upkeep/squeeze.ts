@@ -13,7 +13,7 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import type { LogFile } from '../../base/disk/file-system.js';
+import type { LogFile } from '../../base/disk/disk.js';
 import { errnoCode, InvariantError, SystemFailure, UsageError } from '../../base/errors.js';
 import type { EventBatch } from '../../event/batch.js';
 import { RecordFlag } from '../../event/batch.js';

@@ -2,8 +2,8 @@
  * The finished files of one recorder, for its retention: names that the template gives, headers that name
  * this recorder. Writer thread; looks in small steps, and reads a header once, not at every look.
  */
-import { lstatSync, type Stats } from 'node:fs';
-import { errnoCode } from '../../base/errors.js';
+import type { FileFacts, ReadDisk } from '../../base/disk/disk.js';
+import { SystemFailure } from '../../base/errors.js';
 import type { FileMeta } from '../format/file-meta.js';
 import { LIVE_SUFFIX } from '../format/format.js';
 import { fileNameAt } from '../format/names.js';
@@ -32,12 +32,15 @@ interface Known {
 export class FinishedFiles {
   #known = new Map<string, Known>();
 
-  constructor(readonly recorder: Recorder) {}
+  constructor(
+    readonly disk: ReadDisk,
+    readonly recorder: Recorder,
+  ) {}
 
   /** Look at all files, one more each time; answers those that are this recorder's, oldest first. */
   *look(): Generator<void, FinishedFile[], void> {
     const known = new Map<string, Known>();
-    for (const paths of namesByDirectory(this.recorder.template)) {
+    for (const paths of namesByDirectory(this.disk, this.recorder.template)) {
       for (const path of paths) {
         if (path.endsWith(LIVE_SUFFIX)) continue;
         const found = this.#lookAt(path);
@@ -52,12 +55,12 @@ export class FinishedFiles {
   }
 
   #lookAt(path: string): Known | undefined {
-    const stats = statsOf(path);
-    if (stats === undefined || !stats.isFile()) return undefined;
-    const { ino: inode, dev: device, mtimeMs, size: bytes } = stats;
+    const facts = factsOf(this.disk, path);
+    if (facts === undefined || facts.kind !== 'file') return undefined;
+    const { inode, device, modifiedMs: mtimeMs, bytes } = facts;
     const before = this.#known.get(path);
     if (before !== undefined && before.inode === inode && before.mtimeMs === mtimeMs) return before;
-    const meta = ownFile(path, this.recorder)?.meta;
+    const meta = ownFile(this.disk, path, this.recorder)?.meta;
     if (meta === undefined || !isNamedByTemplate(path, meta)) return { inode, mtimeMs, file: undefined };
     const { openedUs, origin } = meta;
     const file = {
@@ -73,11 +76,11 @@ export class FinishedFiles {
 }
 
 /** Undefined when it is gone or cannot be asked about. */
-function statsOf(path: string): Stats | undefined {
+function factsOf(disk: ReadDisk, path: string): FileFacts | undefined {
   try {
-    return lstatSync(path);
+    return disk.stat(path);
   } catch (error) {
-    if (errnoCode(error) === 'UNKNOWN') throw error;
+    if (!(error instanceof SystemFailure)) throw error;
     return undefined;
   }
 }

@@ -2,18 +2,9 @@
  * Which files of a directory tree a recorder made earlier, and what they say about each other. Reads headers
  * and ends only.
  */
-import {
-  closeSync,
-  constants,
-  type Dirent,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readSync,
-  statSync,
-} from 'node:fs';
 import { basename, join } from 'node:path';
-import { DamageError, errnoCode } from '../../base/errors.js';
+import type { DirectoryEntry, LogFile, ReadDisk } from '../../base/disk/disk.js';
+import { DamageError, SystemFailure } from '../../base/errors.js';
 import { END_TAIL_BYTES, parseEndTail } from '../format/end-block.js';
 import type { EarlierRecording, FileMeta, PreviousFile } from '../format/file-meta.js';
 import {
@@ -30,9 +21,6 @@ import { type BlockPayload, parseEnd, parseWholeMeta } from '../format/json-bloc
 import type { NamePattern } from '../format/name-pattern.js';
 import { templatePatterns } from '../format/names.js';
 
-// Windows has no pipes among files.
-const { O_NONBLOCK = 0 } = constants;
-
 /** Newest files looked at to find the one that the chain goes on from. */
 const CANDIDATES_MAX = 16;
 
@@ -48,8 +36,8 @@ export interface Recorder {
 }
 
 /** Paths of all files whose names the template could have given, live ones apart. */
-export function filesOfTemplate(template: string): { live: string[]; closed: string[] } {
-  const files = [...namesByDirectory(template)].flat();
+export function filesOfTemplate(disk: ReadDisk, template: string): { live: string[]; closed: string[] } {
+  const files = [...namesByDirectory(disk, template)].flat();
   return {
     live: files.filter((path) => path.endsWith(LIVE_SUFFIX)),
     closed: files.filter((path) => !path.endsWith(LIVE_SUFFIX)),
@@ -60,31 +48,31 @@ export function filesOfTemplate(template: string): { live: string[]; closed: str
  * The same, live and closed together, directory by directory. Links are not followed, except in what the
  * template says literally.
  */
-export function* namesByDirectory(template: string): Generator<string[], void, void> {
+export function* namesByDirectory(disk: ReadDisk, template: string): Generator<string[], void, void> {
   const { directories, file } = templatePatterns(template);
   let paths = ['/'];
   for (const component of directories)
     paths =
       typeof component === 'string'
         ? paths.map((path) => join(path, component))
-        : paths.flatMap((path) => namesIn(path, component, (entry) => entry.isDirectory()));
-  for (const path of paths) yield namesIn(path, file, (entry) => entry.isFile());
+        : paths.flatMap((path) => namesIn(disk, path, component, 'directory'));
+  for (const path of paths) yield namesIn(disk, path, file, 'file');
 }
 
 /**
  * What the file says about itself when this recorder made it; undefined otherwise, also when it cannot be
  * read.
  */
-export function ownFile(path: string, recorder: Recorder): OwnFile | undefined {
+export function ownFile(disk: ReadDisk, path: string, recorder: Recorder): OwnFile | undefined {
   try {
-    const meta = withFile(path, headerOf);
+    const meta = withFile(disk, path, (file) => headerOf(disk, file));
     const isOwn =
       meta !== undefined &&
       meta.template === recorder.template &&
       JSON.stringify(meta.protocols) === JSON.stringify(recorder.protocols);
     return isOwn ? { path, meta } : undefined;
   } catch (error) {
-    if (errnoCode(error) === 'UNKNOWN') throw error;
+    if (!(error instanceof SystemFailure)) throw error;
     return undefined;
   }
 }
@@ -93,11 +81,15 @@ export function ownFile(path: string, recorder: Recorder): OwnFile | undefined {
  * The newest file that this recorder closed: the next one continues its chain. Squeezed files are passed
  * over: they are rewritten.
  */
-export function lastClosed(paths: readonly string[], recorder: Recorder): OwnFile | undefined {
-  const newest = byModification(paths).slice(0, CANDIDATES_MAX);
+export function lastClosed(
+  disk: ReadDisk,
+  paths: readonly string[],
+  recorder: Recorder,
+): OwnFile | undefined {
+  const newest = byModification(disk, paths).slice(0, CANDIDATES_MAX);
   let last: OwnFile | undefined;
   for (const path of newest) {
-    const own = ownFile(path, recorder);
+    const own = ownFile(disk, path, recorder);
     if (own === undefined || own.meta.squeezed) continue;
     if (own.meta.openedUs > (last?.meta.openedUs ?? 0)) last = own;
   }
@@ -106,14 +98,15 @@ export function lastClosed(paths: readonly string[], recorder: Recorder): OwnFil
 
 /** What later files say about the live ones, by base name: where such a file ends for its readers. */
 export function namedPredecessors(
+  disk: ReadDisk,
   live: readonly OwnFile[],
   closed: readonly string[],
   recorder: Recorder,
 ): Map<string, PreviousFile> {
-  const oldestMs = Math.min(...live.map(({ path }) => modifiedMs(path)));
+  const oldestMs = Math.min(...live.map(({ path }) => modifiedMs(disk, path)));
   const successors = [...live];
-  for (const path of byModification(closed, oldestMs)) {
-    const own = ownFile(path, recorder);
+  for (const path of byModification(disk, closed, oldestMs)) {
+    const own = ownFile(disk, path, recorder);
     if (own !== undefined) successors.push(own);
   }
   const named = new Map<string, PreviousFile>();
@@ -122,30 +115,30 @@ export function namedPredecessors(
   return named;
 }
 
-/** What continues a file that was closed properly; undefined of any other. Throws what `node:fs` throws. */
-export function endOf(path: string): EarlierRecording | undefined {
-  return withFile(path, (fd) => endIn(fd, path));
+/** What continues a file that was closed properly; undefined of any other. Throws SystemFailure. */
+export function endOf(disk: ReadDisk, path: string): EarlierRecording | undefined {
+  return withFile(disk, path, (file) => endIn(disk, file));
 }
 
-function endIn(fd: number, path: string): EarlierRecording | undefined {
-  const { size } = fstatSync(fd);
+function endIn(disk: ReadDisk, file: LogFile): EarlierRecording | undefined {
+  const { bytes: size } = disk.factsOf(file);
   const tail = new Uint8Array(END_TAIL_BYTES);
-  readSync(fd, tail, 0, tail.length, Math.max(0, size - tail.length));
+  disk.read(file, tail, 0, tail.length, Math.max(0, size - tail.length));
   const offset = parseEndTail(tail);
   if (offset === undefined) return undefined;
-  const end = blockAt(fd, offset, BlockType.end, parseEnd);
+  const end = blockAt(disk, file, offset, BlockType.end, parseEnd);
   if (end === undefined || offset + end.lengthBytes !== size) return undefined;
   const { closedUs, lastTimeUs } = end.value;
-  const lastFile = { file: basename(path), acknowledgedBytes: size, chain: hex(end.chain) };
+  const lastFile = { file: basename(file.path), acknowledgedBytes: size, chain: hex(end.chain) };
   return { lastFile, seenUntilUs: closedUs ?? lastTimeUs };
 }
 
-function headerOf(fd: number): FileMeta | undefined {
+function headerOf(disk: ReadDisk, file: LogFile): FileMeta | undefined {
   const preamble = new Uint8Array(FILE_PREAMBLE_BYTES);
-  readSync(fd, preamble, 0, preamble.length, 0);
+  disk.read(file, preamble, 0, preamble.length, 0);
   const isLog = FILE_MAGIC.every((byte, i) => preamble[i] === byte);
   if (!isLog || new DataView(preamble.buffer).getUint16(8, true) !== FORMAT_MAJOR) return undefined;
-  return blockAt(fd, FILE_PREAMBLE_BYTES, BlockType.header, parseWholeMeta)?.value;
+  return blockAt(disk, file, FILE_PREAMBLE_BYTES, BlockType.header, parseWholeMeta)?.value;
 }
 
 /**
@@ -153,19 +146,20 @@ function headerOf(fd: number): FileMeta | undefined {
  * is none.
  */
 function blockAt<T>(
-  fd: number,
+  disk: ReadDisk,
+  file: LogFile,
   offset: number,
   type: BlockType,
   parse: (block: BlockPayload) => T,
 ): { value: T; chain: Uint8Array; lengthBytes: number } | undefined {
   const header = new Uint8Array(BLOCK_HEADER_BYTES);
-  if (readSync(fd, header, 0, header.length, offset) < header.length) return undefined;
+  if (disk.read(file, header, 0, header.length, offset) < header.length) return undefined;
   const frame = parseFrame(header, 0);
   if (typeof frame !== 'object' || frame.type !== type || frame.storedBytes > MAX_JSON_BYTES)
     return undefined;
   const { headerBytes, storedBytes, chain } = frame;
   const payload = new Uint8Array(storedBytes);
-  if (readSync(fd, payload, 0, storedBytes, offset + headerBytes) < storedBytes) return undefined;
+  if (disk.read(file, payload, 0, storedBytes, offset + headerBytes) < storedBytes) return undefined;
   if (!payloadIsIntact(payload, frame)) return undefined;
   try {
     return { value: parse({ frame, payload }), chain, lengthBytes: headerBytes + storedBytes };
@@ -175,37 +169,38 @@ function blockAt<T>(
   }
 }
 
-function withFile<T>(path: string, read: (fd: number) => T): T {
-  // Should the name lead to a pipe by now, nobody must wait for its other end.
-  const fd = openSync(path, constants.O_RDONLY | O_NONBLOCK);
+function withFile<T>(disk: ReadDisk, path: string, read: (file: LogFile) => T): T {
+  const file = disk.openToRead(path);
   try {
-    return read(fd);
+    return read(file);
   } finally {
-    closeSync(fd);
+    disk.close(file);
   }
 }
 
 /** Newest first. */
-function byModification(paths: readonly string[], sinceMs = 0): string[] {
+function byModification(disk: ReadDisk, paths: readonly string[], sinceMs = 0): string[] {
   return paths
-    .map((path) => ({ path, mtimeMs: modifiedMs(path) }))
+    .map((path) => ({ path, mtimeMs: modifiedMs(disk, path) }))
     .filter(({ mtimeMs }) => mtimeMs >= sinceMs)
     .sort((a, b) => b.mtimeMs - a.mtimeMs)
     .map(({ path }) => path);
 }
 
 /** 0 when the file is gone. */
-function modifiedMs(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+function modifiedMs(disk: ReadDisk, path: string): number {
+  return disk.stat(path)?.modifiedMs ?? 0;
 }
 
-/** Entries of a directory, none when it cannot be read: nothing of ours was made in it. */
-function namesIn(directory: string, matches: NamePattern, isOfKind: (entry: Dirent) => boolean): string[] {
-  try {
-    return readdirSync(directory, { withFileTypes: true })
-      .filter((entry) => isOfKind(entry) && matches(entry.name))
-      .map((entry) => join(directory, entry.name));
-  } catch {
-    return [];
-  }
+/** Paths of those entries of a directory. */
+function namesIn(
+  disk: ReadDisk,
+  directory: string,
+  matches: NamePattern,
+  kind: DirectoryEntry['kind'],
+): string[] {
+  return disk
+    .entries(directory)
+    .filter((entry) => entry.kind === kind && matches(entry.name))
+    .map((entry) => join(directory, entry.name));
 }

@@ -4,7 +4,8 @@
  * in memory.
  */
 
-import { type LogFile, type LogFileSystem, writeAll } from '../../base/disk/file-system.js';
+import type { LogFile, LogFileSystem } from '../../base/disk/disk.js';
+import { writeAll } from '../../base/disk/file-system.js';
 import { errnoCode, invariant, SystemFailure } from '../../base/errors.js';
 import { type EndReason, endOffsetText } from '../format/end-block.js';
 import type { FileMeta } from '../format/file-meta.js';

@@ -3,7 +3,8 @@
  * `close`.
  */
 
-import { type LogFile, type LogFileSystem, realFileSystem } from '../../base/disk/file-system.js';
+import type { LogFile, LogFileSystem } from '../../base/disk/disk.js';
+import { realFileSystem } from '../../base/disk/file-system.js';
 import { BATCH_CAPACITY, type EventBatch, RecordKind } from '../../event/batch.js';
 import type { GapRecord } from '../../event/gap.js';
 import { FILTER_MAX_BYTES, writeAddressFilter } from '../format/address-filter.js';

@@ -4,18 +4,12 @@
  * given their final name. What is cut off is kept beside them. Files of other recorders are left alone.
  */
 
-import { fstatSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import {
-  type LogFile,
-  type LogFileSystem,
-  numbered,
-  realFileSystem,
-  renameNumbered,
-  writeAll,
-} from '../../base/disk/file-system.js';
-import { ByteInput, DescriptorFeed } from '../../base/disk/input.js';
+import type { LogFile, LogFileSystem } from '../../base/disk/disk.js';
+import { numbered, realFileSystem, renameNumbered, writeAll } from '../../base/disk/file-system.js';
+import { ByteInput, DiskFeed } from '../../base/disk/input.js';
 import { DamageError, errnoCode, SystemFailure } from '../../base/errors.js';
+import { type Clock, systemClock } from '../../base/time/clock.js';
 import { EventBatch } from '../../event/batch.js';
 import { GapCause, unknownGap } from '../../event/gap.js';
 import { FILTER_MAX_BYTES, writeAddressFilter } from '../../log/format/address-filter.js';
@@ -73,24 +67,25 @@ export async function recoverFiles(
   protocols: readonly number[] | 'all',
   fs: LogFileSystem = realFileSystem,
   emit: Emit = () => {},
+  clock: Clock = systemClock,
 ): Promise<EarlierRecording | undefined> {
   const recorder = { template, protocols };
-  const { live: livePaths, closed } = filesOfTemplate(template);
-  const newest = lastClosed(closed, recorder);
-  let earlier = newest && endOf(newest.path);
+  const { live: livePaths, closed } = filesOfTemplate(fs, template);
+  const newest = lastClosed(fs, closed, recorder);
+  let earlier = newest && endOf(fs, newest.path);
   let earlierUs = newest?.meta.openedUs ?? 0;
   const live: OwnFile[] = [];
   for (const path of livePaths) {
-    const own = ownFile(path, recorder);
+    const own = ownFile(fs, path, recorder);
     if (own !== undefined) live.push(own);
     else removeUnbegun(fs, path, emit);
   }
   if (live.length === 0) return earlier;
-  const named = namedPredecessors(live, closed, recorder);
+  const named = namedPredecessors(fs, live, closed, recorder);
   for (const { path, meta } of live) {
     try {
       const after = named.get(basename(path, LIVE_SUFFIX));
-      const recovered = await recoverFile(fs, path, after, emit);
+      const recovered = await recoverFile(fs, path, after, emit, clock);
       if (recovered === undefined || after !== undefined || meta.openedUs < earlierUs) continue;
       earlier = recovered;
       earlierUs = meta.openedUs;
@@ -115,7 +110,7 @@ function removeUnbegun(fs: LogFileSystem, path: string, emit: Emit): void {
     const file = fs.open(path);
     try {
       const start = new Uint8Array(FILE_PREAMBLE_BYTES + 1);
-      const size = readSync(file.fd, start, 0, start.length, 0);
+      const size = fs.read(file, start, 0, start.length, 0);
       const isUnbegun = Buffer.from(filePreamble()).subarray(0, size).equals(start.subarray(0, size));
       if (!isUnbegun || !fs.lock(file)) return;
       fs.remove(path);
@@ -134,20 +129,25 @@ async function recoverFile(
   path: string,
   named: PreviousFile | undefined,
   emit: Emit,
+  clock: Clock,
 ): Promise<EarlierRecording | undefined> {
   const file = fs.open(path);
   try {
     // Another recorder's recovery may have been faster: then the name leads nowhere any more.
     if (!fs.lock(file) || !fs.exists(path)) return undefined;
-    const { size } = fstatSync(file.fd);
-    const { state, closed, openedUs } = await survey(file, Math.min(size, named?.acknowledgedBytes ?? size));
+    const { bytes: size } = fs.factsOf(file);
+    const { state, closed, openedUs } = await survey(
+      fs,
+      file,
+      Math.min(size, named?.acknowledgedBytes ?? size),
+    );
     const seenUntilUs = Math.max(openedUs, state.lastTimeUs);
     const finalPath = path.slice(0, -LIVE_SUFFIX.length);
     const tornBytes = size - state.bytes;
     const aside = tornBytes > 0 ? keepAside(fs, file, state.bytes, `${finalPath}.torn`) : '';
     const end = closed
       ? { fileBytes: state.bytes, chain: state.chain }
-      : close(fs, file, state, named, seenUntilUs);
+      : close(fs, file, state, named, seenUntilUs, clock);
     const name = renameNumbered(fs, path, finalPath);
     fs.syncDirectory(dirname(path));
     const cut = aside === '' ? '' : `, ${tornBytes} torn bytes kept in ${aside}`;
@@ -162,11 +162,12 @@ async function recoverFile(
 
 /** Read every block up to `limitBytes`; answers what is known of the file up to its last whole block. */
 async function survey(
+  fs: LogFileSystem,
   file: LogFile,
   limitBytes: number,
 ): Promise<{ state: SegmentState; closed: boolean; openedUs: number }> {
-  const { fd, path } = file;
-  const input = new ByteInput(new DescriptorFeed(fd, path));
+  const { path } = file;
+  const input = new ByteInput(new DiskFeed(fs, file));
   try {
     const preamble = await readPreamble(input, path);
     const { meta, block } = await readMeta(input, path);
@@ -192,7 +193,7 @@ async function survey(
           `more than ${UNINDEXED_MAX} blocks in a row without an index; "ctrecorder repair" copies what is intact`,
         );
     }
-    if (!closed) state.entries = await withFilters(file, state.entries);
+    if (!closed) state.entries = await withFilters(fs, file, state.entries);
     return { state, closed, openedUs: meta.openedUs ?? 0 };
   } finally {
     await input.close();
@@ -210,13 +211,14 @@ function close(
   state: SegmentState,
   named: PreviousFile | undefined,
   seenUntilUs: number,
+  clock: Clock,
 ): Closing {
   const segment = Segment.resume(fs, file, state);
   segment.cutBack();
   let closing = segment.planClosing('rotation');
   if (hex(closing.chain) !== named?.chain) {
     if (named === undefined) {
-      const nowUs = Math.max(seenUntilUs, Date.now() * 1000);
+      const nowUs = Math.max(seenUntilUs, clock.wallUs());
       const identity = { runId: state.runId, sequence: state.sequence + 1 };
       segment.appendFrame(gapBlock(unknownGap(GapCause.died, seenUntilUs, nowUs), identity), 0, NO_FILTER);
       segment.commit();
@@ -233,7 +235,7 @@ function keepAside(fs: LogFileSystem, file: LogFile, offset: number, wanted: str
   try {
     const buffer = new Uint8Array(COPY_BYTES);
     for (let at = 0; ; ) {
-      const length = readSync(file.fd, buffer, 0, buffer.length, offset + at);
+      const length = fs.read(file, buffer, 0, buffer.length, offset + at);
       if (length === 0) break;
       writeAll(fs, aside, buffer, 0, length, at);
       at += length;
@@ -257,12 +259,16 @@ function createNumbered(fs: LogFileSystem, wanted: string): LogFile {
 }
 
 /** The address filters of the blocks that no index block has yet; the writer had them from the parser. */
-async function withFilters({ fd, path }: LogFile, entries: readonly IndexEntry[]): Promise<IndexEntry[]> {
+async function withFilters(
+  fs: LogFileSystem,
+  file: LogFile,
+  entries: readonly IndexEntry[],
+): Promise<IndexEntry[]> {
   if (entries.length === 0) return [];
   const found: IndexEntry[] = [];
   const batch = new EventBatch();
   const [{ offsetBytes }] = entries;
-  const input = new ByteInput(new DescriptorFeed(fd, path, offsetBytes));
+  const input = new ByteInput(new DiskFeed(fs, file, offsetBytes));
   input.offset = offsetBytes;
   try {
     for await (const item of scanBlocks(input)) {

@@ -8,7 +8,7 @@
  */
 
 import { basename, dirname, resolve } from 'node:path';
-import type { LogFile } from '../../base/disk/file-system.js';
+import type { LogFile } from '../../base/disk/disk.js';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
 import { LIVE_SUFFIX } from '../../log/format/format.js';
 import type { RemovalReason, RemovedFile, RetentionNote } from '../../log/format/retention-note.js';
@@ -48,7 +48,7 @@ export class Retention {
     readonly stats: Float64Array,
     readonly emit: Emit,
   ) {
-    this.#finished = new FinishedFiles({ template: writer.template, protocols });
+    this.#finished = new FinishedFiles(writer.fs, { template: writer.template, protocols });
     for (const hold of options.holds) {
       const name = hold.endsWith(LIVE_SUFFIX) ? hold.slice(0, -LIVE_SUFFIX.length) : hold;
       if (name.includes('/')) this.#heldPaths.add(resolve(name));
@@ -69,8 +69,12 @@ export class Retention {
 
   step(): void {
     if (this.writer.liveBytes > this.#liveBytesMax) this.schedule();
-    const untilMs = performance.now() + STEP_MS;
-    while (this.#work !== undefined && this.#closing === undefined && performance.now() < untilMs)
+    const untilMs = this.writer.clock.monotonicMs() + STEP_MS;
+    while (
+      this.#work !== undefined &&
+      this.#closing === undefined &&
+      this.writer.clock.monotonicMs() < untilMs
+    )
       if (this.#work.next().done) this.#work = undefined;
   }
 
@@ -99,7 +103,7 @@ export class Retention {
       }
     }
     this.#changedDirectories.clear();
-    const note: RetentionNote = { retention: { atUs: Date.now() * 1000, removed: this.#removed } };
+    const note: RetentionNote = { retention: { atUs: this.writer.clock.wallUs(), removed: this.#removed } };
     this.#removed = [];
     this.writer.note(note);
   }
@@ -107,7 +111,7 @@ export class Retention {
   *#run(): Generator<void, void, void> {
     this.#files = yield* this.#finished.look();
     const { keepDays = Number.POSITIVE_INFINITY, keepBytes = Number.POSITIVE_INFINITY } = this.options;
-    const keepFromUs = Date.now() * 1000 - keepDays * DAY_US;
+    const keepFromUs = this.writer.clock.wallUs() - keepDays * DAY_US;
     let bytes = this.#files.reduce((sum, file) => sum + file.bytes, 0);
     for (const file of [...this.#files]) {
       const isTooMuch = bytes + this.writer.liveBytes > keepBytes;
@@ -139,7 +143,7 @@ export class Retention {
   /** A file is as old as the last that it tells of. */
   #endsBefore(file: FinishedFile, timeUs: number): boolean {
     try {
-      const end = endOf(file.path);
+      const end = endOf(this.writer.fs, file.path);
       return end === undefined || end.seenUntilUs < timeUs;
     } catch (error) {
       if (errnoCode(error) === 'UNKNOWN') throw error;
@@ -156,7 +160,7 @@ export class Retention {
       if (this.#isHeld(path)) return false;
       open = fs.open(path);
       if (open.inode !== file.inode || open.device !== file.device || !fs.lock(open)) return false;
-      const end = endOf(path);
+      const end = endOf(fs, path);
       if (end === undefined) {
         this.#sayOnce(path, 'is not removed: it has no end block, so it is damaged or not finished');
         return false;

@@ -116,7 +116,13 @@ export class WriterLoop {
   async #open(timeUs: number): Promise<void> {
     const { writer, options } = this;
     for (;;) {
-      const earlier = await recoverFiles(writer.template, options.protocols, writer.fs, this.emit);
+      const earlier = await recoverFiles(
+        writer.template,
+        options.protocols,
+        writer.fs,
+        this.emit,
+        writer.clock,
+      );
       try {
         writer.open(timeUs, earlier);
         return;
@@ -151,7 +157,7 @@ export class WriterLoop {
         this.stats[WriterStat.errors]++;
         if (this.#makesRoom(error)) continue;
         if (attempts++ === 0) {
-          firstFailureMs = performance.now();
+          firstFailureMs = this.writer.clock.monotonicMs();
           this.stats[WriterStat.stalled] = 1;
           const message = `${error.message}; events are kept and written when it works again`;
           this.emit({ type: 'log', level: 'error', message });
@@ -162,7 +168,7 @@ export class WriterLoop {
     }
     if (attempts === 0) return;
     this.stats[WriterStat.stalled] = 0;
-    const seconds = ((performance.now() - firstFailureMs) / 1000).toFixed(1);
+    const seconds = ((this.writer.clock.monotonicMs() - firstFailureMs) / 1000).toFixed(1);
     const message = `${this.writer.path}: writing works again after ${seconds} s`;
     this.emit({ type: 'log', level: 'info', message });
   }

@@ -6,14 +6,11 @@
  *               └── SystemFailure ──▶ restore, then append again everything since the last commit
  */
 import { basename, dirname, resolve } from 'node:path';
+import type { LogFileSystem } from '../../base/disk/disk.js';
 import { DEFAULT_FILE_MODE } from '../../base/disk/file-mode.js';
-import {
-  fileSystemWithMode,
-  type LogFileSystem,
-  numbered,
-  renameNumbered,
-} from '../../base/disk/file-system.js';
+import { fileSystemWithMode, numbered, renameNumbered } from '../../base/disk/file-system.js';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
+import { type Clock, systemClock } from '../../base/time/clock.js';
 import { GapCause, type GapRecord, unknownGap } from '../../event/gap.js';
 import { gapBlock, jsonBlock, UNNUMBERED } from '../../log/format/block.js';
 import type { EndReason } from '../../log/format/end-block.js';
@@ -62,6 +59,7 @@ export class LogWriter {
     readonly stats: Float64Array,
     readonly emit: Emit,
     readonly fs: LogFileSystem = fileSystemWithMode(options.fileMode ?? DEFAULT_FILE_MODE),
+    readonly clock: Clock = systemClock,
   ) {
     this.#options = { ...options, template: resolve(options.template) };
   }
@@ -202,7 +200,7 @@ export class LogWriter {
    * been committed.
    */
   close(): void {
-    this.#close('stop', Date.now() * 1000);
+    this.#close('stop', this.clock.wallUs());
   }
 
   /** Close after the parser died: what it had is lost, and a gap up to now says so. */
@@ -211,7 +209,7 @@ export class LogWriter {
     if (current === undefined) return;
     const seenUntilUs = Math.max(current.timeUs, current.segment.acknowledged.lastTimeUs);
     try {
-      this.#appendUnknown(GapCause.died, seenUntilUs, Date.now() * 1000);
+      this.#appendUnknown(GapCause.died, seenUntilUs, this.clock.wallUs());
       this.#close('unclean end');
     } catch (error) {
       if (!(error instanceof SystemFailure)) throw error;
@@ -269,7 +267,7 @@ export class LogWriter {
     const { bytes, chain } = current.segment.acknowledged;
     const previous = { file: basename(current.finalPath), acknowledgedBytes: bytes, chain: hex(chain) };
     const name = fileName(this.template, current.timeUs);
-    this.#use(this.#beginNumbered(name, current.timeUs, Date.now() * 1000, previous));
+    this.#use(this.#beginNumbered(name, current.timeUs, this.clock.wallUs(), previous));
     this.#say(
       'warn',
       `${current.segment.file.path}: given up after an error, recording goes on in ${this.path}`,
@@ -435,11 +433,11 @@ export class LogWriter {
   }
 
   #timed(sync: () => void): void {
-    const startMs = performance.now();
+    const startMs = this.clock.monotonicMs();
     sync();
     const { stats } = this;
     stats[WriterStat.syncs]++;
-    stats[WriterStat.syncMaxMs] = Math.max(stats[WriterStat.syncMaxMs], performance.now() - startMs);
+    stats[WriterStat.syncMaxMs] = Math.max(stats[WriterStat.syncMaxMs], this.clock.monotonicMs() - startMs);
   }
 
   #say(level: 'info' | 'warn' | 'error', message: string): void {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type LogFileSystem, realFileSystem } from '../../../src/base/disk/file-system.js';
+import type { LogFileSystem } from '../../../src/base/disk/disk.js';
+import { realFileSystem } from '../../../src/base/disk/file-system.js';
 import { SystemFailure } from '../../../src/base/errors.js';
 import { EventBatch } from '../../../src/event/batch.js';
 import { END_TAIL_BYTES, parseEndTail } from '../../../src/log/format/end-block.js';
@@ -66,7 +67,7 @@ test('a segment reads back, is sound, has an index every 256 blocks and an end t
     const end = frameAt(bytes, endOffset);
     assert.equal(end.frame.type, BlockType.end);
     assert.equal(end.next, bytes.length);
-    assert.equal(endOf(path)?.lastFile.chain, hex(end.frame.chain));
+    assert.equal(endOf(realFileSystem, path)?.lastFile.chain, hex(end.frame.chain));
     const { indexOffsets, ...said } = JSON.parse(bytes.toString('utf8', endOffset + BLOCK_HEADER_BYTES));
     const times = { firstTimeUs: meta.openedUs + 1e6, lastTimeUs: meta.openedUs + 600e6 + 2 };
     const endOffsetHex = endOffset.toString(16).padStart(16, '0');
@@ -133,7 +134,7 @@ test('after a failed sync or truncate the descriptor is not trusted, and nothing
       segment.writeClosing(segment.planClosing('write error'));
       segment.close();
       assert.equal(
-        endOf(join(directory, operation))?.lastFile.acknowledgedBytes,
+        endOf(realFileSystem, join(directory, operation))?.lastFile.acknowledgedBytes,
         statSync(join(directory, operation)).size,
       );
     }
@@ -148,7 +149,11 @@ test('a whole file written in one go: rows, gaps, a squeezed header; an existing
     writer.appendGap({ fromUs: 1, toUs: 2, lost: 7, certainty: 'exact', cause: 'test' });
     writer.append(fillBatch(batch, 2, 10));
     const { chain, bytes } = writer.close();
-    assert.deepEqual(endOf(path)?.lastFile, { file: 'squeezed', acknowledgedBytes: bytes, chain });
+    assert.deepEqual(endOf(realFileSystem, path)?.lastFile, {
+      file: 'squeezed',
+      acknowledgedBytes: bytes,
+      chain,
+    });
     assert.deepEqual(await complaints(path), []);
     assert.deepEqual(await rowsOf(path), [...expectedRows(1, 1, 1000), ...expectedRows(2, 2, 10)]);
     const source = await openLog(path);

@@ -7,7 +7,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { type LogFileSystem, realFileSystem } from '../../../src/base/disk/file-system.js';
+import type { LogFileSystem } from '../../../src/base/disk/disk.js';
+import { realFileSystem } from '../../../src/base/disk/file-system.js';
 import { SystemFailure } from '../../../src/base/errors.js';
 import { fileName } from '../../../src/log/format/names.js';
 import { ownFile } from '../../../src/log/read/own-files.js';
@@ -203,7 +204,7 @@ async function check(directory: string, { hasHole }: CrashState, facts: Facts): 
   const paths = namesIn(directory).map((name) => join(directory, name));
   for (const path of paths.filter((name) => name.endsWith('.part')))
     assert.equal(
-      ownFile(path, { template, protocols: [6] }),
+      ownFile(realFileSystem, path, { template, protocols: [6] }),
       undefined,
       'only what has no header stays live',
     );

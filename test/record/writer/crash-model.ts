@@ -12,7 +12,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { LogFile, LogFileSystem } from '../../../src/base/disk/file-system.js';
+import type { LogFile, LogFileSystem } from '../../../src/base/disk/disk.js';
 
 export type Operation =
   | { readonly type: 'create'; readonly path: string; readonly inode: number }

@@ -13,7 +13,8 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type LogFileSystem, realFileSystem } from '../../../src/base/disk/file-system.js';
+import type { LogFileSystem } from '../../../src/base/disk/disk.js';
+import { realFileSystem } from '../../../src/base/disk/file-system.js';
 import { END_TAIL_BYTES, type EndRecord, parseEndTail } from '../../../src/log/format/end-block.js';
 import { BLOCK_HEADER_BYTES, BLOCK_MARKER, BlockField, BlockType } from '../../../src/log/format/format.js';
 import { filePreamble } from '../../../src/log/format/frame.js';

@@ -18,7 +18,8 @@ import {
 import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { type LogFileSystem, realFileSystem } from '../../../src/base/disk/file-system.js';
+import type { LogFileSystem } from '../../../src/base/disk/disk.js';
+import { realFileSystem } from '../../../src/base/disk/file-system.js';
 import { SystemFailure } from '../../../src/base/errors.js';
 import { testFiles } from '../../../src/find/upkeep/check.js';
 import { squeeze } from '../../../src/find/upkeep/squeeze.js';
@@ -360,7 +361,7 @@ function notesInAll(days: Days): RemovedFile[] {
 test('a header is read once, not at every look; a file that was changed is looked at again', () =>
   inDirectory((directory) => {
     const days = new Days(directory, { keepDays: 1 }).record(5);
-    const files = new FinishedFiles({ template: days.writer.template, protocols: [6] });
+    const files = new FinishedFiles(realFileSystem, { template: days.writer.template, protocols: [6] });
     const look = () => {
       const steps = files.look();
       let next = steps.next();

@@ -5,7 +5,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LogFile, type LogFileSystem, realFileSystem } from '../../../src/base/disk/file-system.js';
+import type { LogFile, LogFileSystem } from '../../../src/base/disk/disk.js';
+import { realFileSystem } from '../../../src/base/disk/file-system.js';
 import { errnoCode, SystemFailure } from '../../../src/base/errors.js';
 import { AF_INET, EventBatch, RecordKind } from '../../../src/event/batch.js';
 import type { GapRecord } from '../../../src/event/gap.js';

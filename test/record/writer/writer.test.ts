@@ -13,7 +13,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type LogFileSystem, realFileSystem } from '../../../src/base/disk/file-system.js';
+import type { LogFileSystem } from '../../../src/base/disk/disk.js';
+import { realFileSystem } from '../../../src/base/disk/file-system.js';
 import { SystemFailure } from '../../../src/base/errors.js';
 import { RingConsumer } from '../../../src/record/ring/consumer.js';
 import { RingProducer } from '../../../src/record/ring/producer.js';
