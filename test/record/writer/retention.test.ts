@@ -326,6 +326,9 @@ test('a file that cannot be removed is said once and tried again; the others go'
     assert.equal(notesInAll(days).length, 4);
   }));
 
+/** Of these, LogFileSystem says that they answer whatever happens. */
+const NEVER_FAIL = new Set(['closeLater', 'entries']);
+
 test('any call of it fails: what is gone is in the log, and nothing else', async (t) => {
   setNow(t, 30);
   for (let at = 0, calls = 1; at < calls; at++)
@@ -333,7 +336,7 @@ test('any call of it fails: what is gone is in the log, and nothing else', async
       let active = false;
       let call = 0;
       const fs = faultyFileSystem((operation) =>
-        active && operation !== 'closeLater' && call++ === at ? 'EIO' : undefined,
+        active && !NEVER_FAIL.has(operation) && call++ === at ? 'EIO' : undefined,
       );
       const days = new Days(directory, { keepDays: 1 }, fs).record(5);
       active = true;
