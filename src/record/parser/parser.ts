@@ -4,6 +4,7 @@
  * (waiting for messages) and on a full one (waiting for the disk). Per message it does what decode.ts does
  * and one comparison of times, nothing else.
  */
+import { type Clock, systemClock } from '../../base/time/clock.js';
 import { Column, EventBatch, TimeSource } from '../../event/batch.js';
 import { CERTAINTIES, type GapRecord, LOSS_CAUSES } from '../../event/gap.js';
 import { writeAddressFilter } from '../../log/format/address-filter.js';
@@ -89,6 +90,7 @@ export class Parser {
     readonly options: ParserOptions,
     readonly stats: Float64Array,
     readonly tap: MessageTap | undefined,
+    readonly clock: Clock = systemClock,
   ) {
     this.#identity = { runId: options.runId, sequence: UNNUMBERED };
     if (options.protocols !== 'all') {
@@ -104,13 +106,15 @@ export class Parser {
 
   /** Until the stop control slot. */
   run(): void {
-    while (!this.#stopped) {
-      const count = this.messages.waitReadable(this.#waitMs());
-      if (count > 0) this.#take(count);
-      else if (!this.options.replay) {
-        const nowUs = Date.now() * 1000;
-        if (nowUs >= this.#dueUs) this.#checkDue(nowUs);
-      }
+    while (!this.#stopped) this.step(this.messages.waitReadable(this.#waitMs()));
+  }
+
+  /** Take the `count` slots that are readable; without any, do what is due by the clock. */
+  step(count: number): void {
+    if (count > 0) this.#take(count);
+    else if (!this.options.replay) {
+      const nowUs = this.clock.wallUs();
+      if (nowUs >= this.#dueUs) this.#checkDue(nowUs);
     }
   }
 
@@ -348,7 +352,7 @@ export class Parser {
 
   #waitMs(): number {
     if (this.options.replay || this.#dueUs === Number.POSITIVE_INFINITY) return WAIT_MS_MAX;
-    return Math.min(WAIT_MS_MAX, Math.max(1, this.#dueUs / 1000 - Date.now()));
+    return Math.min(WAIT_MS_MAX, Math.max(1, (this.#dueUs - this.clock.wallUs()) / 1000));
   }
 
   #publishStats(): void {

@@ -25,7 +25,6 @@ const RETENTION_PACE_MS = 20;
 const FULL = new Set(['ENOSPC', 'EDQUOT']);
 
 export class WriterLoop {
-  readonly #sleeping = new Int32Array(new SharedArrayBuffer(4));
   readonly #retention: Retention | undefined;
   readonly #progress: Progress | undefined;
 
@@ -37,6 +36,8 @@ export class WriterLoop {
     readonly emit: Emit,
     /** Blocks from the table keeper, taken beside the parser's. */
     readonly snapshots?: RingConsumer,
+    /** Between two attempts to write. */
+    readonly pause: (delayMs: number) => void = sleepOnThisThread,
   ) {
     if (options.progressFd !== undefined)
       this.#progress = new Progress(options.progressFd, options.runId, stats, emit);
@@ -49,29 +50,43 @@ export class WriterLoop {
    * opened.
    */
   async run(): Promise<void> {
-    const { consumer, stats } = this;
-    const hasSnapshots = () => (this.snapshots?.available() ?? 0) > 0 && this.writer.path !== '';
-    for (let stopped = false; !stopped; stats[WriterStat.busySinceMs] = 0) {
+    const hasSnapshots = () => this.#hasSnapshots();
+    for (let isOver = false; !isOver; ) {
       const waitMs = this.#retention?.busy ? RETENTION_PACE_MS : WAIT_MS_MAX;
-      const count = consumer.waitReadable(waitMs, hasSnapshots);
-      if (count > 0 || hasSnapshots()) stats[WriterStat.busySinceMs] = Date.now();
-      const blocks = blocksAhead(consumer, count);
-      if (blocks > 0) this.#record(consumer, blocks);
-      else if (count > 0) {
-        // What the keeper handed over before this belongs into the file that is open now.
-        while (hasSnapshots()) this.#record(this.snapshots!, 1);
-        const message = consumer.ring.flagsOf(consumer.index);
-        await this.#control(message, consumer.ring.timesUs[consumer.index]);
-        consumer.release(1);
-        stopped = message === BlockMessage.stop;
-      } else if (!hasSnapshots() && this.#isParserGone()) {
-        this.writer.closeAfterDeath();
-        return;
-      }
-      if (hasSnapshots()) this.#record(this.snapshots!, 1);
-      this.#progress?.flush();
-      await this.#retain();
+      isOver = await this.step(this.consumer.waitReadable(waitMs, hasSnapshots));
     }
+  }
+
+  /**
+   * Take what is readable up to the next control message, or that message. True after the stop message, or
+   * when the parser is gone. Rejects with SystemFailure when the first file cannot be opened.
+   */
+  async step(count: number): Promise<boolean> {
+    const { consumer, stats } = this;
+    if (count > 0 || this.#hasSnapshots()) stats[WriterStat.busySinceMs] = Date.now();
+    const blocks = blocksAhead(consumer, count);
+    let isOver = false;
+    if (blocks > 0) this.#record(consumer, blocks);
+    else if (count > 0) {
+      // What the keeper handed over before this belongs into the file that is open now.
+      while (this.#hasSnapshots()) this.#record(this.snapshots!, 1);
+      const message = consumer.ring.flagsOf(consumer.index);
+      await this.#control(message, consumer.ring.timesUs[consumer.index]);
+      consumer.release(1);
+      isOver = message === BlockMessage.stop;
+    } else if (!this.#hasSnapshots() && this.#isParserGone()) {
+      this.writer.closeAfterDeath();
+      return true;
+    }
+    if (this.#hasSnapshots()) this.#record(this.snapshots!, 1);
+    this.#progress?.flush();
+    await this.#retain();
+    stats[WriterStat.busySinceMs] = 0;
+    return isOver;
+  }
+
+  #hasSnapshots(): boolean {
+    return (this.snapshots?.available() ?? 0) > 0 && this.writer.path !== '';
   }
 
   #record(consumer: RingConsumer, blocks: number): void {
@@ -162,7 +177,7 @@ export class WriterLoop {
           const message = `${error.message}; events are kept and written when it works again`;
           this.emit({ type: 'log', level: 'error', message });
         }
-        Atomics.wait(this.#sleeping, 0, 0, delayMs);
+        this.pause(delayMs);
         delayMs = Math.min(delayMs * 2, RETRY_MS_MAX);
       }
     }
@@ -190,6 +205,10 @@ export class WriterLoop {
     const { control } = this.consumer.ring;
     return Atomics.load(control, STATE_WORD) !== RingState.open && this.consumer.available() === 0;
   }
+}
+
+function sleepOnThisThread(delayMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, delayMs);
 }
 
 /** Blocks up to the next other message: one group. */
