@@ -11,6 +11,7 @@ import type { Logger } from 'pino';
 import { DamageError, SystemFailure } from '../../base/errors.js';
 import { exitNow } from '../../base/libc/process.js';
 import { RECEIVE_EXTRA_BYTES } from '../../base/libc/receive.js';
+import { thisHost } from '../../base/process/host.js';
 import { preferThisThread, setPriority } from '../../base/process/priority.js';
 import { reduceRights } from '../../base/process/rights.js';
 import { localZone } from '../../base/time/zone.js';
@@ -270,6 +271,7 @@ export class Pipeline {
         template: fileTemplate,
         protocols,
         runId: this.#runId,
+        host: thisHost(),
         recorder: recorderName(),
         live: !this.#replay,
         fileMode,

@@ -1,6 +1,4 @@
 /** The facts that every file of a run says about itself. */
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { localZone } from '../../base/time/zone.js';
 import type { FileMeta, PreviousFile } from '../../log/format/file-meta.js';
 import type { WriterOptions } from './writer-task.js';
@@ -10,7 +8,7 @@ export function fileMeta(
   openedUs: number,
   previous: PreviousFile | undefined,
 ): FileMeta {
-  const { recorder, runId, protocols, template } = options;
+  const { recorder, runId, protocols, template, host } = options;
   const zone = localZone();
   const utcOffsetSeconds = zone.offsetSecondsAt(Math.floor(openedUs / 1e6));
   // Standard time is the smaller of winter's and summer's, on either half of the globe.
@@ -19,8 +17,8 @@ export function fileMeta(
   const standardSeconds = Math.min(...offsets);
   return {
     recorder,
-    hostname: hostname(),
-    bootId: bootId(),
+    hostname: host.hostname,
+    bootId: host.bootId,
     runId: runId.toString(16).padStart(16, '0'),
     openedUs,
     timeZone: process.env.TZ ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -32,12 +30,4 @@ export function fileMeta(
     squeezed: false,
     ...(previous !== undefined && { previous }),
   };
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-  } catch {
-    return '';
-  }
 }

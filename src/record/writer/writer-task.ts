@@ -1,6 +1,7 @@
 /** What the writer worker is told and what it says. Plain data: it crosses between threads. */
 
 import type { MessagePort } from 'node:worker_threads';
+import type { Host } from '../../base/process/host.js';
 import type { RemovalReason } from '../../log/format/retention-note.js';
 import type { StageEvent } from '../stage/thread.js';
 
@@ -10,6 +11,7 @@ export interface WriterOptions {
   /** IANA protocol numbers, or "all". */
   readonly protocols: readonly number[] | 'all';
   readonly runId: bigint;
+  readonly host: Host;
   /** As in "ctrecorder 1.0.0". */
   readonly recorder: string;
   /** Records from the kernel, so that the time since an earlier recording is a gap. */

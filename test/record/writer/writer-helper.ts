@@ -143,7 +143,15 @@ export function killable(base: LogFileSystem = realFileSystem): { fs: LogFileSys
 }
 
 export function options(template: string, more: Partial<WriterOptions> = {}): WriterOptions {
-  return { template, protocols: [6], runId: RUN_ID, recorder: 'test', live: true, ...more };
+  return {
+    template,
+    protocols: [6],
+    runId: RUN_ID,
+    host: { hostname: 'gateway', bootId: '' },
+    recorder: 'test',
+    live: true,
+    ...more,
+  };
 }
 
 /** Events that a writer emits, and the text of those that are for the log. */
