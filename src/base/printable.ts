@@ -17,6 +17,14 @@ export function printableLines(text: string): string {
 }
 
 /**
+ * The same for the stack of an error, which begins with the error's message: line ends stay only where the
+ * stack has its own.
+ */
+export function printableStack(stack: string): string {
+  return printableLines(stack.replace(/\n(?! {4}at |caused by: )/g, '?'));
+}
+
+/**
  * The same for lines of JSON, where nothing is lost: such characters become escapes. JSON itself leaves all
  * but the first 32 as they are.
  */

@@ -6,7 +6,7 @@
 import { createRequire } from 'node:module';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { SyslogSeverity, syslog } from '../../base/libc/syslog.js';
-import { printable, printableJson, printableLines } from '../../base/printable.js';
+import { printable, printableJson, printableStack } from '../../base/printable.js';
 import { stderrIsTerminal, writeLogLine } from '../../base/terminal.js';
 
 export type LogFormat = 'pretty' | 'json' | 'syslog';
@@ -58,7 +58,7 @@ function writer(format: LogFormat): (line: string) => void {
 /** For JSON.parse. A stack has lines; no other text of a log line does. */
 function printableValue(key: string, value: unknown): unknown {
   if (typeof value !== 'string') return value;
-  return key === 'stack' ? printableLines(value) : printable(value);
+  return key === 'stack' ? printableStack(value) : printable(value);
 }
 
 /** One line of pino to syslog(3); `send` is for tests. */
