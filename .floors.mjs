@@ -1,7 +1,8 @@
 /**
  * The floors of the house, lowest first: a folder imports from itself and from folders listed above it here,
  * types included. `make lint` runs this file over every import of src and workers; what goes up, in a circle,
- * or from one wing into the other fails with the file, its import and the floors.
+ * or from one wing into the other fails with the file, its import and the floors. So does what writes to the
+ * terminal past its door.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -43,15 +44,29 @@ const WINGS = ['src/find', 'src/record'];
 const READERS = ['src/log/read', 'src/find/query', 'src/find/output'];
 const NATIVE = 'src/base/libc';
 
+/** The one file that writes to standard output and standard error, and what would write past it. */
+const DOOR = 'src/base/terminal.ts';
+const PAST_THE_DOOR = [
+  /\bprocess\s*(?:\??\.\s*|\[\s*['"`])(?:stdout|stderr|_rawDebug|emitWarning)\b/,
+  /\{[^{}]*\bstd(?:out|err)\b[^{}]*\}\s*=\s*process\b/,
+  /\bimport\s*\{[^{}]*\bstd(?:out|err)\b[^{}]*\}\s*from\s*'(?:node:)?process'/,
+  /\bconsole\s*\??\s*[.[]/,
+  /'(?:node:)?console'/,
+  /\bstd(?:out|err)\s*(?:\(\s*\))?\s*\??\.\s*(?:write|end)\b/,
+  /\bwritev?(?:Sync|FileSync)?\(\s*(?:1|2|STD(?:OUT|ERR))\b/,
+  /\bfd:\s*(?:1|2|STD(?:OUT|ERR))\b/,
+  /\/dev\/(?:stdout|stderr|tty|fd\/[12])\b/,
+];
+
 const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'/g;
 
-const files = new Map(
-  ['src', 'workers'].flatMap(sources).map((file) => [file, importsOf(file)]),
-);
-const problems = [...misplaced(), ...circles(), ...native()];
+const names = ['src', 'workers'].flatMap(sources);
+const code = new Map(names.map((file) => [file, withoutComments(readFileSync(file, 'utf8'))]));
+const files = new Map(names.map((file) => [file, importsOf(file)]));
+const problems = [...misplaced(), ...circles(), ...native(), ...pastTheDoor()];
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exitCode = 1;
-else console.log(`${files.size} files on ${FLOORS.length} floors: no import upwards, no circle`);
+else console.log(`${files.size} files on ${FLOORS.length} floors: no import upwards, no circle, one door to the terminal`);
 
 function sources(folder) {
   return readdirSync(folder, { recursive: true })
@@ -59,9 +74,13 @@ function sources(folder) {
     .map((name) => join(folder, name));
 }
 
+/** Lines stay where they are. */
+function withoutComments(text) {
+  return text.replace(/^[^\S\n]*(?:\*|\/\/|\/\*).*$/gm, '');
+}
+
 function importsOf(file) {
-  const text = readFileSync(file, 'utf8').replace(/^\s*(?:\*|\/\/|\/\*).*$/gm, '');
-  return [...text.matchAll(IMPORT)].map(([, path]) =>
+  return [...code.get(file).matchAll(IMPORT)].map(([, path]) =>
     normalize(join(dirname(file), path)).replace(/\.js$/, '.ts'),
   );
 }
@@ -121,4 +140,16 @@ function wayToNative(file, seen) {
     if (rest !== undefined) return [file, ...rest];
   }
   return undefined;
+}
+
+function* pastTheDoor() {
+  for (const [file, text] of code) {
+    if (file === DOOR) continue;
+    for (const pattern of PAST_THE_DOOR) {
+      const found = pattern.exec(text);
+      if (found === null) continue;
+      const line = text.slice(0, found.index).split('\n').length;
+      yield `${file}:${line}: ${found[0]}: writes past ${DOOR}; print with a function of that file`;
+    }
+  }
 }

@@ -1,6 +1,6 @@
 /** What the user is told when something went wrong: one line, and an exit code. */
 import { getSystemErrorMap } from 'node:util';
-import { printable } from './printable.js';
+import { printable, printableStack } from './printable.js';
 
 export const ExitCode = { done: 0, failed: 1, usage: 2 } as const;
 
@@ -33,8 +33,8 @@ export function oneLine(error: unknown): string {
 
 /** The line, and with `debug` the stack below it. */
 export function report(error: unknown, debug: boolean): string {
-  const stack = debug && error instanceof Error ? (error.stack ?? '').split('\n') : [];
-  return [`ctrecorder: ${oneLine(error)}`, ...stack.map(printable), ''].join('\n');
+  const stack = debug && error instanceof Error ? [printableStack(error.stack ?? '')] : [];
+  return [`ctrecorder: ${oneLine(error)}`, ...stack, ''].join('\n');
 }
 
 function flat(text: string): string {

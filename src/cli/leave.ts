@@ -1,5 +1,6 @@
 /** How the program ends: at once, and certainly. */
 import { createRequire } from 'node:module';
+import { allPrinted } from '../base/terminal.js';
 
 const require = createRequire(import.meta.url);
 
@@ -8,7 +9,7 @@ const require = createRequire(import.meta.url);
  * `worked`: it did more than print a text.
  */
 export async function leave(worked: boolean): Promise<never> {
-  await Promise.all([written(process.stdout), written(process.stderr)]);
+  await allPrinted();
   leaveNow(worked);
 }
 
@@ -30,12 +31,4 @@ export function leaveNow(worked: boolean): never {
     runInNewContext('gc()');
   }
   process.exit();
-}
-
-/** Resolves when everything given to the stream so far is through, or nobody reads it any more. */
-function written(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    if (stream.destroyed) resolve();
-    else stream.write('', () => resolve());
-  });
 }

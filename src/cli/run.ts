@@ -4,6 +4,7 @@
  */
 
 import { ExitCode, exitCodeOf, report } from '../base/failure.js';
+import { printText, stderr, stdout } from '../base/terminal.js';
 import { type Translated, translate } from './args/getopt.js';
 import { fullHelp, modeHelp } from './args/help.js';
 import type { Run } from './args/runner.js';
@@ -29,17 +30,17 @@ export async function run(argv: readonly string[]): Promise<void> {
     if (failed) return;
     failed = true;
     process.exitCode = exitCodeOf(error);
-    process.stderr.write(report(error, debug));
+    printText(stderr(), report(error, debug));
   };
   process.on('uncaughtException', (error) => {
     fail(error);
     leaveNow(true);
   });
   // A reader that went away is no error, neither `| head` nor a closed terminal.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  stdout().on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') fail(error);
   });
-  process.stderr.on('error', () => {});
+  stderr().on('error', () => {});
   let worked = false;
   try {
     const translated = translate(argv);
@@ -54,9 +55,9 @@ export async function run(argv: readonly string[]): Promise<void> {
 
 /** Whether it was a text that was asked for: printed, then. */
 function printed({ mode, help }: Translated): boolean {
-  if (mode.word === 'version') process.stdout.write(versionText());
+  if (mode.word === 'version') printText(stdout(), versionText());
   else if (mode.word === 'help' || help)
-    process.stdout.write(mode.word === 'help' ? fullHelp() : modeHelp(mode));
+    printText(stdout(), mode.word === 'help' ? fullHelp() : modeHelp(mode));
   else return false;
   return true;
 }

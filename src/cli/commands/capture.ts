@@ -1,6 +1,7 @@
 /** `-C`, `capture` */
 import { Command, Option } from 'clipanion';
 import { UsageError } from '../../base/errors.js';
+import { printLine, stderr, stdout } from '../../base/terminal.js';
 import type { StartOptions } from '../../operate/daemon/start.js';
 import { defaultRecorderOptions as defaults, type RecorderOptions } from '../../record/main/options.js';
 import type { RetentionOptions } from '../../record/writer/writer-task.js';
@@ -69,8 +70,8 @@ export class CaptureCommand extends Command {
       recorder: this.#recorder(),
       foreground: this.foreground,
       debug: this.debug,
-      say: (line) => void process.stdout.write(`ctrecorder: ${line}\n`),
-      warn: (line) => void process.stderr.write(`ctrecorder: ${line}\n`),
+      say: (line) => printLine(stdout(), `ctrecorder: ${line}`),
+      warn: (line) => printLine(stderr(), `ctrecorder: ${line}`),
       ...(this.pidfile !== undefined && { pidFile: notEmpty('-P', this.pidfile) }),
       ...(logFormat !== undefined && { logFormat }),
     };

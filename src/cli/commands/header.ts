@@ -1,8 +1,8 @@
 /** `-H`, `header` */
 import { Command, Option } from 'clipanion';
 import { ExitCode } from '../../base/failure.js';
+import { printLine, printLines, stderr, stdout } from '../../base/terminal.js';
 import { openLog } from '../../log/read/open.js';
-import { printLine } from '../args/print-line.js';
 import { runnerOf } from '../args/runner.js';
 import { needFile } from '../args/values.js';
 
@@ -14,9 +14,9 @@ export class HeaderCommand extends Command {
 
   async execute(): Promise<number> {
     const file = needFile('-H', this.file);
-    const source = await openLog(file, (line) => printLine(process.stderr, line));
+    const source = await openLog(file, (line) => printLine(stderr(), line));
     try {
-      for (const line of source.header.lines) printLine(process.stdout, line);
+      printLines(stdout(), source.header.lines);
     } finally {
       await source.close();
     }

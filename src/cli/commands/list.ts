@@ -1,5 +1,6 @@
 /** `-L`, `list` */
 import { Command, Option } from 'clipanion';
+import { stderr, stdout } from '../../base/terminal.js';
 import { type ListOptions, list } from '../../find/query/list.js';
 import { runnerOf } from '../args/runner.js';
 import { needFile, parsePorts } from '../args/values.js';
@@ -28,7 +29,7 @@ export class ListCommand extends Command {
       showSnapshots: this.showSnapshots,
       showGaps: this.showGaps,
     };
-    const { exitCode } = await list(options, { stdout: process.stdout, stderr: process.stderr });
+    const { exitCode } = await list(options, { stdout: stdout(), stderr: stderr() });
     return exitCode;
   }
 }

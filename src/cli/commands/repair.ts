@@ -3,6 +3,7 @@ import { Command, Option } from 'clipanion';
 import { UsageError } from '../../base/errors.js';
 import { ExitCode } from '../../base/failure.js';
 import { quoted } from '../../base/printable.js';
+import { printLines, stdout } from '../../base/terminal.js';
 import { TimeWriter } from '../../base/time/time-text.js';
 import { localZone } from '../../base/time/zone.js';
 import { gapLine } from '../../find/output/gap-text.js';
@@ -29,13 +30,12 @@ export class RepairCommand extends Command {
     const result = await repair({ file, output: this.output });
     const { damage, damageCount, gaps, gapCount } = result;
     const lines = damage.map(
-      (d) => `${result.file}: offset ${d.offsetBytes}, ${d.lengthBytes} bytes: ${d.what}\n`,
+      (d) => `${result.file}: offset ${d.offsetBytes}, ${d.lengthBytes} bytes: ${d.what}`,
     );
-    if (damageCount > damage.length)
-      lines.push(`${result.file}: ${damageCount - damage.length} more places\n`);
+    if (damageCount > damage.length) lines.push(`${result.file}: ${damageCount - damage.length} more places`);
     lines.push(...gaps.map((gap) => gapLine(gap, times)));
-    if (gapCount > gaps.length) lines.push(`# and ${gapCount - gaps.length} more gaps\n`);
-    process.stdout.write(`${lines.join('')}${summary(result)}\n`);
+    if (gapCount > gaps.length) lines.push(`# and ${gapCount - gaps.length} more gaps`);
+    printLines(stdout(), [...lines, summary(result)]);
     return ExitCode.done;
   }
 }

@@ -1,7 +1,7 @@
 /** `-S`, `squeeze` */
 import { Command, Option } from 'clipanion';
+import { printLine, printLines, stderr, stdout } from '../../base/terminal.js';
 import { type SqueezeResult, squeeze } from '../../find/upkeep/squeeze.js';
-import { printLine } from '../args/print-line.js';
 import { runnerOf } from '../args/runner.js';
 import { needFile } from '../args/values.js';
 
@@ -15,10 +15,10 @@ export class SqueezeCommand extends Command {
   async execute(): Promise<number> {
     const file = needFile('-S', this.file);
     const result = await squeeze({ file, ...(this.output !== undefined && { output: this.output }) });
-    for (const line of result.damage) printLine(process.stderr, line);
+    printLines(stderr(), result.damage);
     if (result.damage.length > 0 && this.output === undefined)
-      printLine(process.stderr, `${file}: left as it is; -o FILE squeezes what is readable`);
-    else printLine(process.stdout, summary(result));
+      printLine(stderr(), `${file}: left as it is; -o FILE squeezes what is readable`);
+    else printLine(stdout(), summary(result));
     return result.exitCode;
   }
 }

@@ -1,10 +1,11 @@
 /** `stats` */
 import { Command, Option } from 'clipanion';
 import { ExitCode, report as failureText } from '../../base/failure.js';
+import { printLine, printLines, printText, stderr, stdout } from '../../base/terminal.js';
 import { TimeWriter } from '../../base/time/time-text.js';
 import { localZone } from '../../base/time/zone.js';
 import { fileStats, LogStats } from '../../find/upkeep/stats.js';
-import { statsJson, statsText } from '../../find/upkeep/stats-text.js';
+import { statsJson, statsLines } from '../../find/upkeep/stats-text.js';
 import { runnerOf } from '../args/runner.js';
 import { needFile } from '../args/values.js';
 
@@ -21,12 +22,12 @@ export class StatsCommand extends Command {
     needFile('stats', files[0]);
     const times = new TimeWriter(localZone());
     const print = (...[of, stats]: Parameters<typeof statsJson>) =>
-      void process.stdout.write(this.json ? statsJson(of, stats) : statsText(of, stats, times));
+      printLines(stdout(), this.json ? [statsJson(of, stats)] : statsLines(of, stats, times));
     const sum = new LogStats();
     let isSound = true;
-    for await (const found of fileStats(files, (line) => void process.stderr.write(`${line}\n`))) {
+    for await (const found of fileStats(files, (line) => printLine(stderr(), line))) {
       if ('failure' in found) {
-        process.stderr.write(failureText(found.failure, this.debug));
+        printText(stderr(), failureText(found.failure, this.debug));
         isSound = false;
         continue;
       }

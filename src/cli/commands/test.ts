@@ -1,8 +1,8 @@
 /** `-T`, `test` */
 import { Command, Option } from 'clipanion';
 import { ExitCode, report as failureText } from '../../base/failure.js';
+import { printLine, printLines, printText, stderr, stdout } from '../../base/terminal.js';
 import { testFiles } from '../../find/upkeep/check.js';
-import { printLine } from '../args/print-line.js';
 import { runnerOf } from '../args/runner.js';
 import { needFile } from '../args/values.js';
 
@@ -17,10 +17,10 @@ export class TestCommand extends Command {
     const files = [...this.file, ...this.files];
     needFile('-T', files[0]);
     let sound = true;
-    for await (const report of testFiles(files, (line) => printLine(process.stderr, line))) {
+    for await (const report of testFiles(files, (line) => printLine(stderr(), line))) {
       sound &&= report.sound;
-      for (const line of report.lines) printLine(process.stdout, line);
-      if (report.failure !== undefined) process.stderr.write(failureText(report.failure, this.debug));
+      printLines(stdout(), report.lines);
+      if (report.failure !== undefined) printText(stderr(), failureText(report.failure, this.debug));
     }
     return sound ? ExitCode.done : ExitCode.failed;
   }

@@ -1,6 +1,7 @@
 /** `tune` */
 import { Command, Option } from 'clipanion';
 import { ExitCode } from '../../base/failure.js';
+import { printText, stdout } from '../../base/terminal.js';
 import { adviseOn } from '../../operate/doctor/advice.js';
 import { sampleEvents } from '../../operate/doctor/sample.js';
 import { tuneJson, tuneText } from '../../operate/doctor/tune-text.js';
@@ -36,7 +37,7 @@ export class TuneCommand extends Command {
       signal: ended.signal,
     });
     const advice = adviseOn(sample);
-    process.stdout.write(this.json ? tuneJson(sample, advice) : tuneText(sample, advice));
+    printText(stdout(), this.json ? tuneJson(sample, advice) : tuneText(sample, advice));
     return ExitCode.done;
   }
 }

@@ -7,10 +7,10 @@ import type { GapRecord } from '../../event/gap.js';
 /** Cause of a gap where a file was damaged, in the files that stand in its place. */
 export const DAMAGED_FILE = 'damaged file';
 
-/** `# gap FROM TO lost=N|<=N|unknown cause=...`, with its newline. */
+/** `# gap FROM TO lost=N|<=N|unknown cause=...` */
 export function gapLine(gap: GapRecord, times: TimeWriter): string {
   const from = times.text(gap.fromUs);
-  return `# gap ${from} ${times.text(gap.toUs)} lost=${lostText(gap)} cause=${printable(gap.cause)}\n`;
+  return `# gap ${from} ${times.text(gap.toUs)} lost=${lostText(gap)} cause=${printable(gap.cause)}`;
 }
 
 function lostText(gap: GapRecord): string {

@@ -3,6 +3,7 @@
  * together.
  */
 
+import { printableJson } from '../../base/printable.js';
 import { utcSecond } from '../../base/time/time-text.js';
 import { AF_INET, Column, type EventBatch, RecordFlag, RecordKind, TimeSource } from '../../event/batch.js';
 import type { GapRecord } from '../../event/gap.js';
@@ -159,15 +160,9 @@ function isCounted({ present, counters }: EventBatch, row: number): boolean {
   return false;
 }
 
-/**
- * Text from a file as a JSON string. JSON leaves DEL and the control characters above 127 as they are, and a
- * terminal obeys them.
- */
+/** Text from a file as a JSON string that steers no terminal. */
 function jsonText(text: string): string {
-  return JSON.stringify(text).replace(
-    /[\x7f-\x9f]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return printableJson(JSON.stringify(text));
 }
 
 /** A 64-bit counter: a number, or its digits in quotes when a double cannot hold it. */

@@ -1,9 +1,10 @@
 /**
- * Bytes to a stream in large writes: backpressure is respected, and a reader that went away (EPIPE) is no
- * error.
+ * Lines to a stream in large writes: backpressure is respected, and a reader that went away (EPIPE) is no
+ * error. Whoever puts in a text that came from a file or a user makes it printable before.
  */
 import type { Writable } from 'node:stream';
 import { errnoCode } from '../../base/errors.js';
+import { writePrintable } from '../../base/terminal.js';
 
 const BUFFER_BYTES = 256 * 1024;
 
@@ -50,7 +51,7 @@ export class OutputBuffer {
     this.#spare = full;
     this.length = 0;
     this.#written = new Promise((resolve) => {
-      this.#stream.write(chunk, (error) => {
+      writePrintable(this.#stream, chunk, (error) => {
         if (error) this.#fail(error);
         resolve();
       });

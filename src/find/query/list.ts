@@ -1,7 +1,7 @@
 /** `-L`: lists the rows of a log, or its connections, as the ancestor did or as JSON. */
 import type { Writable } from 'node:stream';
 import { DamageError } from '../../base/errors.js';
-import { printable } from '../../base/printable.js';
+import { printLine } from '../../base/terminal.js';
 import { TimeWriter } from '../../base/time/time-text.js';
 import { localZone, type Zone } from '../../base/time/zone.js';
 import { type EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
@@ -23,7 +23,7 @@ import { RowFilter } from './filter.js';
 export async function list(options: ListOptions, out: QueryOutput): Promise<ListResult> {
   const filter = new RowFilter(options.networks, options.ports);
   const zone = localZone();
-  const say = (line: string) => void out.stderr.write(`${printable(line)}\n`);
+  const say = (line: string) => printLine(out.stderr, line);
   // A closed stderr costs its lines, not the listing.
   out.stderr.on('error', () => {});
   const source = await openLog(options.file, say);
@@ -138,7 +138,7 @@ class Listing {
       this.#pairer.noteGap();
     }
     if (!this.options.showGaps) return;
-    await this.output.text(this.#json?.gap(gap) ?? gapLine(gap, this.#times));
+    await this.output.text(this.#json?.gap(gap) ?? `${gapLine(gap, this.#times)}\n`);
   }
 
   async #printAll(batches: Iterable<EventBatch>): Promise<void> {

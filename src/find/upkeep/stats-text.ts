@@ -3,6 +3,7 @@
  * together.
  */
 
+import { printableJson } from '../../base/printable.js';
 import { rfc3339, type TimeWriter } from '../../base/time/time-text.js';
 import { TimeSource } from '../../event/batch.js';
 import { protocolName } from '../../event/protocols.js';
@@ -15,7 +16,7 @@ const timeSourceNames = Object.keys(TimeSource);
 /** What is summed up: a file, or all of them. */
 export type StatsOf = { readonly file: string; readonly header: LogHeader } | undefined;
 
-/** One JSON object, with its newline. */
+/** One JSON object, in one line. */
 export function statsJson(of: StatsOf, stats: LogStats): string {
   const { gaps, firstUs, lastUs } = stats;
   const object = {
@@ -44,11 +45,11 @@ export function statsJson(of: StatsOf, stats: LogStats): string {
     protocols: named(stats.byProtocol, protocolName),
     timeSources: named(stats.byTimeSource, timeSourceName),
   };
-  return `${JSON.stringify(object)}\n`;
+  return printableJson(JSON.stringify(object));
 }
 
-/** A heading and lines that say what there is, each with its newline. Times are local. */
-export function statsText(of: StatsOf, stats: LogStats, times: TimeWriter): string {
+/** A heading and lines that say what there is. Times are local. */
+export function statsLines(of: StatsOf, stats: LogStats, times: TimeWriter): string[] {
   const { events, starts, ends, connections, snapshots, derivedStarts, derivedEnds, gaps, damaged } = stats;
   const lines: [term: string, text: string][] = [
     ['format', of === undefined ? '' : `${formatOf(of.header)}${of.header.squeezed ? ', squeezed' : ''}`],
@@ -71,7 +72,7 @@ export function statsText(of: StatsOf, stats: LogStats, times: TimeWriter): stri
   ];
   const body = lines.filter(([, text]) => text !== '');
   const heading = of?.file ?? `sum of ${stats.files} files`;
-  return `${heading}\n${body.map(([term, text]) => `  ${term.padEnd(TERM_COLUMNS)}${text}\n`).join('')}`;
+  return [heading, ...body.map(([term, text]) => `  ${term.padEnd(TERM_COLUMNS)}${text}`)];
 }
 
 function formatOf({ formatMajor, formatMinor }: LogHeader): string {

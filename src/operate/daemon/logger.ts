@@ -3,11 +3,11 @@
  * survive neither a bundler nor the switch of the user. A line that cannot be written is given up: the log
  * must never end the recorder.
  */
-import { fstatSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { isatty } from 'node:tty';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { SyslogSeverity, syslog } from '../../base/libc/syslog.js';
+import { printable, printableJson, printableStack } from '../../base/printable.js';
+import { stderrIsTerminal, writeLogLine } from '../../base/terminal.js';
 
 export type LogFormat = 'pretty' | 'json' | 'syslog';
 
@@ -19,10 +19,8 @@ export interface LogSettings {
   readonly alsoTo?: (message: string) => unknown;
 }
 
-const STDERR = 2;
-
 export function createLogger({ format, debug, alsoTo }: LogSettings): Logger {
-  const write = writer(format ?? (isatty(STDERR) ? 'pretty' : 'json'));
+  const write = writer(format ?? (stderrIsTerminal() ? 'pretty' : 'json'));
   const stream: DestinationStream =
     alsoTo === undefined
       ? { write }
@@ -36,18 +34,6 @@ export function createLogger({ format, debug, alsoTo }: LogSettings): Logger {
   return pino({ level: debug ? 'debug' : 'info' }, stream);
 }
 
-/**
- * Whether a background process can go on writing to standard error: only when that is a file, not a terminal
- * or a pipe.
- */
-export function stderrIsFile(): boolean {
-  try {
-    return fstatSync(STDERR).isFile();
-  } catch {
-    return false;
-  }
-}
-
 /** What pino gives to a destination, as far as it is used here. */
 interface LogLine {
   readonly level: number;
@@ -56,24 +42,23 @@ interface LogLine {
 
 function writer(format: LogFormat): (line: string) => void {
   if (format === 'syslog') return (line) => toSyslog(line);
-  if (format === 'json') return toStderr;
+  if (format === 'json') return (line) => writeLogLine(printableJson(line));
   // Loaded here only: it takes 20 ms, and a service does not need it.
   const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
   const pretty = prettyFactory({
-    colorize: isatty(STDERR),
+    colorize: stderrIsTerminal(),
     translateTime: 'SYS:standard',
     ignore: 'pid,hostname',
     singleLine: true,
   });
-  return (line) => toStderr(pretty(line));
+  // Before it is pretty: the colors are made of what is taken out here.
+  return (line) => writeLogLine(pretty(JSON.parse(line, printableValue)));
 }
 
-function toStderr(line: string): void {
-  try {
-    writeSync(STDERR, line);
-  } catch {
-    // Nobody reads it any more, or the disk is full.
-  }
+/** For JSON.parse. A stack has lines; no other text of a log line does. */
+function printableValue(key: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  return key === 'stack' ? printableStack(value) : printable(value);
 }
 
 /** One line of pino to syslog(3); `send` is for tests. */

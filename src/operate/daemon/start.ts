@@ -8,9 +8,10 @@ import { closeInherited, needDescriptor } from '../../base/process/descriptors.j
 import { restartInPlace } from '../../base/process/exec.js';
 import { setPriority } from '../../base/process/priority.js';
 import { limitRights, rightsAreLimited } from '../../base/process/rights.js';
+import { stderrIsFile } from '../../base/terminal.js';
 import type { RecorderOptions } from '../../record/main/options.js';
 import { CHILD_PIDFILE_FD, CHILD_PROGRESS_FD, type Launcher, launch, myLauncher } from './launch.js';
-import { createLogger, type LogFormat, stderrIsFile } from './logger.js';
+import { createLogger, type LogFormat } from './logger.js';
 import { PidFile } from './pidfile.js';
 import { recordSession, type StartRecorder } from './session.js';
 

@@ -8,7 +8,7 @@ import { utcZone } from '../../../src/base/time/zone.js';
 import { RecordFlag, RecordKind } from '../../../src/event/batch.js';
 import { squeeze } from '../../../src/find/upkeep/squeeze.js';
 import { type FileStats, fileStats, LogStats } from '../../../src/find/upkeep/stats.js';
-import { statsJson, statsText } from '../../../src/find/upkeep/stats-text.js';
+import { statsJson, statsLines } from '../../../src/find/upkeep/stats-text.js';
 import { LogFileWriter } from '../../../src/log/write/whole-file.js';
 import { temporaryDirectory } from '../../lab/folder.js';
 import { repositoryPath } from '../../lab/repository.js';
@@ -185,21 +185,17 @@ test('text: what there is, aligned, and nothing that is zero', async (t) => {
   const [found] = await collect([file]);
   assert.ok('header' in found);
   const { size } = statSync(file);
-  assert.equal(
-    statsText(found, stats, new TimeWriter(utcZone)),
-    [
-      file,
-      '  format        3.0',
-      '  time          2026.11.23 04:50:43.000001 to 2026.11.23 04:50:43.000016',
-      '  events        3 (2 starts, 1 ends)',
-      '  snapshots     3',
-      '  derived       1 starts and 2 ends that no message told',
-      '  lost          4 gaps: at most 19 events lost, and an unknown number in 1 of them',
-      `  size          ${size} bytes in 6 blocks, ${Math.round((size / 3) * 100) / 100} bytes per event`,
-      '  protocols     tcp 9, udp 1',
-      '  time sources  event 10',
-      '  damage        none',
-      '',
-    ].join('\n'),
-  );
+  assert.deepEqual(statsLines(found, stats, new TimeWriter(utcZone)), [
+    file,
+    '  format        3.0',
+    '  time          2026.11.23 04:50:43.000001 to 2026.11.23 04:50:43.000016',
+    '  events        3 (2 starts, 1 ends)',
+    '  snapshots     3',
+    '  derived       1 starts and 2 ends that no message told',
+    '  lost          4 gaps: at most 19 events lost, and an unknown number in 1 of them',
+    `  size          ${size} bytes in 6 blocks, ${Math.round((size / 3) * 100) / 100} bytes per event`,
+    '  protocols     tcp 9, udp 1',
+    '  time sources  event 10',
+    '  damage        none',
+  ]);
 });
