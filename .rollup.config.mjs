@@ -1,7 +1,7 @@
 /**
  * One file of the program, of each command and of each worker, in place in dist/, behind tsc: a module costs
  * 0.5 ms to load. rollup, because it keeps `const` at the top of a file: esbuild makes `var` of it, which V8
- * does not take for constant, and the parser then takes 15 % longer (docs/performance.md). Left outside: what
+ * does not take for constant, and the parser then takes 15 % longer (bench/HISTORY.md). Left outside: what
  * the program loads where it needs it, and what finds its own files.
  */
 import { readdirSync } from 'node:fs';
