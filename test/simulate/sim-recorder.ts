@@ -27,6 +27,7 @@ import { MESSAGE_BYTES, writeMessage } from './traffic.js';
 
 const SLOTS = 1024;
 const SLOT_EXTRA_BYTES = 32;
+const BLOCK_EVENTS = 256;
 /** One portion of messages makes no more blocks than the block ring holds: at most one is due by time. */
 const PORTION_MS_MAX = 900;
 const PORTION_MESSAGES_MAX = 96;
@@ -88,7 +89,14 @@ export class SimRecorder {
     this.#parser = new Parser(
       this.#taken,
       new RingProducer(blocks),
-      { protocols: [6], flushIntervalMs: 1000, rotateMinutes, runId, replay: false },
+      {
+        protocols: [6],
+        flushIntervalMs: 1000,
+        rotateMinutes,
+        runId,
+        replay: false,
+        blockEvents: BLOCK_EVENTS,
+      },
       createStats(),
       undefined,
       clock,
