@@ -25,6 +25,8 @@ export interface ParserOptions {
   readonly flushIntervalMs: number;
   readonly rotateMinutes: number;
   readonly runId: bigint;
+  /** Events in a block at the most; BLOCK_EVENTS when it is not said. */
+  readonly blockEvents?: number;
   /** Time flows with the messages, not with the wall clock. */
   readonly replay: boolean;
 }
@@ -60,7 +62,7 @@ const BACKWARD_INTERVALS_MAX = 2;
 const NETLINK_PORT_ID_OFFSET = 4;
 
 export class Parser {
-  readonly #batch = new EventBatch(BLOCK_EVENTS);
+  readonly #batch: EventBatch;
   readonly #counters: DecodeCounters = createDecodeCounters();
   readonly #identity: BlockIdentity;
   readonly #allowed: Uint8Array | undefined;
@@ -92,6 +94,7 @@ export class Parser {
     readonly tap: MessageTap | undefined,
     readonly clock: Clock = systemClock,
   ) {
+    this.#batch = new EventBatch(options.blockEvents ?? BLOCK_EVENTS);
     this.#identity = { runId: options.runId, sequence: UNNUMBERED };
     if (options.protocols !== 'all') {
       this.#allowed = new Uint8Array(256);

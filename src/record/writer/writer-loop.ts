@@ -52,7 +52,7 @@ export class WriterLoop {
   async run(): Promise<void> {
     const hasSnapshots = () => this.#hasSnapshots();
     for (let isOver = false; !isOver; ) {
-      const waitMs = this.#retention?.busy ? RETENTION_PACE_MS : WAIT_MS_MAX;
+      const waitMs = this.busy ? RETENTION_PACE_MS : WAIT_MS_MAX;
       isOver = await this.step(this.consumer.waitReadable(waitMs, hasSnapshots));
     }
   }
@@ -83,6 +83,11 @@ export class WriterLoop {
     await this.#retain();
     stats[WriterStat.busySinceMs] = 0;
     return isOver;
+  }
+
+  /** There is something to do without a block. */
+  get busy(): boolean {
+    return this.#retention?.busy ?? false;
   }
 
   #hasSnapshots(): boolean {

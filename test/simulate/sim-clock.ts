@@ -1,0 +1,33 @@
+/**
+ * The clocks of a world. True time only goes on when the world says so; the wall clock is what somebody set
+ * it to, and may step, run slow or fast, or stand still. The monotonic clock is true.
+ */
+import type { Clock } from '../../src/base/time/clock.js';
+
+export class SimClock implements Clock {
+  /** Milliseconds of true time since the world began. */
+  trueMs = 0;
+  /** Wall clock minus true time, milliseconds. */
+  offsetMs = 0;
+  /** Milliseconds of wall clock per millisecond of true time. */
+  rate = 1;
+
+  constructor(readonly beginUs: number) {}
+
+  pass(ms: number): void {
+    this.trueMs += ms;
+    this.offsetMs += ms * (this.rate - 1);
+  }
+
+  step(ms: number): void {
+    this.offsetMs += ms;
+  }
+
+  wallUs(): number {
+    return this.beginUs + Math.round((this.trueMs + this.offsetMs) * 1000);
+  }
+
+  monotonicMs(): number {
+    return this.trueMs;
+  }
+}
