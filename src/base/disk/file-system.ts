@@ -18,10 +18,9 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
-import { getSystemErrorMap } from 'node:util';
-import { errnoCode, SystemFailure } from '../errors.js';
+import type { ErrnoCode } from '../errno.js';
+import { errnoCode, isSystemError, SystemFailure, systemErrorText } from '../errors.js';
 import { flock, renameNoReplace } from '../libc/file.js';
 import { DEFAULT_FILE_MODE, directoryModeOf } from './file-mode.js';
 import { closeAndFree } from './free-slowly.js';
@@ -67,7 +66,13 @@ export interface LogFileSystem {
 }
 
 /** What a platform or file system answers that has no such call. */
-const UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'ENOLCK']);
+const UNSUPPORTED: ReadonlySet<ErrnoCode | undefined> = new Set([
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EINVAL',
+  'ENOLCK',
+]);
 // Windows has no links that a stranger could leave in the way.
 const { O_NOFOLLOW = 0 } = constants;
 
@@ -198,7 +203,7 @@ function undoUmask(setMode: () => void): void {
   try {
     setMode();
   } catch (error) {
-    if (errnoCode(error) === 'UNKNOWN') throw error;
+    if (!isSystemError(error)) throw error;
   }
 }
 
@@ -217,8 +222,7 @@ function opened(operation: string, path: string, flags: number, mode?: number): 
 function ownFd({ fd, inode, device }: LogFile): number {
   const { ino, dev } = fstatSync(fd);
   if (ino === inode && dev === device) return fd;
-  const { EBADF } = osConstants.errno;
-  throw Object.assign(new Error('another file has the descriptor'), { code: 'EBADF', errno: -EBADF });
+  throw new SystemFailure('fstat', 'EBADF', 'another file has the descriptor');
 }
 
 /** Write all of it, however many calls that takes. A failure may leave a part written. */
@@ -265,10 +269,9 @@ function attempt<T>(operation: string, path: string, call: () => T): T {
   }
 }
 
-function failure(operation: string, path: string, error: unknown): SystemFailure {
-  const code = errnoCode(error);
-  const errno = (error as { errno?: unknown }).errno;
-  const text = typeof errno === 'number' ? getSystemErrorMap().get(errno)?.[1] : undefined;
-  const message = `${operation} ${path}: ${text === undefined ? code : `${text} (${code})`}`;
-  return new SystemFailure(operation, code, message, { path, cause: error });
+/** A system's error as a SystemFailure of this operation and path; any other as it is. */
+function failure(operation: string, path: string, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
+  const message = `${operation} ${path}: ${systemErrorText(error)}`;
+  return new SystemFailure(operation, errnoCode(error)!, message, { path, cause: error });
 }

@@ -3,7 +3,6 @@
  * error.
  */
 import type { Writable } from 'node:stream';
-import { errnoCode } from '../../base/errors.js';
 
 const BUFFER_BYTES = 256 * 1024;
 
@@ -72,6 +71,7 @@ export class OutputBuffer {
 
   #fail(error: Error): void {
     this.closed = true;
-    if (errnoCode(error) !== 'EPIPE' && errnoCode(error) !== 'ERR_STREAM_DESTROYED') this.#failure = error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EPIPE' && code !== 'ERR_STREAM_DESTROYED') this.#failure = error;
   }
 }

@@ -5,7 +5,7 @@
  */
 import { rmSync } from 'node:fs';
 import { ByteInput, FileFeed } from '../../base/disk/input.js';
-import { DamageError, InvariantError, UsageError } from '../../base/errors.js';
+import { InvariantError, PayloadDamage, UsageError } from '../../base/errors.js';
 import { EventBatch } from '../../event/batch.js';
 import type { GapRecord } from '../../event/gap.js';
 import { FILTER_MAX_BYTES, writeAddressFilter } from '../../log/format/address-filter.js';
@@ -131,7 +131,7 @@ class Copy {
       else parseJson(block);
       return 0;
     } catch (error) {
-      if (!(error instanceof DamageError)) throw error;
+      if (!(error instanceof PayloadDamage)) throw error;
       const { offsetBytes, bytes } = block;
       const what = `block ${sequence}: ${error.message}`;
       this.damage.add({ code: 'bad-payload', offsetBytes, lengthBytes: bytes.length, what });

@@ -3,7 +3,7 @@
  * this recorder. Writer thread; looks in small steps, and reads a header once, not at every look.
  */
 import { lstatSync, type Stats } from 'node:fs';
-import { errnoCode } from '../../base/errors.js';
+import { isSystemError } from '../../base/errors.js';
 import type { FileMeta } from '../format/file-meta.js';
 import { LIVE_SUFFIX } from '../format/format.js';
 import { fileNameAt } from '../format/names.js';
@@ -77,7 +77,7 @@ function statsOf(path: string): Stats | undefined {
   try {
     return lstatSync(path);
   } catch (error) {
-    if (errnoCode(error) === 'UNKNOWN') throw error;
+    if (!isSystemError(error)) throw error;
     return undefined;
   }
 }

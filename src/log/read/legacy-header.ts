@@ -44,22 +44,21 @@ export function looksLegacy(bytes: Uint8Array): boolean {
  * itself.
  */
 export function parseLegacyHeader(bytes: Uint8Array, file: string): LogHeader {
-  if (bytes.length === 0) throw new DamageError('empty', file, 0, `${file}: the file is empty`);
-  if (!looksLegacy(bytes)) throw new DamageError('not-a-log', file, 0, `${file}: not a ctrecorder log`);
+  if (bytes.length === 0) throw new DamageError('empty', { file, offsetBytes: 0 }, 'the file is empty');
+  if (!looksLegacy(bytes))
+    throw new DamageError('not-a-log', { file, offsetBytes: 0 }, 'not a ctrecorder log');
   const view = viewOf(bytes);
   if (bytes.length >= 8 && view.getUint32(Field.version) !== 2)
     throw new DamageError(
       'unsupported-version',
-      file,
-      Field.version,
-      `${file}: format version ${view.getUint32(Field.version)} of the old recorder cannot be read, only version 2`,
+      { file, offsetBytes: Field.version },
+      `format version ${view.getUint32(Field.version)} of the old recorder cannot be read, only version 2`,
     );
   if (bytes.length < LEGACY_HEADER_BYTES)
     throw new DamageError(
       'truncated',
-      file,
-      bytes.length,
-      `${file}: cut within the header (${bytes.length} of ${LEGACY_HEADER_BYTES} bytes)`,
+      { file, offsetBytes: bytes.length },
+      `cut within the header (${bytes.length} of ${LEGACY_HEADER_BYTES} bytes)`,
     );
   const flags = view.getUint32(Field.flags);
   // A squeezed file still names the length of an event entry.
@@ -70,7 +69,11 @@ export function parseLegacyHeader(bytes: Uint8Array, file: string): LogHeader {
     // The bit was written as a 16-bit value in network order: 00 01 00 00 on a little-endian machine.
     (flags & ~0x00010001) === 0;
   if (!sound)
-    throw new DamageError('bad-header', file, Field.headerBytes, `${file}: the header contradicts itself`);
+    throw new DamageError(
+      'bad-header',
+      { file, offsetBytes: Field.headerBytes },
+      'the header contradicts itself',
+    );
   const protocol = view.getUint8(Field.protocol);
   return {
     file,

@@ -13,7 +13,7 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { DamageError, errnoCode } from '../../base/errors.js';
+import { isSystemError, PayloadDamage } from '../../base/errors.js';
 import { END_TAIL_BYTES, parseEndTail } from '../format/end-block.js';
 import type { EarlierRecording, FileMeta, PreviousFile } from '../format/file-meta.js';
 import {
@@ -84,7 +84,7 @@ export function ownFile(path: string, recorder: Recorder): OwnFile | undefined {
       JSON.stringify(meta.protocols) === JSON.stringify(recorder.protocols);
     return isOwn ? { path, meta } : undefined;
   } catch (error) {
-    if (errnoCode(error) === 'UNKNOWN') throw error;
+    if (!isSystemError(error)) throw error;
     return undefined;
   }
 }
@@ -170,7 +170,7 @@ function blockAt<T>(
   try {
     return { value: parse({ frame, payload }), chain, lengthBytes: headerBytes + storedBytes };
   } catch (error) {
-    if (error instanceof DamageError) return undefined;
+    if (error instanceof PayloadDamage) return undefined;
     throw error;
   }
 }
@@ -205,7 +205,8 @@ function namesIn(directory: string, matches: NamePattern, isOfKind: (entry: Dire
     return readdirSync(directory, { withFileTypes: true })
       .filter((entry) => isOfKind(entry) && matches(entry.name))
       .map((entry) => join(directory, entry.name));
-  } catch {
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
     return [];
   }
 }

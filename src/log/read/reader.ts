@@ -1,7 +1,7 @@
 /** Format 3 as a LogSource. */
 
 import type { ByteInput } from '../../base/disk/input.js';
-import { DamageError } from '../../base/errors.js';
+import { PayloadDamage } from '../../base/errors.js';
 import { EventBatch } from '../../event/batch.js';
 import { decodeBlock } from '../format/decode-rows.js';
 import { BlockType, isRecordBlock } from '../format/format.js';
@@ -118,7 +118,7 @@ export class LogReader implements LogSource {
         };
       return undefined;
     } catch (error) {
-      if (error instanceof DamageError) return unreadable(block, error.message);
+      if (error instanceof PayloadDamage) return unreadable(block, error.message);
       throw error;
     }
   }

@@ -2,7 +2,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ByteFeed, ByteInput, FileFeed, StreamFeed } from '../../base/disk/input.js';
-import { DamageError, errnoCode, SystemFailure } from '../../base/errors.js';
+import { errnoCode, SystemFailure } from '../../base/errors.js';
 import type { RingProducer } from '../ring/producer.js';
 import { type Control, Control as ControlKind, putControl } from '../stage/control.js';
 import { RECEIVE_BATCH_MESSAGES } from '../stage/message-ring.js';
@@ -93,7 +93,7 @@ export class ReplaySource implements MessageSource {
   #explain(error: unknown): void {
     if (this.#stopping && this.feed instanceof StreamFeed) return; // `stop` ended a read that was under way
     const code = errnoCode(error);
-    if (error instanceof SystemFailure || error instanceof DamageError || code === 'UNKNOWN') throw error;
+    if (error instanceof SystemFailure || code === undefined) throw error;
     throw new SystemFailure('read', code, `${this.file}: cannot be read (${code})`, { cause: error });
   }
 

@@ -15,7 +15,7 @@ import {
   writeAll,
 } from '../../base/disk/file-system.js';
 import { ByteInput, DescriptorFeed } from '../../base/disk/input.js';
-import { DamageError, errnoCode, SystemFailure } from '../../base/errors.js';
+import { DamageError, errnoCode, PayloadDamage, SystemFailure } from '../../base/errors.js';
 import { EventBatch } from '../../event/batch.js';
 import { GapCause, unknownGap } from '../../event/gap.js';
 import { FILTER_MAX_BYTES, writeAddressFilter } from '../../log/format/address-filter.js';
@@ -96,11 +96,8 @@ export async function recoverFiles(
       earlierUs = meta.openedUs;
     } catch (error) {
       if (!(error instanceof SystemFailure || error instanceof DamageError)) throw error;
-      emit({
-        type: 'log',
-        level: 'error',
-        message: `${path}: left behind and not recovered: ${error.message}`,
-      });
+      const why = error instanceof DamageError ? error.what : error.message;
+      emit({ type: 'log', level: 'error', message: `${path}: left behind and not recovered: ${why}` });
     }
   }
   return earlier;
@@ -171,7 +168,7 @@ async function survey(
     const preamble = await readPreamble(input, path);
     const { meta, block } = await readMeta(input, path);
     if (block === undefined || meta.runId === undefined)
-      throw new DamageError('bad-header', path, 0, 'its header block cannot be read');
+      throw new DamageError('bad-header', { file: path, offsetBytes: 0 }, 'its header block cannot be read');
     const state = emptyState(preamble.bytes, { ...meta, runId: meta.runId });
     noteOtherBlock(state, block.frame.chain, block.bytes.length);
     let closed = false;
@@ -187,8 +184,7 @@ async function survey(
       if (state.entries.length > UNINDEXED_MAX)
         throw new DamageError(
           'bad-payload',
-          path,
-          offsetBytes,
+          { file: path, offsetBytes },
           `more than ${UNINDEXED_MAX} blocks in a row without an index; "ctrecorder repair" copies what is intact`,
         );
     }
@@ -283,7 +279,7 @@ function filterOf({ frame, payload }: ScannedBlock, batch: EventBatch): Uint8Arr
   try {
     decodeRecords(payload, frame.count, frame.minTimeUs, batch);
   } catch (error) {
-    if (!(error instanceof DamageError)) throw error;
+    if (!(error instanceof PayloadDamage)) throw error;
     return MATCHES_ALL;
   }
   const filter = new Uint8Array(FILTER_MAX_BYTES);

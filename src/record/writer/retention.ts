@@ -9,7 +9,7 @@
 
 import { basename, dirname, resolve } from 'node:path';
 import type { LogFile } from '../../base/disk/file-system.js';
-import { errnoCode, SystemFailure } from '../../base/errors.js';
+import { errnoCode, isSystemError, SystemFailure } from '../../base/errors.js';
 import { LIVE_SUFFIX } from '../../log/format/format.js';
 import type { RemovalReason, RemovedFile, RetentionNote } from '../../log/format/retention-note.js';
 import { type FinishedFile, FinishedFiles } from '../../log/read/finished-files.js';
@@ -142,7 +142,7 @@ export class Retention {
       const end = endOf(file.path);
       return end === undefined || end.seenUntilUs < timeUs;
     } catch (error) {
-      if (errnoCode(error) === 'UNKNOWN') throw error;
+      if (!isSystemError(error)) throw error;
       return true; // why it cannot be read is said when it is to be removed
     }
   }
@@ -164,9 +164,8 @@ export class Retention {
       chain = file.originChain ?? end.lastFile.chain;
       fs.remove(path);
     } catch (error) {
-      const code = errnoCode(error);
-      if (code === 'UNKNOWN') throw error;
-      if (code !== 'ENOENT') this.#sayOnce(path, `is not removed: ${(error as Error).message}`);
+      if (!isSystemError(error)) throw error;
+      if (errnoCode(error) !== 'ENOENT') this.#sayOnce(path, `is not removed: ${error.message}`);
       return false;
     } finally {
       if (open !== undefined) this.#close(open, reason);

@@ -13,7 +13,7 @@ import {
   numbered,
   renameNumbered,
 } from '../../base/disk/file-system.js';
-import { errnoCode, SystemFailure } from '../../base/errors.js';
+import { isSystemError, SystemFailure } from '../../base/errors.js';
 import { GapCause, type GapRecord, unknownGap } from '../../event/gap.js';
 import { gapBlock, jsonBlock, UNNUMBERED } from '../../log/format/block.js';
 import type { EndReason } from '../../log/format/end-block.js';
@@ -453,7 +453,7 @@ function attemptAll(...steps: (() => void)[]): void {
     try {
       step();
     } catch (error) {
-      if (errnoCode(error) === 'UNKNOWN') throw error;
+      if (!isSystemError(error)) throw error;
     }
   }
 }
