@@ -1,4 +1,4 @@
-/** errno numbers and their names. Node's tables are the source; nothing else in src lists names or numbers. */
+/** errno numbers and their names. The tables of Node are the source; nothing else in src lists them. */
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 

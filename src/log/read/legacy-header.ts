@@ -9,7 +9,7 @@ import { localZone } from '../../base/time/zone.js';
 import { protocolName } from '../../event/protocols.js';
 import type { LogHeader } from './source.js';
 
-export const LEGACY_MAGIC = 0x43544e4c;
+const LEGACY_MAGIC = 0x43544e4c;
 export const LEGACY_HEADER_BYTES = 256;
 export const LEGACY_EVENT_BYTES = 33;
 export const LEGACY_CONNECTION_BYTES = 40;
@@ -24,9 +24,7 @@ const Field = {
   protocol: 18,
   hostname: 19,
   startSeconds: 52,
-  startMicroseconds: 56,
   endSeconds: 60,
-  endMicroseconds: 64,
   minutesWest: 68,
   dst: 72,
   utcOffsetSeconds: 76,

@@ -95,9 +95,10 @@ async function recognise(input: ByteInput, place: LogPlace): Promise<OpenedBytes
         packed: true,
       });
     if (startsWith(first, FILE_MAGIC)) return { format: 3, input, place };
-    const { looksLegacy, openLegacy } = await import('./legacy.js');
-    if (looksLegacy(first)) return { format: 2, source: await openLegacy(place.path, rest(input)), place };
-    return { format: 3, input, place };
+    const { looksLegacy } = await import('./legacy-header.js');
+    if (!looksLegacy(first)) return { format: 3, input, place };
+    const { openLegacy } = await import('./legacy.js');
+    return { format: 2, source: await openLegacy(place.path, rest(input)), place };
   } catch (error) {
     await input.close();
     throw error;

@@ -31,6 +31,7 @@ import {
 } from '../../log/format/format.js';
 import { filePreamble, hex, type ScannedBlock } from '../../log/format/frame.js';
 import { INDEX_EVERY_BLOCKS, type IndexEntry } from '../../log/format/index-block.js';
+import { readMeta, readPreamble } from '../../log/read/beginning.js';
 import {
   endOf,
   filesOfTemplate,
@@ -39,7 +40,6 @@ import {
   type OwnFile,
   ownFile,
 } from '../../log/read/own-files.js';
-import { readMeta, readPreamble } from '../../log/read/reader.js';
 import { scanBlocks } from '../../log/read/scan.js';
 import {
   type Closing,

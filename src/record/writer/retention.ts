@@ -19,7 +19,7 @@ import { WriterStat } from './writer-stats.js';
 import type { Emit, RetentionOptions } from './writer-task.js';
 
 /** A file beside another that keeps it: NAME.hold. */
-export const HOLD_SUFFIX = '.hold';
+const HOLD_SUFFIX = '.hold';
 
 const DAY_US = 86_400e6;
 const STEP_MS = 2;

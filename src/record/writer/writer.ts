@@ -1,6 +1,7 @@
 /**
  * The writer's state machine, without a thread: which file is open, what in it is durable, what is left to
- * close. Its promises are in DESIGN.md section 6.
+ * close. What it has acknowledged is on the disk and stays there. Everything else can be given again after a
+ * failure, and no row then stands in the log twice.
  *
  *   open ──▶ append* ──▶ commit ──▶ append* ... ──▶ rotate ──▶ ... ──▶ close
  *               └── SystemFailure ──▶ restore, then append again everything since the last commit
