@@ -12,7 +12,7 @@ export const conntrackFormat: LineFormat = {
 };
 
 /** Its command line for events with time and id; the buffer in bytes. */
-export function conntrackArguments(bufferKiB: number): string[] {
+function conntrackArguments(bufferKiB: number): string[] {
   return ['-E', '-e', 'NEW,DESTROY', '-o', 'timestamp,id', '-b', String(bufferKiB * 1024)];
 }
 

@@ -1,18 +1,16 @@
 /** What the user is told when something went wrong: one line, and an exit code. */
-import { getSystemErrorMap } from 'node:util';
+import { isNodeSystemError, systemErrorText, UsageError } from './errors.js';
 import { printable, printableStack } from './printable.js';
 
 export const ExitCode = { done: 0, failed: 1, usage: 2 } as const;
 
-/**
- * Exit code of an error: 2 for wrong usage, else 1. Compared by name: the class may come from a child
- * process.
- */
+/** Exit code of an error: 2 for wrong usage, else 1. */
 export function exitCodeOf(error: unknown): number {
-  return error instanceof Error && error.name === 'UsageError' ? ExitCode.usage : ExitCode.failed;
+  return error instanceof UsageError ? ExitCode.usage : ExitCode.failed;
 }
 
-const OURS = new Set(['UsageError', 'SystemFailure', 'DamageError', 'StageDeath']);
+/** By name, because StageDeath stands on a floor above this one. */
+const OURS: ReadonlySet<string> = new Set(['UsageError', 'SystemFailure', 'DamageError', 'StageDeath']);
 
 /**
  * The error in one line. Errors of Node's system calls lead with the path; anything unforeseen says that it
@@ -21,12 +19,11 @@ const OURS = new Set(['UsageError', 'SystemFailure', 'DamageError', 'StageDeath'
 export function oneLine(error: unknown): string {
   if (!(error instanceof Error)) return flat(`internal error: ${String(error)}`);
   if (OURS.has(error.name)) return flat(error.message);
-  const { errno, code, path, dest, syscall } = error as NodeJS.ErrnoException & { dest?: string };
-  if (syscall !== undefined && code !== undefined) {
-    const text = getSystemErrorMap().get(errno ?? 0)?.[1] ?? code;
+  if (isNodeSystemError(error)) {
+    const { path, dest, syscall } = error;
     // A write without a path is one to standard output.
     const where = dest ?? path ?? (syscall === 'write' ? 'output' : syscall);
-    return flat(`${where}: ${text} (${code})`);
+    return flat(`${where}: ${systemErrorText(error)}`);
   }
   return flat(`internal error: ${error.message} (--debug prints where)`);
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { openSync, renameSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { test } from 'node:test';
-import { DamageError, SystemFailure, UsageError } from '../../src/base/errors.js';
+import { DamageError, PayloadDamage, SystemFailure, UsageError } from '../../src/base/errors.js';
 import { exitCodeOf, oneLine, report } from '../../src/base/failure.js';
 
 function caught(action: () => unknown): unknown {
@@ -16,7 +17,7 @@ function caught(action: () => unknown): unknown {
 test('our errors speak for themselves', () => {
   assert.equal(oneLine(new UsageError('-b 0: no')), '-b 0: no');
   assert.equal(oneLine(new SystemFailure('open', 'EIO', 'x: broken')), 'x: broken');
-  assert.equal(oneLine(new DamageError('empty', 'x', 0, 'x: is empty')), 'x: is empty');
+  assert.equal(oneLine(new DamageError('empty', { file: 'x', offsetBytes: 0 }, 'is empty')), 'x: is empty');
 });
 
 test("Node's system errors lead with the path", () => {
@@ -25,6 +26,10 @@ test("Node's system errors lead with the path", () => {
     '/no/such/file: no such file or directory (ENOENT)',
   );
   assert.match(oneLine(caught(() => renameSync('/no/a', '/no/b'))), /^\/no\/b: no such file or directory/);
+  assert.match(
+    oneLine(caught(() => setPriority(2 ** 30, 0))),
+    /^uv_os_setpriority: no such process \(ESRCH\)$/,
+  );
 });
 
 test('anything else is an internal error, and always one line', () => {
@@ -32,6 +37,7 @@ test('anything else is an internal error, and always one line', () => {
     oneLine(new TypeError('a is\n  undefined\r\nb')),
     /^internal error: a is undefined b \(--debug/,
   );
+  assert.match(oneLine(new PayloadDamage('that nobody gave a place')), /^internal error: /);
   assert.equal(oneLine('text'), 'internal error: text');
   assert.equal(oneLine(undefined), 'internal error: undefined');
 });

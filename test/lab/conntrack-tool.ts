@@ -9,7 +9,7 @@ import type { Namespace } from './namespace.js';
 const TUPLE = /src=(\S+) dst=(\S+) (?:sport=(\d+) dport=(\d+)|type=(\d+) code=(\d+) id=(\d+))/g;
 
 /** Both tuples of a line of `conntrack -L` or `-E`, as `connectionText` has them. */
-export function toolText(line: string): string {
+function toolText(line: string): string {
   const [orig, reply] = [...line.matchAll(TUPLE)].map(([, src, dst, sport, dport, type, code, id]) =>
     type === undefined
       ? { src, dst, sport: Number(sport), dport: Number(dport) }

@@ -8,6 +8,7 @@
  */
 import { basename, dirname, join } from 'node:path';
 import type { FileFacts, FileKind, LogFile, LogFileSystem } from '../../src/base/disk/disk.js';
+import type { ErrnoCode } from '../../src/base/errno.js';
 import { SystemFailure } from '../../src/base/errors.js';
 import type { Random } from './random.js';
 import type { SimClock } from './sim-clock.js';
@@ -516,6 +517,6 @@ function certify(inode: Inode): void {
   inode.pending = [];
 }
 
-function failure(operation: string, path: string, code: string): SystemFailure {
+function failure(operation: string, path: string, code: ErrnoCode): SystemFailure {
   return new SystemFailure(operation, code, `${operation} ${path}: ${code} (simulated)`, { path });
 }

@@ -14,9 +14,9 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
-import { errnoCode, SystemFailure } from '../errors.js';
+import type { ErrnoCode } from '../errno.js';
+import { errnoCode, isSystemError, SystemFailure } from '../errors.js';
 import { flock, renameNoReplace } from '../libc/file.js';
 import type { LogFile, LogFileSystem } from './disk.js';
 import { DEFAULT_FILE_MODE, directoryModeOf } from './file-mode.js';
@@ -24,7 +24,13 @@ import { closeAndFree } from './free-slowly.js';
 import { attempt, openFile, realReadDisk, systemFailure } from './read-disk.js';
 
 /** What a platform or file system answers that has no such call. */
-const UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'ENOLCK']);
+const UNSUPPORTED: ReadonlySet<ErrnoCode | undefined> = new Set([
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EINVAL',
+  'ENOLCK',
+]);
 // Windows has no links that a stranger could leave in the way.
 const { O_NOFOLLOW = 0 } = constants;
 
@@ -156,7 +162,7 @@ function undoUmask(setMode: () => void): void {
   try {
     setMode();
   } catch (error) {
-    if (errnoCode(error) === 'UNKNOWN') throw error;
+    if (!isSystemError(error)) throw error;
   }
 }
 
@@ -167,8 +173,7 @@ function undoUmask(setMode: () => void): void {
 function ownFd({ fd, inode, device }: LogFile): number {
   const { ino, dev } = fstatSync(fd);
   if (ino === inode && dev === device) return fd;
-  const { EBADF } = osConstants.errno;
-  throw Object.assign(new Error('another file has the descriptor'), { code: 'EBADF', errno: -EBADF });
+  throw new SystemFailure('fstat', 'EBADF', 'another file has the descriptor');
 }
 
 /** Write all of it, however many calls that takes. A failure may leave a part written. */

@@ -3,6 +3,7 @@
  * for.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import type { ErrnoCode } from '../errno.js';
 import { errnoCode, SystemFailure } from '../errors.js';
 import type { LogFile, ReadDisk } from './disk.js';
 
@@ -175,11 +176,12 @@ function systemCall<T>(operation: string, path: string, call: () => T): T {
     return call();
   } catch (error) {
     const code = errnoCode(error);
+    if (code === undefined) throw error;
     throw new SystemFailure(operation, code, `${path}: ${describeErrno(code)}`, { path, cause: error });
   }
 }
 
-function describeErrno(code: string): string {
+function describeErrno(code: ErrnoCode): string {
   switch (code) {
     case 'ENOENT':
       return 'no such file';

@@ -11,12 +11,13 @@ import {
   realpathSync,
   type Stats,
 } from 'node:fs';
-import { getSystemErrorMap } from 'node:util';
-import { errnoCode, SystemFailure } from '../errors.js';
+import type { ErrnoCode } from '../errno.js';
+import { errnoCode, isSystemError, SystemFailure, systemErrorText } from '../errors.js';
 import type { DirectoryEntry, FileFacts, FileKind, LogFile, ReadDisk } from './disk.js';
 
 // Windows has no pipes among files.
 const { O_NONBLOCK = 0 } = constants;
+const LEADS_NOWHERE: ReadonlySet<ErrnoCode | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
 export const realReadDisk: ReadDisk = {
   openToRead(path) {
@@ -45,7 +46,7 @@ export const realReadDisk: ReadDisk = {
     try {
       return realpathSync(path);
     } catch (error) {
-      if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoCode(error))) return undefined;
+      if (LEADS_NOWHERE.has(errnoCode(error))) return undefined;
       throw systemFailure('resolve', path, error);
     }
   },
@@ -54,7 +55,7 @@ export const realReadDisk: ReadDisk = {
     try {
       return readdirSync(directory, { withFileTypes: true }).map(entryFrom);
     } catch (error) {
-      if (errnoCode(error) === 'UNKNOWN') throw error;
+      if (!isSystemError(error)) throw error;
       return [];
     }
   },
@@ -76,12 +77,11 @@ export function attempt<T>(operation: string, path: string, call: () => T): T {
   }
 }
 
-export function systemFailure(operation: string, path: string, error: unknown): SystemFailure {
-  const code = errnoCode(error);
-  const errno = (error as { errno?: unknown }).errno;
-  const text = typeof errno === 'number' ? getSystemErrorMap().get(errno)?.[1] : undefined;
-  const message = `${operation} ${path}: ${text === undefined ? code : `${text} (${code})`}`;
-  return new SystemFailure(operation, code, message, { path, cause: error });
+/** A system's error as a SystemFailure of this operation and path; any other as it is. */
+export function systemFailure(operation: string, path: string, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
+  const message = `${operation} ${path}: ${systemErrorText(error)}`;
+  return new SystemFailure(operation, errnoCode(error)!, message, { path, cause: error });
 }
 
 function factsFrom(stats: Stats): FileFacts {

@@ -1,4 +1,4 @@
-import { getSystemErrorMap } from 'node:util';
+import { errnoName, errnoText } from '../errno.js';
 import { SystemFailure } from '../errors.js';
 import { type LoadedLibc, loadLibc } from './load.js';
 
@@ -54,26 +54,21 @@ export function libc(name: FunctionName): LibcFunction {
   }
 }
 
-/** As in "ENOSPC". */
-export function errnoName(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[0] ?? `E${errno}`;
-}
-
 export function failure(operation: string, path?: string): SystemFailure {
   const errno = load().errno();
-  const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, `error ${errno}`];
   const where = path === undefined ? '' : ` ${path}`;
-  return new SystemFailure(operation, code, `${operation}${where}: ${text} (${code})`, {
-    ...(path === undefined ? {} : { path }),
-  });
+  return new SystemFailure(
+    operation,
+    errnoName(errno),
+    `${operation}${where}: ${errnoText(errno)}`,
+    path === undefined ? {} : { path },
+  );
 }
 
 export function check(result: number, operation: string): number {
   if (result < 0) throw failure(operation);
   return result;
 }
-
-// Time
 
 /**
  * Bind these now: to bind one while its thread is being ended, as at a stop, aborts the process (koffi throws

@@ -2,8 +2,8 @@ import { libc, load } from './call.js';
 
 // System log
 
-export const LOG_PID = 1;
-export const LOG_DAEMON = 3 << 3;
+const LOG_PID = 1;
+const LOG_DAEMON = 3 << 3;
 /** syslog(3) severities. */
 export const SyslogSeverity = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const;
 

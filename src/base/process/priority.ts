@@ -4,7 +4,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { getPriority, setPriority as setPriorityOf } from 'node:os';
-import { errnoCode, SystemFailure } from '../errors.js';
+import { errnoCode, isNodeSystemError, SystemFailure, systemErrorText } from '../errors.js';
 
 /** Before rights are reduced: a lower value than now needs CAP_SYS_NICE. Throws SystemFailure. */
 export function setPriority(nice: number): void {
@@ -12,12 +12,13 @@ export function setPriority(nice: number): void {
     try {
       setPriorityOf(thread, nice);
     } catch (error) {
-      const { code, message } = systemError(error);
+      const code = errnoCode(error);
       if (code === 'ESRCH') continue; // the thread has ended meanwhile
-      const what = isRefusal(code) ? 'not permitted; a value below the present one needs root' : message;
-      throw new SystemFailure('set priority', code ?? errnoCode(error), `-N ${nice}: ${what}`, {
-        cause: error,
-      });
+      if (code === undefined || !isNodeSystemError(error)) throw error;
+      const what = isRefusal(error)
+        ? 'not permitted; a value below the present one needs root'
+        : systemErrorText(error);
+      throw new SystemFailure('set priority', code, `-N ${nice}: ${what}`, { cause: error });
     }
   }
 }
@@ -33,16 +34,12 @@ export function preferThisThread(): void {
   try {
     setPriorityOf(0, Math.max(-20, getPriority(0) - AHEAD));
   } catch (error) {
-    if (!isRefusal(systemError(error).code)) throw error;
+    if (!isRefusal(error)) throw error;
   }
 }
 
-/** What node:os wraps into an ERR_SYSTEM_ERROR. */
-function systemError(error: unknown): { code?: string; message?: string } {
-  return (error as { info?: { code: string; message: string } }).info ?? {};
-}
-
-function isRefusal(code: string | undefined): boolean {
+function isRefusal(error: unknown): boolean {
+  const code = errnoCode(error);
   return code === 'EACCES' || code === 'EPERM';
 }
 

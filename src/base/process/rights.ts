@@ -1,6 +1,6 @@
 /**
- * Rights of the recorder (DESIGN.md section 10). Node's set*id calls change all threads of the process, prctl
- * and capset only the calling one, which decides the order of everything here.
+ * Rights of the recorder. Node's set*id calls change all threads of the process, prctl and capset only the
+ * calling one, which decides the order of everything here.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { errnoCode, SystemFailure } from '../errors.js';

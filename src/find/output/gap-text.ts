@@ -4,9 +4,6 @@ import { printable } from '../../base/printable.js';
 import type { TimeWriter } from '../../base/time/time-text.js';
 import type { GapRecord } from '../../event/gap.js';
 
-/** Cause of a gap where a file was damaged, in the files that stand in its place. */
-export const DAMAGED_FILE = 'damaged file';
-
 /** `# gap FROM TO lost=N|<=N|unknown cause=...` */
 export function gapLine(gap: GapRecord, times: TimeWriter): string {
   const from = times.text(gap.fromUs);

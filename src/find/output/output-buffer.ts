@@ -3,7 +3,6 @@
  * error. Whoever puts in a text that came from a file or a user makes it printable before.
  */
 import type { Writable } from 'node:stream';
-import { errnoCode } from '../../base/errors.js';
 import { writePrintable } from '../../base/terminal.js';
 
 const BUFFER_BYTES = 256 * 1024;
@@ -73,6 +72,7 @@ export class OutputBuffer {
 
   #fail(error: Error): void {
     this.closed = true;
-    if (errnoCode(error) !== 'EPIPE' && errnoCode(error) !== 'ERR_STREAM_DESTROYED') this.#failure = error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EPIPE' && code !== 'ERR_STREAM_DESTROYED') this.#failure = error;
   }
 }

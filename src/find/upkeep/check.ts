@@ -1,7 +1,7 @@
 /** `-T`: everything that can be found wrong with log files, and with the chain between them. */
 
 import type { ByteInput } from '../../base/disk/input.js';
-import { DamageError, SystemFailure } from '../../base/errors.js';
+import { DamageError, PayloadDamage, SystemFailure } from '../../base/errors.js';
 import { printable } from '../../base/printable.js';
 import { EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
 import { decodeBlock } from '../../log/format/decode-rows.js';
@@ -219,7 +219,7 @@ class FileCheck {
     try {
       return read(block);
     } catch (error) {
-      if (!(error instanceof DamageError)) throw error;
+      if (!(error instanceof PayloadDamage)) throw error;
       this.#damageAt(block, 'bad-payload', `${blockName(block.frame)}: ${error.message}`);
       return undefined;
     }

@@ -64,7 +64,7 @@ export function syncPath(path: string): void {
 /** Node's system errors as one line about the file that was to be written; ours as they are. */
 export function asFailure(operation: string, error: unknown, path: string): unknown {
   const code = errnoCode(error);
-  if (!(error instanceof Error) || error instanceof SystemFailure || !('syscall' in error)) return error;
+  if (error instanceof SystemFailure || code === undefined) return error;
   const what = code === 'ENOSPC' ? 'no space left' : code === 'EEXIST' ? 'exists already' : code;
   return new SystemFailure(operation, code, `${path}: cannot be written: ${what}; nothing was changed`, {
     path,

@@ -5,9 +5,9 @@
  */
 import { rmSync } from 'node:fs';
 import { ByteInput, FileFeed } from '../../base/disk/input.js';
-import { DamageError, InvariantError, UsageError } from '../../base/errors.js';
+import { InvariantError, PayloadDamage, UsageError } from '../../base/errors.js';
 import { EventBatch } from '../../event/batch.js';
-import type { GapRecord } from '../../event/gap.js';
+import { GapCause, type GapRecord, unknownGap } from '../../event/gap.js';
 import { FILTER_MAX_BYTES, writeAddressFilter } from '../../log/format/address-filter.js';
 import { decodeBlock } from '../../log/format/decode-rows.js';
 import { BlockType, isDataBlock, isRecordBlock } from '../../log/format/format.js';
@@ -17,7 +17,6 @@ import { locate } from '../../log/read/open.js';
 import { scanBlocks } from '../../log/read/scan.js';
 import type { Damage } from '../../log/read/source.js';
 import { LogFileWriter } from '../../log/write/whole-file.js';
-import { DAMAGED_FILE } from '../output/gap-text.js';
 import { testFiles } from './check.js';
 import { asFailure, checkPlaces, putInPlace, temporaryName } from './new-file.js';
 
@@ -131,7 +130,7 @@ class Copy {
       else parseJson(block);
       return 0;
     } catch (error) {
-      if (!(error instanceof DamageError)) throw error;
+      if (!(error instanceof PayloadDamage)) throw error;
       const { offsetBytes, bytes } = block;
       const what = `block ${sequence}: ${error.message}`;
       this.damage.add({ code: 'bad-payload', offsetBytes, lengthBytes: bytes.length, what });
@@ -177,7 +176,7 @@ class Copy {
   #fill(writer: LogFileWriter, lostBlocks: number | undefined, beforeUs: number, afterUs: number): void {
     const fromUs = Math.min(beforeUs, afterUs);
     const toUs = Math.max(beforeUs, afterUs);
-    const gap: GapRecord = { fromUs, toUs, lost: 0, certainty: 'unknown', cause: DAMAGED_FILE };
+    const gap = unknownGap(GapCause.damagedFile, fromUs, toUs);
     this.gaps.add(gap);
     if (lostBlocks === undefined) this.lostUncounted = true;
     else this.lostBlocks += lostBlocks;

@@ -17,12 +17,12 @@ import type { LogFile } from '../../base/disk/disk.js';
 import { errnoCode, InvariantError, SystemFailure, UsageError } from '../../base/errors.js';
 import type { EventBatch } from '../../event/batch.js';
 import { RecordFlag } from '../../event/batch.js';
+import { GapCause, unknownGap } from '../../event/gap.js';
 import { Pairer } from '../../event/pair.js';
 import { BlockType } from '../../log/format/format.js';
 import { locate, openBytes, openLog, openSource } from '../../log/read/open.js';
 import type { LogItem, LogSource } from '../../log/read/source.js';
 import { LogFileWriter } from '../../log/write/whole-file.js';
-import { DAMAGED_FILE } from '../output/gap-text.js';
 import { asFailure, checkPlaces, putInPlace, syncPath, temporaryName } from './new-file.js';
 import { standInMeta } from './origin.js';
 import { RowDigest } from './row-digest.js';
@@ -169,7 +169,7 @@ class Squeeze {
         const { offsetBytes, lengthBytes, what } = item.damage;
         this.#damage.push(`${this.source.header.file}: offset ${offsetBytes}, ${lengthBytes} bytes: ${what}`);
         const at = this.#lastUs;
-        writer.appendGap({ fromUs: at, toUs: at, lost: 0, certainty: 'unknown', cause: DAMAGED_FILE });
+        writer.appendGap(unknownGap(GapCause.damagedFile, at, at));
       }
     }
   }

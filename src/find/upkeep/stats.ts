@@ -1,6 +1,6 @@
 /** `stats`: what log files hold, summed up, without decoding more of them than that takes. */
 
-import { DamageError, SystemFailure } from '../../base/errors.js';
+import { DamageError, PayloadDamage, SystemFailure } from '../../base/errors.js';
 import { type EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
 import { type ClassCount, countClasses } from '../../log/format/decode-classes.js';
 import { BlockType, isDataBlock, isRecordBlock } from '../../log/format/format.js';
@@ -163,7 +163,7 @@ function addBlock(stats: LogStats, block: ScannedBlock): void {
     for (const counted of countClasses(block)) stats.addRows(counted);
     stats.addTimes(minTimeUs, maxTimeUs);
   } catch (error) {
-    if (!(error instanceof DamageError)) throw error;
+    if (!(error instanceof PayloadDamage)) throw error;
     stats.damaged++;
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { FileFeed } from '../../base/disk/input.js';
-import { DamageError, SystemFailure } from '../../base/errors.js';
+import { DamageError, PayloadDamage, SystemFailure } from '../../base/errors.js';
 import { BlockType, isDataBlock } from '../../log/format/format.js';
 import type { ScannedBlock } from '../../log/format/frame.js';
 import { parseEnd } from '../../log/format/json-blocks.js';
@@ -64,9 +64,8 @@ export async function survey(path: string, note: (damage: Damage) => void): Prom
     if (earliestUs === Number.POSITIVE_INFINITY)
       throw new DamageError(
         'bad-header',
-        path,
-        0,
-        `${path}: nothing in it is intact, there is nothing to repair`,
+        { file: path, offsetBytes: 0 },
+        'nothing in it is intact, there is nothing to repair',
       );
     return { header, headerChain, stretches: inOrder(stretches), end, earliestUs, latestUs };
   } finally {
@@ -111,7 +110,7 @@ function endOf(block: ScannedBlock): Survey['end'] {
   try {
     return { runId, first: sequence - parseEnd(block).blocks + 1, last: sequence };
   } catch (error) {
-    if (error instanceof DamageError) return undefined;
+    if (error instanceof PayloadDamage) return undefined;
     throw error;
   }
 }

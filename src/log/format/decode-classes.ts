@@ -18,7 +18,7 @@ export interface ClassCount {
   readonly rows: number;
 }
 
-/** Every class that has rows. Throws DamageError 'bad-payload'. */
+/** Every class that has rows. Throws PayloadDamage. */
 export function countClasses({ frame, payload }: ScannedBlock): ClassCount[] {
   if (frame.codec !== BlockCodec.sections) throw badPayload(`uses codec ${frame.codec}`);
   const sections = new SectionReader(payload);

@@ -1,7 +1,7 @@
 /**
  * Events blocks to rows with whole keys: what the set of open connections needs, and nothing else of a block
  * is unpacked. Table worker's thread, for every event. Bytes that nobody vouches for: every failure is a
- * DamageError 'bad-payload'.
+ * PayloadDamage.
  */
 import { AddressTable4, AddressTable6 } from '../../event/addresses.js';
 import { DIRECTION_SHIFT, KEY4_WORDS, KEY6_WORDS, PROTO_SHIFT } from '../../event/key.js';

@@ -1,6 +1,6 @@
 /**
  * Payload to EventBatch: the inverse of encode-rows.ts for bytes that nobody vouches for. Every failure is a
- * DamageError 'bad-payload'.
+ * PayloadDamage.
  */
 import { AF_INET, AF_INET6, Column, type EventBatch } from '../../event/batch.js';
 import { BlockTables, plane, readAddresses, readNatPorts, readPlanes, tooLarge } from './decode-tables.js';

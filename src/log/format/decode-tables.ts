@@ -3,7 +3,7 @@
  * vouches for.
  */
 
-import type { DamageError } from '../../base/errors.js';
+import type { PayloadDamage } from '../../base/errors.js';
 import type { AddressTable4, AddressTable6 } from '../../event/addresses.js';
 import { BATCH_CAPACITY, RecordKind } from '../../event/batch.js';
 import type { SectionReader } from './section-codec.js';
@@ -126,7 +126,7 @@ function addHighBytes(values: Uint16Array, high: Uint8Array): void {
   for (let i = 0; i < high.length; i++) values[i] |= high[i] << 8;
 }
 
-export function tooLarge(): DamageError {
+export function tooLarge(): PayloadDamage {
   return badPayload('has a table larger than its rows can use');
 }
 

@@ -65,7 +65,7 @@ export function firstChain(preamble: Uint8Array, previousChain?: Uint8Array): Ui
  * Chain value of a block: everything in its header before the chain field, and its payload, on top of the
  * chain so far.
  */
-export function nextChain(
+function nextChain(
   previous: Uint8Array,
   bytes: Uint8Array,
   offset: number,

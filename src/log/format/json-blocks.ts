@@ -1,7 +1,7 @@
 /**
  * The JSON payloads of header, gap, clock step, checkpoint and end blocks, for bytes that nobody vouches for:
  * every field has the type it should, every time can be printed, and no text can steer a terminal. Failures
- * are DamageErrors 'bad-payload'.
+ * are PayloadDamage.
  */
 import { printable } from '../../base/printable.js';
 import type { GapRecord } from '../../event/gap.js';

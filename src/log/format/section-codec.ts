@@ -122,7 +122,7 @@ function brotli(raw: Uint8Array): Uint8Array {
   return brotliCompressSync(raw, { params, chunkSize: raw.length + 1024 });
 }
 
-/** The sections of one payload, unpacked when asked for. Every failure is a DamageError 'bad-payload'. */
+/** The sections of one payload, unpacked when asked for. Every failure is a PayloadDamage. */
 export class SectionReader {
   readonly #places = new Map<number, { codec: number; rawBytes: number; from: number; to: number }>();
 

@@ -1,5 +1,5 @@
 /** Bytes out and in, with varints (LEB128: seven bits a byte, low bits first, the top bit says "more"). */
-import { DamageError } from '../../base/errors.js';
+import { PayloadDamage } from '../../base/errors.js';
 
 const INT32_MAX = 0x7fffffff;
 
@@ -50,7 +50,7 @@ export class ByteSink {
 }
 
 /**
- * Reads bytes that nobody vouches for: running past the end is a DamageError, never a RangeError or a read
+ * Reads bytes that nobody vouches for: running past the end is a PayloadDamage, never a RangeError or a read
  * outside.
  */
 export class ByteSource {
@@ -129,6 +129,6 @@ export class ByteSource {
   }
 }
 
-export function badPayload(what: string): DamageError {
-  return new DamageError('bad-payload', '', 0, `block payload ${what}`);
+export function badPayload(what: string): PayloadDamage {
+  return new PayloadDamage(`block payload ${what}`);
 }

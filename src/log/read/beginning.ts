@@ -4,7 +4,7 @@
  */
 
 import type { ByteInput } from '../../base/disk/input.js';
-import { DamageError } from '../../base/errors.js';
+import { DamageError, PayloadDamage } from '../../base/errors.js';
 import type { FileMeta } from '../format/file-meta.js';
 import {
   BLOCK_HEADER_BYTES,
@@ -40,26 +40,24 @@ export interface Preamble {
  */
 export async function readPreamble(input: ByteInput, file: string): Promise<Preamble> {
   const available = await input.need(FILE_PREAMBLE_BYTES);
-  if (available === 0) throw new DamageError('empty', file, 0, `${file}: the file is empty`);
+  if (available === 0) throw new DamageError('empty', { file, offsetBytes: 0 }, 'the file is empty');
   const { buffer, start } = input;
   for (let i = 0; i < Math.min(available, FILE_MAGIC.length); i++)
     if (buffer[start + i] !== FILE_MAGIC[i])
-      throw new DamageError('not-a-log', file, 0, `${file}: not a ctrecorder log`);
+      throw new DamageError('not-a-log', { file, offsetBytes: 0 }, 'not a ctrecorder log');
   if (available < FILE_PREAMBLE_BYTES)
     throw new DamageError(
       'truncated',
-      file,
-      available,
-      `${file}: cut off after ${available} bytes, within the preamble`,
+      { file, offsetBytes: available },
+      `cut off after ${available} bytes, within the preamble`,
     );
   const preamble = parsePreamble(buffer.slice(start, start + FILE_PREAMBLE_BYTES));
   const { formatMajor, formatMinor } = preamble;
   if (formatMajor !== FORMAT_MAJOR)
     throw new DamageError(
       'unsupported-version',
-      file,
-      8,
-      `${file}: file format ${formatMajor}.${formatMinor}; this version reads 2 and ${FORMAT_MAJOR}: use a newer ctrecorder`,
+      { file, offsetBytes: 8 },
+      `file format ${formatMajor}.${formatMinor}; this version reads 2 and ${FORMAT_MAJOR}: use a newer ctrecorder`,
     );
   input.advance(FILE_PREAMBLE_BYTES);
   return preamble;
@@ -90,10 +88,10 @@ export async function readMeta(input: ByteInput, file: string): Promise<HeaderBl
     try {
       return { meta: parseMeta(block), block };
     } catch (error) {
-      if (!(error instanceof DamageError)) throw error;
+      if (!(error instanceof PayloadDamage)) throw error;
       const { offsetBytes, bytes } = block;
-      const message = `${file}: offset ${offsetBytes}: the header ${error.message}`;
-      throw new DamageError('bad-header', file, offsetBytes, message, bytes.length);
+      const what = `offset ${offsetBytes}: the header ${error.message}`;
+      throw new DamageError('bad-header', { file, offsetBytes, lengthBytes: bytes.length }, what);
     }
   }
   return { meta: {}, damage: noHeader(input, 'ends before its header block') };
@@ -148,7 +146,7 @@ async function believedPreamble(input: ByteInput, file: string, damage: Damage[]
 
 /**
  * Was this preamble before the header block that stands behind the first bytes? Undefined when that is not
- * whole.
+ * whole or does not hold what it should.
  */
 async function followsFrom(input: ByteInput, preamble: Preamble): Promise<boolean | undefined> {
   const frame = parseFrame(input.buffer, input.start + FILE_PREAMBLE_BYTES) as ParsedFrame;
@@ -158,8 +156,12 @@ async function followsFrom(input: ByteInput, preamble: Preamble): Promise<boolea
   const bytes = input.buffer.subarray(input.start + offsetBytes, input.start + offsetBytes + length);
   const payload = bytes.subarray(frame.headerBytes);
   if (frame.type !== BlockType.header || !payloadIsIntact(payload, frame)) return undefined;
-  const meta = parseMeta({ frame, payload });
-  return follows(chainBefore(preamble, meta), bytes, frame);
+  try {
+    return follows(chainBefore(preamble, parseMeta({ frame, payload })), bytes, frame);
+  } catch (error) {
+    if (error instanceof PayloadDamage) return undefined;
+    throw error;
+  }
 }
 
 /** Chain value before the header block that holds `meta`. */

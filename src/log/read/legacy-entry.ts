@@ -50,7 +50,7 @@ export const connectionShape: EntryShape = {
 };
 
 /** Can these bytes be an entry at all? */
-export function isWellFormed(view: DataView, at: number, shape: EntryShape): boolean {
+function isWellFormed(view: DataView, at: number, shape: EntryShape): boolean {
   const seconds = view.getUint32(at + shape.timeAt);
   if (seconds === 0 || view.getUint32(at + shape.timeAt + 4) >= 1_000_000) return false;
   if (!shape.squeezed) return view.getUint8(at) <= 7;

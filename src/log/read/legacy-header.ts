@@ -9,7 +9,7 @@ import { localZone } from '../../base/time/zone.js';
 import { protocolName } from '../../event/protocols.js';
 import type { LogHeader } from './source.js';
 
-export const LEGACY_MAGIC = 0x43544e4c;
+const LEGACY_MAGIC = 0x43544e4c;
 export const LEGACY_HEADER_BYTES = 256;
 export const LEGACY_EVENT_BYTES = 33;
 export const LEGACY_CONNECTION_BYTES = 40;
@@ -24,9 +24,7 @@ const Field = {
   protocol: 18,
   hostname: 19,
   startSeconds: 52,
-  startMicroseconds: 56,
   endSeconds: 60,
-  endMicroseconds: 64,
   minutesWest: 68,
   dst: 72,
   utcOffsetSeconds: 76,
@@ -44,22 +42,21 @@ export function looksLegacy(bytes: Uint8Array): boolean {
  * itself.
  */
 export function parseLegacyHeader(bytes: Uint8Array, file: string): LogHeader {
-  if (bytes.length === 0) throw new DamageError('empty', file, 0, `${file}: the file is empty`);
-  if (!looksLegacy(bytes)) throw new DamageError('not-a-log', file, 0, `${file}: not a ctrecorder log`);
+  if (bytes.length === 0) throw new DamageError('empty', { file, offsetBytes: 0 }, 'the file is empty');
+  if (!looksLegacy(bytes))
+    throw new DamageError('not-a-log', { file, offsetBytes: 0 }, 'not a ctrecorder log');
   const view = viewOf(bytes);
   if (bytes.length >= 8 && view.getUint32(Field.version) !== 2)
     throw new DamageError(
       'unsupported-version',
-      file,
-      Field.version,
-      `${file}: format version ${view.getUint32(Field.version)} of the old recorder cannot be read, only version 2`,
+      { file, offsetBytes: Field.version },
+      `format version ${view.getUint32(Field.version)} of the old recorder cannot be read, only version 2`,
     );
   if (bytes.length < LEGACY_HEADER_BYTES)
     throw new DamageError(
       'truncated',
-      file,
-      bytes.length,
-      `${file}: cut within the header (${bytes.length} of ${LEGACY_HEADER_BYTES} bytes)`,
+      { file, offsetBytes: bytes.length },
+      `cut within the header (${bytes.length} of ${LEGACY_HEADER_BYTES} bytes)`,
     );
   const flags = view.getUint32(Field.flags);
   // A squeezed file still names the length of an event entry.
@@ -70,7 +67,11 @@ export function parseLegacyHeader(bytes: Uint8Array, file: string): LogHeader {
     // The bit was written as a 16-bit value in network order: 00 01 00 00 on a little-endian machine.
     (flags & ~0x00010001) === 0;
   if (!sound)
-    throw new DamageError('bad-header', file, Field.headerBytes, `${file}: the header contradicts itself`);
+    throw new DamageError(
+      'bad-header',
+      { file, offsetBytes: Field.headerBytes },
+      'the header contradicts itself',
+    );
   const protocol = view.getUint8(Field.protocol);
   return {
     file,

@@ -20,8 +20,6 @@ import {
 import { LEGACY_HEADER_BYTES, parseLegacyHeader } from './legacy-header.js';
 import type { Damage, LogHeader, LogItem, LogSource } from './source.js';
 
-export { looksLegacy } from './legacy-header.js';
-
 /** Room for a few chunks of any sensible stream; it grows when one is larger. */
 const INITIAL_WINDOW_BYTES = 2 * 1024 * 1024;
 

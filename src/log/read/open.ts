@@ -85,9 +85,8 @@ async function recognise(input: ByteInput, place: LogPlace): Promise<OpenedBytes
       if (startsWith(first, magic))
         throw new DamageError(
           'compressed',
-          place.path,
-          0,
-          `${place.path}: packed with ${name}: try "${unpack} FILE | ctrecorder -L -f -"`,
+          { file: place.path, offsetBytes: 0 },
+          `packed with ${name}: try "${unpack} FILE | ctrecorder -L -f -"`,
         );
     if (startsWith(first, [0x1f, 0x8b]))
       return await recognise(new ByteInput(gunzipFeed(input, place.path)), {
@@ -96,9 +95,10 @@ async function recognise(input: ByteInput, place: LogPlace): Promise<OpenedBytes
         packed: true,
       });
     if (startsWith(first, FILE_MAGIC)) return { format: 3, input, place };
-    const { looksLegacy, openLegacy } = await import('./legacy.js');
-    if (looksLegacy(first)) return { format: 2, source: await openLegacy(place.path, rest(input)), place };
-    return { format: 3, input, place };
+    const { looksLegacy } = await import('./legacy-header.js');
+    if (!looksLegacy(first)) return { format: 3, input, place };
+    const { openLegacy } = await import('./legacy.js');
+    return { format: 2, source: await openLegacy(place.path, rest(input)), place };
   } catch (error) {
     await input.close();
     throw error;
@@ -136,12 +136,12 @@ async function* rethrown(
   try {
     yield* stream;
   } catch (error) {
-    if (error instanceof SystemFailure) throw error;
-    throw new DamageError(
-      'truncated',
-      path,
-      0,
-      `${path}: the gzip data is cut off or damaged (${(error as Error).message})`,
-    );
+    if (!isZlibError(error)) throw error;
+    const what = `the gzip data is cut off or damaged (${error.message})`;
+    throw new DamageError('truncated', { file: path, offsetBytes: 0 }, what);
   }
+}
+
+function isZlibError(error: unknown): error is Error {
+  return error instanceof Error && /^Z_/.test((error as NodeJS.ErrnoException).code ?? '');
 }

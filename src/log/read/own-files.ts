@@ -4,7 +4,7 @@
  */
 import { basename, join } from 'node:path';
 import type { DirectoryEntry, LogFile, ReadDisk } from '../../base/disk/disk.js';
-import { DamageError, SystemFailure } from '../../base/errors.js';
+import { PayloadDamage, SystemFailure } from '../../base/errors.js';
 import { END_TAIL_BYTES, parseEndTail } from '../format/end-block.js';
 import type { EarlierRecording, FileMeta, PreviousFile } from '../format/file-meta.js';
 import {
@@ -164,7 +164,7 @@ function blockAt<T>(
   try {
     return { value: parse({ frame, payload }), chain, lengthBytes: headerBytes + storedBytes };
   } catch (error) {
-    if (error instanceof DamageError) return undefined;
+    if (error instanceof PayloadDamage) return undefined;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 /** Format 3 as a LogSource. */
 
 import type { ByteInput } from '../../base/disk/input.js';
-import { DamageError } from '../../base/errors.js';
+import { PayloadDamage } from '../../base/errors.js';
 import { EventBatch } from '../../event/batch.js';
 import { decodeBlock } from '../format/decode-rows.js';
 import { BlockType, isRecordBlock } from '../format/format.js';
@@ -12,8 +12,6 @@ import { BlockOrder } from './block-order.js';
 import { headerLines } from './header-lines.js';
 import { type ScannedDamage, scanBlocks } from './scan.js';
 import type { Damage, LogHeader, LogItem, LogSource, Selection } from './source.js';
-
-export { readMeta, readPreamble } from './beginning.js';
 
 export class LogReader implements LogSource {
   closed = false;
@@ -27,14 +25,11 @@ export class LogReader implements LogSource {
   ) {}
 
   async *items(selection: Selection = {}): AsyncGenerator<LogItem, void, void> {
-    const { fromUs = 0, toUs = Number.POSITIVE_INFINITY } = selection;
     const first = selection.openFirst ? this.input.again() : undefined;
     if (first !== undefined) yield* this.#openFirst(first);
-    const wants = (frame: ParsedFrame) =>
-      !isRecordBlock(frame.type) || (frame.maxTimeUs >= fromUs && frame.minTimeUs <= toUs);
-    for await (const block of this.blocks(wants)) {
+    for await (const block of this.blocks()) {
       if (block.type === 'damage') yield block;
-      else if (wants(block.frame)) {
+      else {
         const item = this.#decode(block);
         if (item === undefined) continue;
         const isGiven = first !== undefined && item.type === 'records' && this.#isOpenAtStart(block.frame);
@@ -45,17 +40,14 @@ export class LogReader implements LogSource {
 
   /**
    * Every intact block once, in file order, and where something is damaged, missing, doubled or misplaced.
-   * Blocks that are not wanted come without payload.
    */
-  async *blocks(
-    wants?: (frame: ParsedFrame) => boolean,
-  ): AsyncGenerator<ScannedBlock | ScannedDamage, void, void> {
+  async *blocks(): AsyncGenerator<ScannedBlock | ScannedDamage, void, void> {
     const { header, damage } = this.beginning;
     for (const found of damage) yield { type: 'damage', damage: found };
     const order = new BlockOrder();
     if (header !== undefined) order.place(header.frame);
     let isFirst = header !== undefined;
-    for await (const block of scanBlocks(this.input, { ...(wants && { wants }), live: this.live })) {
+    for await (const block of scanBlocks(this.input, { live: this.live })) {
       if (block.type === 'damage') {
         const fault = block.frame && order.pass(block.frame);
         if (fault !== undefined) yield misplaced(block.damage.offsetBytes, 0, fault);
@@ -118,7 +110,7 @@ export class LogReader implements LogSource {
         };
       return undefined;
     } catch (error) {
-      if (error instanceof DamageError) return unreadable(block, error.message);
+      if (error instanceof PayloadDamage) return unreadable(block, error.message);
       throw error;
     }
   }

@@ -57,10 +57,8 @@ export type LogItem =
   /** Something was unreadable and has been skipped. */
   | { readonly type: 'damage'; readonly damage: Damage };
 
-/** What the caller is interested in; a reader may skip blocks that cannot match, and need not. */
+/** How the caller wants the items. */
 export interface Selection {
-  readonly fromUs?: number;
-  readonly toUs?: number;
   /**
    * The snapshot of what was open when the file was opened comes first; in the file it stands a moment after
    * the events that followed. Not of a pipe, which can be read only once.

@@ -6,6 +6,7 @@
 
 import type { LogFile, LogFileSystem } from '../../base/disk/disk.js';
 import { writeAll } from '../../base/disk/file-system.js';
+import type { ErrnoCode } from '../../base/errno.js';
 import { errnoCode, invariant, SystemFailure } from '../../base/errors.js';
 import { type EndReason, endOffsetText } from '../format/end-block.js';
 import type { FileMeta } from '../format/file-meta.js';
@@ -35,7 +36,7 @@ import { encodeIndex, INDEX_EVERY_BLOCKS, type IndexEntry } from '../format/inde
 const INDEX_OFFSETS_MAX = 50_000;
 
 /** As large as a file can get here; a descriptor that somebody else closed. */
-const ONLY_ANOTHER_FILE_HELPS = new Set(['EFBIG', 'EBADF']);
+const ONLY_ANOTHER_FILE_HELPS: ReadonlySet<ErrnoCode | undefined> = new Set(['EFBIG', 'EBADF']);
 
 /** Everything about a file's contents that the next block depends on. */
 export interface SegmentState {

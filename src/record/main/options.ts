@@ -57,7 +57,7 @@ export interface RecorderOptions {
   readonly saveLimitBytes: number;
 }
 
-/** Defaults that the help prints. */
+/** What applies where the command line says nothing. */
 export const defaultRecorderOptions = {
   rotateMinutes: 0,
   protocols: [6],

@@ -1,7 +1,7 @@
 /**
- * All stages of one recording. The order of the start matters for the rights (DESIGN.md section 10): worker
- * threads and libuv's pool first, then the socket, then the switch of the user; the first file is opened
- * after it and belongs to that user.
+ * All stages of one recording. The order of the start matters for the rights: worker threads and libuv's
+ * pool come first, because what exists at the switch of the user loses its capabilities with it; then the
+ * socket, which needs them; then the switch. The first file is opened after it and belongs to that user.
  */
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
@@ -27,7 +27,7 @@ import { RingProducer } from '../ring/producer.js';
 import { createBlockRing } from '../stage/blocks.js';
 import { Control } from '../stage/control.js';
 import { createStats } from '../stage/counters.js';
-import { RECEIVE_BATCH_MESSAGES, RING_SLOT_BYTES } from '../stage/message-ring.js';
+import { RING_SLOT_BYTES, RING_SLOTS_MIN } from '../stage/message-ring.js';
 import type { MessageSource } from '../stage/message-source.js';
 import { diskState, WriterStat } from '../writer/writer-stats.js';
 import type { WriterEvent, WriterTask } from '../writer/writer-task.js';
@@ -224,8 +224,8 @@ export class Pipeline {
 
   #ringSizes() {
     const { ringSlots } = this.#options;
-    const slots = Math.max(ringSlots, RECEIVE_BATCH_MESSAGES);
-    if (slots > ringSlots) this.#log.info(`-B ${ringSlots}: raised to one receive batch, ${slots} slots`);
+    const slots = Math.max(ringSlots, RING_SLOTS_MIN);
+    if (slots > ringSlots) this.#log.info(`-B ${ringSlots}: raised to ${slots} slots, the fewest possible`);
     return { slots, slotBytes: RING_SLOT_BYTES, extraBytes: RECEIVE_EXTRA_BYTES };
   }
 

@@ -4,6 +4,7 @@
  * made durable, one line says what is lost, and the recorder ends; the gap is in the log, and the next start
  * goes on behind it.
  */
+import { SystemFailure } from '../../base/errors.js';
 import { RingConsumer } from '../ring/consumer.js';
 import type { RingMemory } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
@@ -26,8 +27,8 @@ export class StageDeath extends Error {
  * of the stage.
  */
 export function deathOf(stage: StageName, thrown: unknown): Error {
-  const { name, message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown));
-  if (thrown instanceof Error && name === 'SystemFailure') return thrown;
+  if (thrown instanceof SystemFailure) return thrown;
+  const { message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown));
   const death = new StageDeath(stage, message);
   if (stack !== undefined) death.stack = stack;
   return death;

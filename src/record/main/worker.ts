@@ -5,8 +5,8 @@
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { errorFromThread } from '../../base/errors.js';
 import { compiledFile } from '../../base/package-root.js';
+import { errorFromThread } from '../../base/thread-failure.js';
 
 export class Stage<Said> {
   /**

@@ -1,7 +1,7 @@
 /** Sockets to the kernel's netfilter subsystems, and whether one of them is there. */
 import { constants } from 'node:os';
+import { errnoName } from '../../base/errno.js';
 import { errnoCode, SystemFailure } from '../../base/errors.js';
-import { errnoName } from '../../base/libc/call.js';
 import { AF_NETLINK, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from '../../base/libc/constants.js';
 import {
   bindNetlink,

@@ -1,7 +1,7 @@
 /**
  * The drain loop of the main thread: from the event socket into the ring. It never looks at a message and
- * allocates nothing per message. A full ring stops it: then the kernel's buffer fills, and only the kernel
- * drops, and counts (DESIGN.md section 2).
+ * allocates nothing per message. A full ring stops it: then the kernel's buffer fills. Only the kernel drops
+ * messages, so that its counter tells of every loss.
  *
  * After a drain it naps instead of waking per message. Naps are synchronous, because a timer costs twice the
  * CPU (45 us, a usleep 20 us); after BURST_MS of them it lets the event loop run, so that signals and timers
@@ -97,8 +97,8 @@ const IDLE_DRAINS = 3;
  */
 const POLL_MS = 2000;
 /**
- * Messages in one recvmmsg, the kernel's own limit (UIO_MAXIOV): waking the parser once a drain instead of
- * every 256 saves 5 %.
+ * Most messages in one recvmmsg: the kernel's own limit (UIO_MAXIOV, include/uapi/linux/uio.h), and never
+ * more than the ring has room for.
  */
 const RECEIVE_MESSAGES = 1024;
 /**

@@ -17,7 +17,7 @@ export const PacketType = {
   toKernel: 7,
 } as const;
 
-export const ARPHRD_NETLINK = 824;
+const ARPHRD_NETLINK = 824;
 
 export function packetTypeAt(view: DataView, at: number): number {
   return view.getUint16(at);

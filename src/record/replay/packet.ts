@@ -58,6 +58,6 @@ export function nanosecondsToUs(high: number, low: number): number {
 }
 
 export function badCapture(file: string, offsetBytes: number, what: string): DamageError {
-  const where = offsetBytes === 0 ? file : `${file}: offset ${offsetBytes}`;
-  return new DamageError('bad-capture', file, offsetBytes, `${where}: ${what}`);
+  const where = offsetBytes === 0 ? '' : `offset ${offsetBytes}: `;
+  return new DamageError('bad-capture', { file, offsetBytes }, where + what);
 }

@@ -3,7 +3,7 @@
  * nanoseconds, link type 253). A full disk or the limit ends it, never the recording.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
-import { errnoCode, SystemFailure } from '../../base/errors.js';
+import { errnoCode, isSystemError, SystemFailure } from '../../base/errors.js';
 import { COOKED_HEADER_BYTES, writeCookedHeader } from './cooked.js';
 import { LINKTYPE_NETLINK } from './packet.js';
 import {
@@ -37,6 +37,7 @@ export class SaveFile {
       this.fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o640);
     } catch (error) {
       const code = errnoCode(error);
+      if (code === undefined) throw error;
       const what = code === 'EEXIST' ? 'exists already, name another file' : `cannot be created (${code})`;
       throw new SystemFailure('create', code, `--save-messages ${path}: ${what}`, { path, cause: error });
     }
@@ -91,7 +92,7 @@ export class MessageSaver {
     this.#used += length;
   }
 
-  /** Write what is left. Never throws: the recording goes on without. */
+  /** Write what is left. A system that refuses ends the saving, not the recording. */
   close(): void {
     if (this.#open) this.#flush();
     this.#open = false;
@@ -103,6 +104,7 @@ export class MessageSaver {
     try {
       for (let from = 0; from < this.#used; ) from += writeSync(fd, this.#buffer, from, this.#used - from);
     } catch (error) {
+      if (!isSystemError(error)) throw error;
       this.#cutBack();
       this.#end(`${path}: no more messages are saved (${errnoCode(error)}), the recording goes on`);
       return false;

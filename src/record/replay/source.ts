@@ -2,10 +2,9 @@
 import { createReadStream, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ByteFeed, ByteInput, FileFeed, StreamFeed } from '../../base/disk/input.js';
-import { DamageError, errnoCode, SystemFailure } from '../../base/errors.js';
+import { errnoCode, SystemFailure } from '../../base/errors.js';
 import type { RingProducer } from '../ring/producer.js';
 import { type Control, Control as ControlKind, putControl } from '../stage/control.js';
-import { RECEIVE_BATCH_MESSAGES } from '../stage/message-ring.js';
 import type { MessageSource, SourceCounts } from '../stage/message-source.js';
 import { MessageReader } from './messages.js';
 import { PacketReader } from './reader.js';
@@ -17,6 +16,8 @@ export interface ReplayOptions {
 }
 
 const FULL_RING_NAP_MS = 1;
+/** Most messages published at once. Every ring has room for so many (RING_SLOTS_MIN). */
+const BATCH_MESSAGES = 256;
 
 export class ReplaySource implements MessageSource {
   readonly rcvbufBytes = 0;
@@ -93,7 +94,7 @@ export class ReplaySource implements MessageSource {
   #explain(error: unknown): void {
     if (this.#stopping && this.feed instanceof StreamFeed) return; // `stop` ended a read that was under way
     const code = errnoCode(error);
-    if (error instanceof SystemFailure || error instanceof DamageError || code === 'UNKNOWN') throw error;
+    if (error instanceof SystemFailure || code === undefined) throw error;
     throw new SystemFailure('read', code, `${this.file}: cannot be read (${code})`, { cause: error });
   }
 
@@ -158,7 +159,7 @@ export class ReplaySource implements MessageSource {
   /** Publish a batch and see where the next goes, behind all control slots; false when there is no room. */
   #findRoom(): boolean {
     this.#publish();
-    if (this.#putControls()) this.#room = this.producer.writable(RECEIVE_BATCH_MESSAGES);
+    if (this.#putControls()) this.#room = this.producer.writable(BATCH_MESSAGES);
     return this.#room > 0;
   }
 

@@ -23,8 +23,8 @@ export const CACHE_LINE_PAIR_BYTES = 128;
 /**
  * Offsets in a descriptor: struct mmsghdr { struct msghdr { ..., int msg_flags @48 }, unsigned msg_len @56 }.
  */
-export const DESCRIPTOR_FLAGS_OFFSET = 48;
-export const DESCRIPTOR_LENGTH_OFFSET = 56;
+const DESCRIPTOR_FLAGS_OFFSET = 48;
+const DESCRIPTOR_LENGTH_OFFSET = 56;
 
 export const HEAD_WORD = 0;
 export const HIGH_WATER_WORD = 1;

@@ -3,5 +3,5 @@
  * labels).
  */
 export const RING_SLOT_BYTES = 512;
-/** Messages taken by one recvmmsg call, at the most; `-B` is raised to this. */
-export const RECEIVE_BATCH_MESSAGES = 256;
+/** A smaller `-B` is raised to this: a ring of a few slots would wake the parser for a few messages. */
+export const RING_SLOTS_MIN = 256;

@@ -1,6 +1,6 @@
 /** What every stage does on its own thread, around its work; the other end is record/main/worker.ts. */
 import type { MessagePort } from 'node:worker_threads';
-import { failureForThread } from '../../base/errors.js';
+import { failureForThread } from '../../base/thread-failure.js';
 
 /** What any stage may say to the main thread. */
 export type StageEvent =

@@ -5,10 +5,11 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type ByteFeed, ByteInput } from '../../base/disk/input.js';
-import { DamageError } from '../../base/errors.js';
+import { DamageError, PayloadDamage } from '../../base/errors.js';
 import type { KeyedRows } from '../../event/keyed-rows.js';
 import { KeyReader } from '../../log/format/decode-keys.js';
 import { BlockType, FILE_PREAMBLE_BYTES, isDataBlock, LIVE_SUFFIX } from '../../log/format/format.js';
+import type { ScannedBlock } from '../../log/format/frame.js';
 import { scanBlocks } from '../../log/read/scan.js';
 
 /** A file of the recording. */
@@ -91,25 +92,30 @@ export class LogFollower {
     for await (const item of scanBlocks(input, { live: true })) {
       growing.position = input.offset;
       if (item.type === 'damage') continue; // what it held is missed by its number
-      const { frame, payload } = item;
+      const { frame } = item;
       if (!isDataBlock(frame.type) || frame.sequence <= this.sequence) continue;
       if (frame.sequence !== this.sequence + 1)
         throw missing(growing.file.path, item.offsetBytes, this.sequence + 1);
       this.sequence = frame.sequence;
-      if (frame.type === BlockType.events) this.#reader.read(payload, frame.count, frame.minTimeUs);
+      if (frame.type === BlockType.events) this.#readRows(growing.file.path, item);
       if (this.sequence >= untilSequence) return true;
     }
     return false;
   }
+
+  #readRows(file: string, { frame, payload, offsetBytes, bytes }: ScannedBlock): void {
+    try {
+      this.#reader.read(payload, frame.count, frame.minTimeUs);
+    } catch (error) {
+      if (!(error instanceof PayloadDamage)) throw error;
+      throw error.at({ file, offsetBytes, lengthBytes: bytes.length });
+    }
+  }
 }
 
 function missing(path: string, offsetBytes: number, sequence: number): DamageError {
-  return new DamageError(
-    'bad-sequence',
-    path,
-    offsetBytes,
-    `${path}: offset ${offsetBytes}: block ${sequence} is missing`,
-  );
+  const what = `offset ${offsetBytes}: block ${sequence} is missing`;
+  return new DamageError('bad-sequence', { file: path, offsetBytes }, what);
 }
 
 class GrowingFile implements ByteFeed {

@@ -4,7 +4,7 @@
  */
 import { setPriority } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
-import { errnoCode, SystemFailure } from '../../base/errors.js';
+import { isSystemError, SystemFailure } from '../../base/errors.js';
 import { gettid } from '../../base/libc/process.js';
 import { tableUse } from '../conntrack/sysctls.js';
 import { RingMemory } from '../ring/layout.js';
@@ -172,6 +172,6 @@ function becomeNice(): void {
   try {
     setPriority(gettid(), NICE);
   } catch (error) {
-    if (errnoCode(error) === 'UNKNOWN') throw error;
+    if (!isSystemError(error)) throw error;
   }
 }

@@ -42,8 +42,10 @@ export class Progress {
         this.#rest = this.#rest.slice(writeSync(fd, this.#rest));
       }
     } catch (error) {
-      if (errnoCode(error) === 'EAGAIN') return;
-      const message = `--progress-fd ${fd}: ${errnoCode(error)}, no more progress is written`;
+      const code = errnoCode(error);
+      if (code === undefined) throw error;
+      if (code === 'EAGAIN') return;
+      const message = `--progress-fd ${fd}: ${code}, no more progress is written`;
       this.emit({ type: 'log', level: 'warn', message });
       this.#fd = undefined;
     }

@@ -8,7 +8,7 @@ import { basename, dirname } from 'node:path';
 import type { LogFile, LogFileSystem } from '../../base/disk/disk.js';
 import { numbered, realFileSystem, renameNumbered, writeAll } from '../../base/disk/file-system.js';
 import { ByteInput, DiskFeed } from '../../base/disk/input.js';
-import { DamageError, errnoCode, SystemFailure } from '../../base/errors.js';
+import { DamageError, errnoCode, PayloadDamage, SystemFailure } from '../../base/errors.js';
 import { type Clock, systemClock } from '../../base/time/clock.js';
 import { EventBatch } from '../../event/batch.js';
 import { GapCause, unknownGap } from '../../event/gap.js';
@@ -25,6 +25,7 @@ import {
 } from '../../log/format/format.js';
 import { filePreamble, hex, type ScannedBlock } from '../../log/format/frame.js';
 import { INDEX_EVERY_BLOCKS, type IndexEntry } from '../../log/format/index-block.js';
+import { readMeta, readPreamble } from '../../log/read/beginning.js';
 import {
   endOf,
   filesOfTemplate,
@@ -33,7 +34,6 @@ import {
   type OwnFile,
   ownFile,
 } from '../../log/read/own-files.js';
-import { readMeta, readPreamble } from '../../log/read/reader.js';
 import { scanBlocks } from '../../log/read/scan.js';
 import {
   type Closing,
@@ -91,11 +91,8 @@ export async function recoverFiles(
       earlierUs = meta.openedUs;
     } catch (error) {
       if (!(error instanceof SystemFailure || error instanceof DamageError)) throw error;
-      emit({
-        type: 'log',
-        level: 'error',
-        message: `${path}: left behind and not recovered: ${error.message}`,
-      });
+      const why = error instanceof DamageError ? error.what : error.message;
+      emit({ type: 'log', level: 'error', message: `${path}: left behind and not recovered: ${why}` });
     }
   }
   return earlier;
@@ -172,7 +169,7 @@ async function survey(
     const preamble = await readPreamble(input, path);
     const { meta, block } = await readMeta(input, path);
     if (block === undefined || meta.runId === undefined)
-      throw new DamageError('bad-header', path, 0, 'its header block cannot be read');
+      throw new DamageError('bad-header', { file: path, offsetBytes: 0 }, 'its header block cannot be read');
     const state = emptyState(preamble.bytes, { ...meta, runId: meta.runId });
     noteOtherBlock(state, block.frame.chain, block.bytes.length);
     let closed = false;
@@ -188,8 +185,7 @@ async function survey(
       if (state.entries.length > UNINDEXED_MAX)
         throw new DamageError(
           'bad-payload',
-          path,
-          offsetBytes,
+          { file: path, offsetBytes },
           `more than ${UNINDEXED_MAX} blocks in a row without an index; "ctrecorder repair" copies what is intact`,
         );
     }
@@ -289,7 +285,7 @@ function filterOf({ frame, payload }: ScannedBlock, batch: EventBatch): Uint8Arr
   try {
     decodeRecords(payload, frame.count, frame.minTimeUs, batch);
   } catch (error) {
-    if (!(error instanceof DamageError)) throw error;
+    if (!(error instanceof PayloadDamage)) throw error;
     return MATCHES_ALL;
   }
   const filter = new Uint8Array(FILTER_MAX_BYTES);

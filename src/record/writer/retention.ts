@@ -9,7 +9,7 @@
 
 import { basename, dirname, resolve } from 'node:path';
 import type { LogFile } from '../../base/disk/disk.js';
-import { errnoCode, SystemFailure } from '../../base/errors.js';
+import { errnoCode, isSystemError, SystemFailure } from '../../base/errors.js';
 import { LIVE_SUFFIX } from '../../log/format/format.js';
 import type { RemovalReason, RemovedFile, RetentionNote } from '../../log/format/retention-note.js';
 import { type FinishedFile, FinishedFiles } from '../../log/read/finished-files.js';
@@ -19,7 +19,7 @@ import { WriterStat } from './writer-stats.js';
 import type { Emit, RetentionOptions } from './writer-task.js';
 
 /** A file beside another that keeps it: NAME.hold. */
-export const HOLD_SUFFIX = '.hold';
+const HOLD_SUFFIX = '.hold';
 
 const DAY_US = 86_400e6;
 const STEP_MS = 2;
@@ -146,7 +146,7 @@ export class Retention {
       const end = endOf(this.writer.fs, file.path);
       return end === undefined || end.seenUntilUs < timeUs;
     } catch (error) {
-      if (errnoCode(error) === 'UNKNOWN') throw error;
+      if (!isSystemError(error)) throw error;
       return true; // why it cannot be read is said when it is to be removed
     }
   }
@@ -168,9 +168,8 @@ export class Retention {
       chain = file.originChain ?? end.lastFile.chain;
       fs.remove(path);
     } catch (error) {
-      const code = errnoCode(error);
-      if (code === 'UNKNOWN') throw error;
-      if (code !== 'ENOENT') this.#sayOnce(path, `is not removed: ${(error as Error).message}`);
+      if (!isSystemError(error)) throw error;
+      if (errnoCode(error) !== 'ENOENT') this.#sayOnce(path, `is not removed: ${error.message}`);
       return false;
     } finally {
       if (open !== undefined) this.#close(open, reason);

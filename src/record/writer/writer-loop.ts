@@ -3,6 +3,7 @@
  * only then. Runs on the writer worker's thread and blocks it; messages that it posts go out all the same.
  */
 import { setImmediate } from 'node:timers/promises';
+import type { ErrnoCode } from '../../base/errno.js';
 import { errnoCode, InvariantError, SystemFailure } from '../../base/errors.js';
 import { BLOCK_HEADER_BYTES, BlockField } from '../../log/format/format.js';
 import type { RingConsumer } from '../ring/consumer.js';
@@ -22,7 +23,7 @@ const RETRY_MS_MAX = 2000;
 /** Between the steps of retention while no blocks come. */
 const RETENTION_PACE_MS = 20;
 /** The disk, or the part of it that this user may fill. */
-const FULL = new Set(['ENOSPC', 'EDQUOT']);
+const FULL: ReadonlySet<ErrnoCode | undefined> = new Set(['ENOSPC', 'EDQUOT']);
 
 export class WriterLoop {
   readonly #retention: Retention | undefined;

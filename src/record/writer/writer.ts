@@ -1,6 +1,7 @@
 /**
  * The writer's state machine, without a thread: which file is open, what in it is durable, what is left to
- * close. Its promises are in DESIGN.md section 6.
+ * close. What it has acknowledged is on the disk and stays there. Everything else can be given again after a
+ * failure, and no row then stands in the log twice.
  *
  *   open ──▶ append* ──▶ commit ──▶ append* ... ──▶ rotate ──▶ ... ──▶ close
  *               └── SystemFailure ──▶ restore, then append again everything since the last commit
@@ -9,7 +10,7 @@ import { basename, dirname, resolve } from 'node:path';
 import type { LogFileSystem } from '../../base/disk/disk.js';
 import { DEFAULT_FILE_MODE } from '../../base/disk/file-mode.js';
 import { fileSystemWithMode, numbered, renameNumbered } from '../../base/disk/file-system.js';
-import { errnoCode, SystemFailure } from '../../base/errors.js';
+import { isSystemError, SystemFailure } from '../../base/errors.js';
 import { type Clock, systemClock } from '../../base/time/clock.js';
 import { GapCause, type GapRecord, unknownGap } from '../../event/gap.js';
 import { gapBlock, jsonBlock, UNNUMBERED } from '../../log/format/block.js';
@@ -451,7 +452,7 @@ function attemptAll(...steps: (() => void)[]): void {
     try {
       step();
     } catch (error) {
-      if (errnoCode(error) === 'UNKNOWN') throw error;
+      if (!isSystemError(error)) throw error;
     }
   }
 }

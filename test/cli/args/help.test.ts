@@ -10,7 +10,7 @@ import { SqueezeCommand } from '../../../src/cli/commands/squeeze.js';
 import { StatsCommand } from '../../../src/cli/commands/stats.js';
 import { TestCommand } from '../../../src/cli/commands/test.js';
 import { defaultRecorderOptions as defaults } from '../../../src/record/main/options.js';
-import { RECEIVE_BATCH_MESSAGES, RING_SLOT_BYTES } from '../../../src/record/stage/message-ring.js';
+import { RING_SLOT_BYTES, RING_SLOTS_MIN } from '../../../src/record/stage/message-ring.js';
 import { ctrecorder } from '../command-line.js';
 
 const commands: Readonly<Record<string, CommandClass>> = {
@@ -76,7 +76,7 @@ test('the help states the defaults of the code and what an event costs', () => {
   assert.ok(text.includes(`default ${defaults.rotateMinutes}: never`));
   assert.ok(text.includes(`(default ${defaults.reliableMaxTablePercent}%)`));
   assert.ok(text.includes(`slots of ${RING_SLOT_BYTES} bytes`));
-  assert.ok(text.includes(`fewer than ${RECEIVE_BATCH_MESSAGES} are raised to ${RECEIVE_BATCH_MESSAGES}`));
+  assert.ok(text.includes(`fewer than ${RING_SLOTS_MIN} are raised to ${RING_SLOTS_MIN}`));
   const events = Math.floor((2 * defaults.rcvbufKiB * 1024) / 1280);
   assert.ok(text.includes('1,280 bytes') && text.includes(`${events.toLocaleString('en')} by default`));
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { DamageError } from '../../../src/base/errors.js';
+import { PayloadDamage } from '../../../src/base/errors.js';
 import { AF_INET, AF_INET6, Column, EventBatch } from '../../../src/event/batch.js';
 import { decodeRecords } from '../../../src/log/format/decode-rows.js';
 import { timeRange } from '../../../src/log/format/encode-loops.js';
@@ -213,7 +213,7 @@ test('a full batch of random IPv6 rows fits its slot and comes back', () => {
   }
 });
 
-test('a mutated payload ends in a DamageError or in rows, never in another error', () => {
+test('a mutated payload ends in a PayloadDamage or in rows, never in another error', () => {
   fc.assert(
     fc.property(
       fc.array(row, { minLength: 1, maxLength: 20 }),
@@ -228,7 +228,7 @@ test('a mutated payload ends in a DamageError or in rows, never in another error
         try {
           decodeRecords(payload, original.count, 0, read);
         } catch (error) {
-          assert.ok(error instanceof DamageError, String((error as Error).stack));
+          assert.ok(error instanceof PayloadDamage, String((error as Error).stack));
         }
       },
     ),
@@ -253,7 +253,7 @@ test('a payload that unpacks to tables no row can use is refused', () => {
     const { storedBytes } = writer.write(out, 0);
     assert.throws(
       () => decodeRecords(out.subarray(0, storedBytes), 1, 0, new EventBatch()),
-      (error) => error instanceof DamageError && /table larger/.test(error.message),
+      (error) => error instanceof PayloadDamage && /table larger/.test(error.message),
       String(id),
     );
   }

@@ -38,7 +38,7 @@ const TEMPLATE = '%H%M';
 const FIRST = 2115;
 const NAMES = ['2115', '2116', '2117'];
 const ATTEMPTS_MAX = 8;
-const CODES = ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'ENOENT', 'EBADF', 'ESTALE'];
+const CODES = ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'ENOENT', 'EBADF', 'ESTALE'] as const;
 
 /** A recording before it, so that the first file begins with a gap. */
 const earlier = {
@@ -192,7 +192,7 @@ test('an operation goes on failing, from any call on, then the process is killed
   inDirectory(async (root) => {
     const calls = callsOf(join(root, 'plain'));
     for (const [at, { operation, during }] of calls.entries())
-      for (const code of ['EIO', 'EBADF'])
+      for (const code of ['EIO', 'EBADF'] as const)
         for (const times of [3, Number.POSITIVE_INFINITY]) {
           const directory = join(root, 'life');
           const { acknowledged } = live(directory, faultyFileSystem(faultAt(at, times, code)));

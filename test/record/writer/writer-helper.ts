@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LogFile, LogFileSystem } from '../../../src/base/disk/disk.js';
 import { realFileSystem } from '../../../src/base/disk/file-system.js';
+import type { ErrnoCode } from '../../../src/base/errno.js';
 import { errnoCode, SystemFailure } from '../../../src/base/errors.js';
 import { AF_INET, EventBatch, RecordKind } from '../../../src/event/batch.js';
 import type { GapRecord } from '../../../src/event/gap.js';
@@ -87,7 +88,7 @@ export function eventBlock(block: number, rows = 3, sequence = UNNUMBERED): Test
 export type Fault = (
   operation: keyof LogFileSystem,
   path: string,
-) => string | number | { readonly after: string } | undefined;
+) => ErrnoCode | number | { readonly after: ErrnoCode } | undefined;
 
 export function faultyFileSystem(fault: Fault, base: LogFileSystem = realFileSystem): LogFileSystem {
   return new Proxy(base, {

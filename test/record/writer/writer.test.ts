@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { LogFileSystem } from '../../../src/base/disk/disk.js';
 import { realFileSystem } from '../../../src/base/disk/file-system.js';
+import type { ErrnoCode } from '../../../src/base/errno.js';
 import { SystemFailure } from '../../../src/base/errors.js';
 import { RingConsumer } from '../../../src/record/ring/consumer.js';
 import { RingProducer } from '../../../src/record/ring/producer.js';
@@ -233,7 +234,7 @@ test('two writers in one directory keep apart', () =>
 /** Fails the `nth` call of an operation on a path that matches, `times` times. */
 function failOnce(
   operation: keyof LogFileSystem,
-  code: string | number,
+  code: ErrnoCode | number,
   match: RegExp,
   nth = 1,
   times = 1,
