@@ -10,14 +10,9 @@ import { ByteInput } from '../../../src/base/disk/input.js';
 import { DamageError, SystemFailure } from '../../../src/base/errors.js';
 import { RECEIVE_EXTRA_BYTES } from '../../../src/base/libc/receive.js';
 import { EventBatch, RecordFlag } from '../../../src/event/batch.js';
-import {
-  createDecodeCounters,
-  decodeDatagram,
-  MSG_CT_DELETE,
-  MSG_CT_NEW,
-  NLM_F_NEW_ENTRY,
-} from '../../../src/record/conntrack/decode.js';
-import { NLM_F_REQUEST, NLMSG_ERROR } from '../../../src/record/netlink/constants.js';
+import { createDecodeCounters, decodeDatagram } from '../../../src/record/conntrack/decode.js';
+import { NLM_F_MULTI, NLM_F_REQUEST, NLMSG_ERROR } from '../../../src/record/netlink/constants.js';
+import { MSG_CT_DELETE, MSG_CT_NEW, NLM_F_NEW_ENTRY } from '../../../src/record/netlink/message.js';
 import { PacketType } from '../../../src/record/replay/cooked.js';
 import { ReplaySource } from '../../../src/record/replay/source.js';
 import { RingConsumer } from '../../../src/record/ring/consumer.js';
@@ -39,7 +34,6 @@ import {
 } from './captures.js';
 import { asTaken, Replay, type ReplaySettings, replay } from './replay.js';
 
-const NLM_F_MULTI = 2;
 const NETLINK_ROUTE = 0;
 const MSG_CT_GET_STATS = 0x0105;
 
