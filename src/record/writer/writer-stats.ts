@@ -49,3 +49,11 @@ export function diskState(stats: Float64Array): string {
   }
   return busyMs < NOTICEABLE_MS ? '' : `; the disk has not answered for ${time}`;
 }
+
+/** Do a sync, count it, and note how long the longest took. */
+export function timeSync(stats: Float64Array, sync: () => void): void {
+  const startMs = performance.now();
+  sync();
+  stats[WriterStat.syncs]++;
+  stats[WriterStat.syncMaxMs] = Math.max(stats[WriterStat.syncMaxMs], performance.now() - startMs);
+}
