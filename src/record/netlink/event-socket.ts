@@ -82,8 +82,7 @@ export class EventSocket {
     this.#fd = fd;
     this.#memory = prepareReceiveMemory(ring);
     this.rcvbufBytes = setReceiveBuffer(fd, rcvbufBytes);
-    // Without it an overrun congests the socket: the kernel drops everything until the queue is empty
-    // (DESIGN.md section 4).
+    // Without it an overrun congests the socket: the kernel drops everything until the queue is empty.
     setSocketOption(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, 1, 'set NETLINK_NO_ENOBUFS');
     const filter = protocolFilter(protocols);
     if (filter !== undefined) attachFilter(fd, filter);
