@@ -4,9 +4,7 @@
  * slot. What cannot be read costs a counter and the row is flagged `partial`; only a message without any
  * readable tuple is not recorded.
  *
- * Shapes: netlink and attribute headers in host order (little-endian on every machine we run on), payloads
- * big-endian, attributes aligned to 4 bytes. include/uapi/linux/netlink.h, nfnetlink.h,
- * nfnetlink_conntrack.h.
+ * How a message is laid out: src/record/netlink/message.ts and attributes.ts.
  */
 import { invariant } from '../../base/errors.js';
 import { type EventBatch, RecordFlag, RecordKind, TimeSource } from '../../event/batch.js';

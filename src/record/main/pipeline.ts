@@ -85,7 +85,7 @@ export class Pipeline {
     });
   }
 
-  /** Start the workers, open the source and the first file. Rejects with one line and leaves nothing running. */
+  /** Start the workers, open source and first file. Rejects with one line and leaves nothing running. */
   async open(): Promise<ReadyInfo> {
     const { saveMessagesFile } = this.#options;
     if (saveMessagesFile !== undefined) this.#saveFile = SaveFile.create(saveMessagesFile);

@@ -45,7 +45,7 @@ export const MSG_CT_DELETE = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE
 /** The kernel sets both on a new entry, neither on an update. */
 export const NLM_F_NEW_ENTRY = NLM_F_CREATE | NLM_F_EXCL;
 
-/** Messages and attributes begin on a boundary of 4 bytes (NLMSG_ALIGN, NLA_ALIGN). For lengths below 2^31. */
+/** Messages and attributes begin on a boundary of 4 bytes (NLMSG_ALIGN, NLA_ALIGN). Only below 2^31. */
 export function aligned(bytes: number): number {
   return (bytes + 3) & ~3;
 }
