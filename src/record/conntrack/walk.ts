@@ -1,8 +1,8 @@
 /**
- * Any message, attribute after attribute: what has not the plain shape (plain-event.ts), or a shape that is
- * not learned yet. Parser thread; few messages of a flood come here, but an attacker's may, so it allocates
- * no more than the plain path does. Lengths are checked here, against what was received and against what an
- * attribute's value takes.
+ * The general way to read a message, attribute after attribute: for one without the plain shape
+ * (plain-event.ts), or whose shape is not learned yet. Parser thread, per message; a flood of ICMP comes here
+ * whole, so no object and no closure here either. Lengths are checked against what was received and against
+ * what a value takes.
  */
 import {
   AF_INET,
