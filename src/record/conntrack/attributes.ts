@@ -1,9 +1,12 @@
 /**
- * Every ctnetlink attribute that we know, declared once: kernel name, number, where it stands, and what it
- * becomes. Numbers are those of include/uapi/linux/netfilter/nfnetlink_conntrack.h. Decoder and encoder work
- * from this table; the decoder flattens it once into `OPERATIONS`, so that the hot path looks up one byte per
- * attribute.
+ * Every ctnetlink attribute that we know, declared once: kernel name, number, where it stands, how its value
+ * is sent, and what it becomes. Numbers are those of include/uapi/linux/netfilter/nfnetlink_conntrack.h.
+ * Decoder, requests and the tests' encoder work from this table. It is flattened once into `OPERATIONS` and
+ * `MINIMUM_BYTES`, so that the hot path looks up one byte per attribute.
  */
+import { invariant } from '../../base/errors.js';
+import { CTA_PROTO_NUM, CTA_TUPLE_ORIG, CTA_TUPLE_PROTO } from '../netlink/constants.js';
+import { ATTRIBUTE_HEADER_BYTES, NLA_F_NESTED } from '../netlink/message.js';
 
 /** Where an attribute stands: the message itself or a nested attribute. */
 // biome-ignore lint/suspicious/noConstEnum: numbers in the code, not looked up in an object: 11 % of a decode
@@ -69,14 +72,29 @@ export const enum Field {
   nested = 64,
 }
 
-/** Bytes of the payload as the kernel sends it, big-endian; "text" ends in NUL, "nested" holds attributes. */
-export type WireType = 'u8' | 'be16' | 'be32' | 'be64' | 'ipv4' | 'ipv6' | 'text' | 'bytes' | 'nested';
+/**
+ * How a value is sent, and its bytes, 0 where they vary. Numbers are big-endian, "text" ends in NUL, "nested"
+ * holds attributes.
+ */
+export const WIRE_BYTES = {
+  u8: 1,
+  be16: 2,
+  be32: 4,
+  be64: 8,
+  ipv4: 4,
+  ipv6: 16,
+  text: 0,
+  bytes: 0,
+  nested: 0,
+} as const;
+export type WireType = keyof typeof WIRE_BYTES;
 
 export interface Attribute {
   readonly name: string;
   readonly number: number;
   readonly context: Context;
   readonly wire: WireType;
+  /** A Field, or Field.nested plus the context inside. */
   readonly field: number;
 }
 
@@ -91,13 +109,13 @@ function leaf(name: string, number: number, context: Context, wire: WireType, fi
 function tuple(ip: Context, proto: Context, at: Context, reply: boolean): Attribute[] {
   return [
     nest('CTA_TUPLE_IP', 1, at, ip),
-    nest('CTA_TUPLE_PROTO', 2, at, proto),
+    nest('CTA_TUPLE_PROTO', CTA_TUPLE_PROTO, at, proto),
     leaf('CTA_TUPLE_ZONE', 3, at, 'be16', reply ? Field.zoneReply : Field.zoneOrig),
     leaf('CTA_IP_V4_SRC', 1, ip, 'ipv4', reply ? Field.replySrc4 : Field.origSrc4),
     leaf('CTA_IP_V4_DST', 2, ip, 'ipv4', reply ? Field.replyDst4 : Field.origDst4),
     leaf('CTA_IP_V6_SRC', 3, ip, 'ipv6', reply ? Field.replySrc6 : Field.origSrc6),
     leaf('CTA_IP_V6_DST', 4, ip, 'ipv6', reply ? Field.replyDst6 : Field.origDst6),
-    leaf('CTA_PROTO_NUM', 1, proto, 'u8', reply ? Field.protoReply : Field.protoOrig),
+    leaf('CTA_PROTO_NUM', CTA_PROTO_NUM, proto, 'u8', reply ? Field.protoReply : Field.protoOrig),
     leaf('CTA_PROTO_SRC_PORT', 2, proto, 'be16', reply ? Field.replySrcPort : Field.origSrcPort),
     leaf('CTA_PROTO_DST_PORT', 3, proto, 'be16', reply ? Field.replyDstPort : Field.origDstPort),
     leaf('CTA_PROTO_ICMP_ID', 4, proto, 'be16', reply ? Field.replySrcPort : Field.origSrcPort),
@@ -110,7 +128,7 @@ function tuple(ip: Context, proto: Context, at: Context, reply: boolean): Attrib
 }
 
 export const ATTRIBUTES: readonly Attribute[] = [
-  nest('CTA_TUPLE_ORIG', 1, Context.message, Context.tupleOrig),
+  nest('CTA_TUPLE_ORIG', CTA_TUPLE_ORIG, Context.message, Context.tupleOrig),
   nest('CTA_TUPLE_REPLY', 2, Context.message, Context.tupleReply),
   leaf('CTA_STATUS', 3, Context.message, 'be32', Field.status),
   nest('CTA_PROTOINFO', 4, Context.message, Context.protoinfo),
@@ -161,5 +179,33 @@ export const NUMBERS_PER_CONTEXT = 32;
 
 /** Field of (context, number): element context * NUMBERS_PER_CONTEXT + number. */
 export const OPERATIONS = new Uint8Array(Context.count * NUMBERS_PER_CONTEXT);
-for (const { context, number, field } of ATTRIBUTES)
+/**
+ * Shortest payload of each field, 0 where its length varies. A longer one holds the value at its beginning:
+ * kernels have counted padding in.
+ */
+export const MINIMUM_BYTES = new Uint8Array(Field.nested);
+for (const { context, number, wire, field } of ATTRIBUTES) {
   OPERATIONS[context * NUMBERS_PER_CONTEXT + number] = field;
+  if (wire !== 'nested' && field !== Field.skip) MINIMUM_BYTES[field] = WIRE_BYTES[wire];
+}
+
+const byName = new Map(ATTRIBUTES.map((attribute) => [`${attribute.context} ${attribute.name}`, attribute]));
+
+/** What is declared under a kernel name, which may stand in several contexts. */
+export function attributeNamed(context: Context, name: string): Attribute {
+  const attribute = byName.get(`${context} ${name}`);
+  invariant(attribute !== undefined, `no attribute ${name} in context ${context}`);
+  return attribute;
+}
+
+/** The attribute's number with the flag that the kernel sets on those that hold others. */
+export function typeOf({ number, wire }: Attribute): number {
+  return wire === 'nested' ? number | NLA_F_NESTED : number;
+}
+
+/** The header of an attribute as a little-endian word: length with the header's own, then type. */
+export function headerWord(context: Context, name: string, payloadBytes?: number): number {
+  const attribute = attributeNamed(context, name);
+  const length = ATTRIBUTE_HEADER_BYTES + (payloadBytes ?? WIRE_BYTES[attribute.wire]);
+  return ((typeOf(attribute) << 16) | length) >>> 0;
+}

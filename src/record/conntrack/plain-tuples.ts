@@ -8,22 +8,21 @@
  *         6 CTA_TUPLE_PROTO    7 PROTO_NUM header 8 number          9 SRC_PORT 10 port  11 DST_PORT  12 port
  *        13 CTA_TUPLE_REPLY ... the same again
  */
+import { Context, headerWord } from './attributes.js';
 
 /** Bytes of both tuples. */
 export const PLAIN_TUPLES_BYTES = 2 * 13 * 4;
 
-/** An attribute header as a little-endian word: length, then type with NLA_F_NESTED. */
-export const NESTED = 0x80000000;
-const TUPLE_BYTES = 52;
-const TUPLE_ORIG = (NESTED | (1 << 16) | TUPLE_BYTES) >>> 0;
-const TUPLE_REPLY = (NESTED | (2 << 16) | TUPLE_BYTES) >>> 0;
-const TUPLE_IP = (NESTED | (1 << 16) | 20) >>> 0;
-const V4_SRC = (1 << 16) | 8;
-const V4_DST = (2 << 16) | 8;
-export const TUPLE_PROTO = (NESTED | (2 << 16) | 28) >>> 0;
-export const PROTO_NUM = (1 << 16) | 5;
-export const SRC_PORT = (2 << 16) | 6;
-export const DST_PORT = (3 << 16) | 6;
+// Header words. Both tuples have the same inside; the length of a nested attribute counts what it holds.
+const TUPLE_ORIG = headerWord(Context.message, 'CTA_TUPLE_ORIG', 12 * 4);
+const TUPLE_REPLY = headerWord(Context.message, 'CTA_TUPLE_REPLY', 12 * 4);
+const TUPLE_IP = headerWord(Context.tupleOrig, 'CTA_TUPLE_IP', 4 * 4);
+const V4_SRC = headerWord(Context.ipOrig, 'CTA_IP_V4_SRC');
+const V4_DST = headerWord(Context.ipOrig, 'CTA_IP_V4_DST');
+export const TUPLE_PROTO = headerWord(Context.tupleOrig, 'CTA_TUPLE_PROTO', 6 * 4);
+export const PROTO_NUM = headerWord(Context.protoOrig, 'CTA_PROTO_NUM');
+export const SRC_PORT = headerWord(Context.protoOrig, 'CTA_PROTO_SRC_PORT');
+export const DST_PORT = headerWord(Context.protoOrig, 'CTA_PROTO_DST_PORT');
 
 /**
  * Whether both tuples stand at word `at` in the plain shape. The caller has made sure that the words are

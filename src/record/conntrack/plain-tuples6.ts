@@ -9,17 +9,17 @@
  *        19 CTA_TUPLE_REPLY ... the same again
  */
 import { AF_INET6, type EventBatch } from '../../event/batch.js';
-import { DST_PORT, NESTED, PROTO_NUM, SRC_PORT, TUPLE_PROTO } from './plain-tuples.js';
+import { Context, headerWord } from './attributes.js';
+import { DST_PORT, PROTO_NUM, SRC_PORT, TUPLE_PROTO } from './plain-tuples.js';
 
 /** Bytes of both tuples. */
 export const PLAIN_TUPLES6_BYTES = 2 * 19 * 4;
 
-const TUPLE_BYTES = 76;
-const TUPLE_ORIG = (NESTED | (1 << 16) | TUPLE_BYTES) >>> 0;
-const TUPLE_REPLY = (NESTED | (2 << 16) | TUPLE_BYTES) >>> 0;
-const TUPLE_IP = (NESTED | (1 << 16) | 44) >>> 0;
-const V6_SRC = (3 << 16) | 20;
-const V6_DST = (4 << 16) | 20;
+const TUPLE_ORIG = headerWord(Context.message, 'CTA_TUPLE_ORIG', 18 * 4);
+const TUPLE_REPLY = headerWord(Context.message, 'CTA_TUPLE_REPLY', 18 * 4);
+const TUPLE_IP = headerWord(Context.tupleOrig, 'CTA_TUPLE_IP', 10 * 4);
+const V6_SRC = headerWord(Context.ipOrig, 'CTA_IP_V6_SRC');
+const V6_DST = headerWord(Context.ipOrig, 'CTA_IP_V6_DST');
 
 /** As `arePlainTuples`. */
 export function arePlainTuples6(words: Uint32Array, at: number): boolean {

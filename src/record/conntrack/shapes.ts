@@ -5,11 +5,10 @@
  * nothing has been touched, and the general walk reads the message. Parser thread, per message: no allocation
  * but when a shape is learned.
  */
-import { Field, NUMBERS_PER_CONTEXT, OPERATIONS } from './attributes.js';
+import { ATTRIBUTE_HEADER_BYTES, aligned, NLA_TYPE_MASK } from '../netlink/message.js';
+import { Field, MINIMUM_BYTES, NUMBERS_PER_CONTEXT, OPERATIONS } from './attributes.js';
 
 const ATTRIBUTES_MAX = 32;
-const ATTRIBUTE_HEADER_BYTES = 4;
-const NLA_TYPE_MASK = 0x3fff;
 /** Shapes are found by their length in words: few kinds of events share one. */
 const SHAPES = 128;
 
@@ -54,16 +53,10 @@ export function findShape(words: Uint32Array, at: number, lengthBytes: number): 
 
 /**
  * Learn the shape of well-formed attributes in the `context` of OPERATIONS. Anything irregular (unknown
- * attributes, lengths that do not fit, payloads shorter than `minimumBytes` of their field, the same field
- * twice) is left to the walk.
+ * attributes, lengths that do not fit, payloads shorter than their value, the same field twice) is left to
+ * the walk.
  */
-export function learnShape(
-  words: Uint32Array,
-  at: number,
-  lengthBytes: number,
-  context: number,
-  minimumBytes: Uint8Array,
-): void {
+export function learnShape(words: Uint32Array, at: number, lengthBytes: number, context: number): void {
   if (lengthBytes <= 0 || lengthBytes % 4 !== 0) return;
   const shape = shapes[(lengthBytes >>> 2) & (SHAPES - 1)];
   shape.headerCount = 0;
@@ -71,7 +64,7 @@ export function learnShape(
   shape.byteOf.fill(0);
   shape.rareCount = 0;
   shape.withCounters = false;
-  const isRegular = learn(shape, words, at, 0, lengthBytes, context, minimumBytes);
+  const isRegular = learn(shape, words, at, 0, lengthBytes, context);
   shape.lengthBytes = isRegular ? lengthBytes : 0;
 }
 
@@ -83,7 +76,6 @@ function learn(
   from: number,
   to: number,
   context: number,
-  minimumBytes: Uint8Array,
 ): boolean {
   while (from < to) {
     const header = words[at + (from >>> 2)];
@@ -97,9 +89,9 @@ function learn(
     const value = from + ATTRIBUTE_HEADER_BYTES;
     if (field === Field.unknown) return false;
     if (field >= Field.nested) {
-      if (!learn(shape, words, at, value, from + length, field - Field.nested, minimumBytes)) return false;
+      if (!learn(shape, words, at, value, from + length, field - Field.nested)) return false;
     } else if (field !== Field.skip) {
-      if (length - ATTRIBUTE_HEADER_BYTES < minimumBytes[field] || shape.byteOf[field] !== 0) return false;
+      if (length - ATTRIBUTE_HEADER_BYTES < MINIMUM_BYTES[field] || shape.byteOf[field] !== 0) return false;
       shape.byteOf[field] = value;
       if (isRare(field)) shape.rareCount++;
       if (field >= Field.origPackets && field <= Field.replyBytes) shape.withCounters = true;
@@ -107,7 +99,7 @@ function learn(
       shape.valueAt[shape.valueCount] = value;
       shape.valueBytes[shape.valueCount++] = length - ATTRIBUTE_HEADER_BYTES;
     }
-    from += (length + 3) & ~3;
+    from += aligned(length);
   }
   return true;
 }

@@ -5,7 +5,7 @@ import { wallClockUs } from '../../base/libc/clock.js';
 import { kernelFindings, type TableUse, tableUse } from '../conntrack/sysctls.js';
 import { EventSocket } from '../netlink/event-socket.js';
 import { Listeners } from '../netlink/listeners.js';
-import { EventReceiver, type Loss } from '../netlink/receiver.js';
+import { EventReceiver } from '../netlink/receiver.js';
 import type { RingProducer } from '../ring/producer.js';
 import { Control } from '../stage/control.js';
 import type { MessageSource, SourceCounts } from '../stage/message-source.js';
@@ -33,37 +33,51 @@ export class KernelSource implements MessageSource {
   readonly #log: Logger;
   #running: Promise<void> = Promise.resolve();
 
-  /** Opens the socket and joins the groups; says what the kernel's settings cost. Throws SystemFailure. */
-  constructor(options: RecorderOptions, producer: RingProducer, log: Logger, hooks: KernelSourceHooks) {
+  private constructor(
+    socket: EventSocket,
+    options: RecorderOptions,
+    producer: RingProducer,
+    log: Logger,
+    { diskIsSlow, onLoss }: KernelSourceHooks,
+  ) {
+    this.#socket = socket;
     this.#log = log;
     this.#losses = new LossLog(log);
-    const askedBytes = options.rcvbufKiB * 1024;
-    this.#socket = EventSocket.open(producer.ring, { rcvbufBytes: askedBytes, protocols: options.protocols });
+    this.#listeners = new Listeners(socket.inode);
+    const repeats = new RepeatWatch(this.#listeners, (possible) => this.#noteRepeats(possible), log);
+    this.#receiver = new EventReceiver(socket, producer, {
+      diskIsSlow,
+      onLoss: (loss) => {
+        this.#losses.add(loss);
+        onLoss();
+      },
+      look: () => repeats.look(),
+    });
+    if (options.reliable) this.#guard = this.#tableGuard(options.reliableMaxTablePercent);
+  }
+
+  /** Open the socket and join the groups; says what the kernel's settings cost. Throws SystemFailure. */
+  static open(
+    options: RecorderOptions,
+    producer: RingProducer,
+    log: Logger,
+    hooks: KernelSourceHooks,
+  ): KernelSource {
+    const rcvbufBytes = options.rcvbufKiB * 1024;
+    const socket = EventSocket.open(producer.ring, { rcvbufBytes, protocols: options.protocols });
     try {
       for (const finding of kernelFindings()) {
         if (finding.level === 'error') throw new SystemFailure('check kernel', 'ENOTSUP', finding.message);
         log.warn(finding.message);
       }
-      if (this.rcvbufBytes < askedBytes)
+      if (socket.rcvbufBytes < rcvbufBytes)
         log.warn(
-          `-b ${options.rcvbufKiB}: the kernel granted ${Math.floor(this.rcvbufBytes / 1024)} KiB only (net.core.rmem_max; CAP_NET_ADMIN is not bound by it)`,
+          `-b ${options.rcvbufKiB}: the kernel granted ${Math.floor(socket.rcvbufBytes / 1024)} KiB only (net.core.rmem_max; CAP_NET_ADMIN is not bound by it)`,
         );
-      this.#socket.join();
-      const onLoss = (loss: Readonly<Loss>) => {
-        this.#losses.add(loss);
-        hooks.onLoss();
-      };
-      this.#listeners = new Listeners(this.#socket.inode);
-      const repeats = new RepeatWatch(this.#listeners, (possible) => this.#noteRepeats(possible), log);
-      const look = () => repeats.look();
-      this.#receiver = new EventReceiver(this.#socket, producer, {
-        diskIsSlow: hooks.diskIsSlow,
-        onLoss,
-        look,
-      });
-      if (options.reliable) this.#guard = this.#tableGuard(options.reliableMaxTablePercent);
+      socket.join();
+      return new KernelSource(socket, options, producer, log, hooks);
     } catch (error) {
-      this.#socket.close();
+      socket.close();
       throw error;
     }
   }

@@ -1,19 +1,15 @@
 /**
- * All stages of one recording. The order of the start matters for the rights: worker threads and libuv's
- * pool come first, because what exists at the switch of the user loses its capabilities with it; then the
- * socket, which needs them; then the switch. The first file is opened after it and belongs to that user.
+ * All stages of one recording, wired together: the rings, the source, the two workers, the table worker. They
+ * are started in the order that rights ask for (own-process.ts), and stopped in the order of the flow, so
+ * that whatever was received is in the log.
  */
 import { randomBytes } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { DamageError, SystemFailure } from '../../base/errors.js';
-import { exitNow } from '../../base/libc/process.js';
 import { RECEIVE_EXTRA_BYTES } from '../../base/libc/receive.js';
 import { thisHost } from '../../base/process/host.js';
-import { preferThisThread, setPriority } from '../../base/process/priority.js';
-import { reduceRights } from '../../base/process/rights.js';
 import { localZone } from '../../base/time/zone.js';
 import { recorderName } from '../../base/version.js';
 import { Certainty, LossCause } from '../../event/gap.js';
@@ -22,34 +18,28 @@ import { ParserStat } from '../parser/parser-stats.js';
 import type { ParserTask } from '../parser/parser-task.js';
 import { SaveFile } from '../replay/save.js';
 import { ReplaySource } from '../replay/source.js';
-import { createRing, RingState, STATE_WORD } from '../ring/layout.js';
+import { createRing, type RingMemory } from '../ring/layout.js';
 import { RingProducer } from '../ring/producer.js';
 import { createBlockRing } from '../stage/blocks.js';
 import { Control } from '../stage/control.js';
 import { createStats } from '../stage/counters.js';
 import { RING_SLOT_BYTES, RING_SLOTS_MIN } from '../stage/message-ring.js';
 import type { MessageSource } from '../stage/message-source.js';
-import { diskState, WriterStat } from '../writer/writer-stats.js';
+import { diskState } from '../writer/writer-stats.js';
 import type { WriterEvent, WriterTask } from '../writer/writer-task.js';
 import { KernelSource } from './kernel-source.js';
-import { lossText, partialText } from './loss-log.js';
 import type { RecorderOptions } from './options.js';
+import { exitWithoutThreads, settleProcess, startThreadPool } from './own-process.js';
 import type { ReadyInfo, RecordSummary } from './recording.js';
+import { RecordingLog } from './recording-log.js';
 import { TableStage } from './table-stage.js';
 import { Watchdog } from './watchdog.js';
-import { Stage } from './worker.js';
-import { announceDeath, deathOf, StageDeath, type StageName } from './worker-death.js';
+import { WorkerThread } from './worker.js';
+import { StageDeath } from './worker-death.js';
+import { Workers } from './workers.js';
 
 /** Number of a flush that is asked for by a user; others are marks of the table worker. */
 const STATISTICS = 0;
-/** Threads are given this long to end. */
-const END_MS_MAX = 2000;
-
-const REMOVAL_REASONS = {
-  age: 'older than --keep-days',
-  bytes: 'more than --keep-bytes',
-  'disk full': 'the disk is full',
-} as const;
 
 export class Pipeline {
   readonly #options: RecorderOptions;
@@ -61,62 +51,57 @@ export class Pipeline {
   readonly #snapshots = createBlockRing();
   readonly #parserStats = createStats();
   readonly #writerStats = createStats();
-  readonly #saveFile: SaveFile | undefined;
-  readonly #writer: Stage<WriterEvent>;
-  readonly #parser: Stage<WriterEvent>;
-  readonly #writerDone: Promise<unknown>;
-  /** Resolves when both workers ended properly, rejects when one died. */
-  readonly #stages: Promise<unknown>;
+  readonly #texts: RecordingLog;
+  readonly #workers: Workers;
   readonly #watchdog: Watchdog;
-  readonly #exitNow = (code: number): void => exitNow(code);
+  readonly #table: TableStage | undefined;
   readonly #firstFile: Promise<string>;
   #firstFileOpened!: (file: string) => void;
   readonly #stopAsked: Promise<void>;
   #askStop!: () => void;
-  #liveFile = '';
+  #saveFile: SaveFile | undefined;
   #source: MessageSource | undefined;
-  readonly #table: TableStage | undefined;
+  #exitWithThreads = (): void => {};
 
+  /** Throws UsageError when TZ or the template of the file names is wrong. */
   constructor(options: RecorderOptions, log: Logger) {
     localZone(); // says what is wrong with TZ, and the workers take it from here
     checkTemplate(options.fileTemplate);
     this.#options = options;
     this.#log = log;
     this.#replay = options.replayFile !== undefined;
-    this.#messages = new RingProducer(createRing(this.#ringSizes()));
+    this.#texts = new RecordingLog(log, this.#parserStats, this.#writerStats);
+    this.#messages = new RingProducer(createMessageRing(options.ringSlots, log));
+    const hear = (event: WriterEvent) => this.#hear(event);
+    const parser = new WorkerThread('parser', (port) => this.#parserTask(port), hear);
+    const writer = new WorkerThread('writer', (port) => this.#writerTask(port), hear);
+    this.#workers = new Workers(parser, writer, this.#messages.ring, this.#blocks);
+    this.#watchdog = this.#watch();
     if (options.snapshot && !this.#replay) this.#table = this.#tableStage();
     this.#firstFile = new Promise((resolve) => {
       this.#firstFileOpened = resolve;
     });
-    if (!this.#replay) process.once('exit', this.#exitNow);
-    const { saveMessagesFile } = options;
-    this.#saveFile = saveMessagesFile === undefined ? undefined : new SaveFile(saveMessagesFile);
-    const hear = (event: WriterEvent) => this.#hear(event);
-    this.#writer = new Stage('writer', (port) => this.#writerTask(port), hear);
-    this.#parser = new Stage('parser', (port) => this.#parserTask(port), hear);
-    this.#writerDone = this.#ended('writer', this.#writer);
-    this.#stages = Promise.all([this.#writerDone, this.#ended('parser', this.#parser)]);
-    this.#watchdog = this.#watch();
-    this.#stages.catch(() => {}); // whoever waits for something else races with it
     this.#stopAsked = new Promise((resolve) => {
       this.#askStop = resolve;
     });
   }
 
-  /** Open the source and the first file. Rejects with one line and leaves nothing running. */
+  /** Start the workers, open source and first file. Rejects with one line and leaves nothing running. */
   async open(): Promise<ReadyInfo> {
+    const { saveMessagesFile } = this.#options;
+    if (saveMessagesFile !== undefined) this.#saveFile = SaveFile.create(saveMessagesFile);
+    if (!this.#replay) this.#exitWithThreads = exitWithoutThreads();
     try {
+      this.#workers.start();
       this.#watchdog.start();
-      await stat('/'); // starts libuv's pool, whose threads then lose their rights with the others
+      await startThreadPool();
       const source = await this.#openSource();
       this.#source = source;
-      if (this.#options.nice !== undefined) setPriority(this.#options.nice);
-      else if (!this.#replay) preferThisThread();
-      if (!this.#replay) this.#reduceRights();
+      settleProcess(this.#options, this.#log);
       source.control(Control.open, Date.now() * 1000);
       // A replay's first file is opened by its first message.
       const opened = Promise.race([this.#firstFile, this.#stoppedTooEarly()]);
-      const file = this.#replay ? '' : await this.#orDeath(opened);
+      const file = this.#replay ? '' : await this.#workers.orDeath(opened);
       return { file, rcvbufBytes: source.rcvbufBytes, ringSlots: this.#messages.ring.slots };
     } catch (error) {
       await this.#end();
@@ -137,14 +122,14 @@ export class Pipeline {
         damage = error;
         source.control(Control.gap, 0, 0, 0, LossCause.damagedCapture, Certainty.unknown);
       });
-      await this.#orDeath(Promise.race([running, this.#stopAsked]));
+      await this.#workers.orDeath(Promise.race([running, this.#stopAsked]));
       if (damage !== undefined && source.counts().received === 0) throw damage; // no file for nothing
       const stopped = this.#stopInOrder(source).then(() => '');
-      const unsaved = await this.#orDeath(Promise.race([stopped, this.#tooLate()]));
+      const unsaved = await this.#workers.orDeath(Promise.race([stopped, this.#tooLate()]));
       if (damage !== undefined) throw damage;
-      return this.#summary(unsaved);
+      return this.#texts.summary(source, unsaved);
     } catch (error) {
-      throw error instanceof StageDeath ? await this.#afterDeath(error) : error;
+      throw error instanceof StageDeath ? await this.#afterDeath(error, source) : error;
     } finally {
       await this.#end();
     }
@@ -155,11 +140,14 @@ export class Pipeline {
   }
 
   flush(): void {
+    const source = this.#source;
+    if (source === undefined) return; // nothing has been received yet
     // While a stage stalls or the disk keeps the writer waiting no answer comes: what is known is said at
     // once.
-    if (Object.keys(this.#watchdog.stalled).length > 0 || diskState(this.#writerStats) !== '')
-      this.#logStatistics();
-    this.#source?.control(Control.flush, STATISTICS);
+    const { stalled } = this.#watchdog;
+    if (Object.keys(stalled).length > 0 || diskState(this.#writerStats) !== '')
+      this.#texts.statistics(source, stalled);
+    source.control(Control.flush, STATISTICS);
   }
 
   stop(): void {
@@ -170,7 +158,7 @@ export class Pipeline {
     await this.#table?.stop();
     await source.stop();
     source.control(Control.stop);
-    await this.#stages;
+    await this.#workers.done;
   }
 
   /** A first file on a disk that hangs must not keep a stop from ending. */
@@ -182,27 +170,18 @@ export class Pipeline {
     throw new SystemFailure('open', 'ETIMEDOUT', message);
   }
 
-  /** Let the writer make durable what it has, and say what is lost. */
-  async #afterDeath({ stage, why, stack }: StageDeath): Promise<StageDeath> {
-    if (stage === 'parser') {
-      this.#source!.close(); // nobody takes what it receives; the receiver has seen the ring fail
-      await isSettledWithin(this.#options.stopTimeoutMs, this.#writerDone);
-    }
-    const { otherProtocol, repeats } = ParserStat;
-    const unrecorded = this.#parserStats[otherProtocol] + this.#parserStats[repeats];
-    const lost = this.#source!.counts().received - unrecorded - this.#writerStats[WriterStat.durableEvents];
-    const consequence = `: at most ${lost} received events are lost, the others are safe; start the recorder again`;
-    const told = new StageDeath(stage, why, consequence);
-    if (stack !== undefined) told.stack = stack;
-    return told;
-  }
-
   async #tooLate(): Promise<string> {
     await sleep(this.#options.stopTimeoutMs, undefined, { ref: false });
-    const waiting = this.#messages.used();
-    const recorded = this.#parserStats[ParserStat.recorded];
-    const durable = this.#writerStats[WriterStat.durableEvents];
-    return `${recorded - durable} events in blocks and ${waiting} messages in the ring were not saved within --stop-timeout`;
+    return this.#texts.unsaved(this.#messages.used());
+  }
+
+  /** Let the writer make durable what it has, and say what is lost. */
+  async #afterDeath(death: StageDeath, source: MessageSource): Promise<StageDeath> {
+    if (death.stage === 'parser') {
+      source.close(); // nobody takes what it receives; the receiver has seen the ring fail
+      await this.#workers.writerEnds(this.#options.stopTimeoutMs);
+    }
+    return death.costing(this.#texts.deathCost(source));
   }
 
   async #openSource(): Promise<MessageSource> {
@@ -210,38 +189,16 @@ export class Pipeline {
     if (replayFile === undefined) {
       const diskIsSlow = () => this.#parserStats[ParserStat.waitingForWriter] === 1;
       const onLoss = () => this.#table?.noteLoss();
-      return new KernelSource(this.#options, this.#messages, this.#log, { diskIsSlow, onLoss });
+      return KernelSource.open(this.#options, this.#messages, this.#log, { diskIsSlow, onLoss });
     }
     return ReplaySource.open(replayFile, this.#messages, { keepDuplicates });
   }
 
-  #reduceRights(): void {
-    const { user, group } = this.#options;
-    if (user === undefined && group === undefined)
-      this.#log.info('running with the rights it was started with; -U USER reduces them');
-    else reduceRights(user, group);
-  }
-
-  #ringSizes() {
-    const { ringSlots } = this.#options;
-    const slots = Math.max(ringSlots, RING_SLOTS_MIN);
-    if (slots > ringSlots) this.#log.info(`-B ${ringSlots}: raised to ${slots} slots, the fewest possible`);
-    return { slots, slotBytes: RING_SLOT_BYTES, extraBytes: RECEIVE_EXTRA_BYTES };
-  }
-
   #watch(): Watchdog {
-    const [parserStats, writerStats] = [this.#parserStats, this.#writerStats];
-    const parserObstacle = () =>
-      parserStats[ParserStat.waitingForWriter] === 1 ? 'it waits for the writer' : 'it takes no message';
-    const writerObstacle = () => {
-      if (this.#liveFile === '') return 'it checks the files that an earlier run left';
-      if (writerStats[WriterStat.stalled] === 1) return `${this.#liveFile} cannot be written`;
-      return `a write to ${this.#liveFile} or its fdatasync does not return`;
-    };
     return new Watchdog(
       [
-        { name: 'writer', ring: this.#blocks, obstacle: writerObstacle },
-        { name: 'parser', ring: this.#messages.ring, obstacle: parserObstacle },
+        { name: 'writer', ring: this.#blocks, obstacle: () => this.#texts.writerObstacle() },
+        { name: 'parser', ring: this.#messages.ring, obstacle: () => this.#texts.parserObstacle() },
       ],
       this.#log,
     );
@@ -294,105 +251,29 @@ export class Pipeline {
     return new TableStage(options, this.#log);
   }
 
-  /** Rejects with the death to tell: the parser dies of a dead writer too, whose own reason that is. */
-  async #ended(name: StageName, stage: Stage<WriterEvent>): Promise<void> {
-    try {
-      await stage.done;
-    } catch (error) {
-      announceDeath(name, this.#messages.ring, this.#blocks);
-      if (name === 'parser' && Atomics.load(this.#blocks.control, STATE_WORD) === RingState.failed)
-        await this.#writerDone;
-      throw deathOf(name, error);
-    }
-  }
-
   #hear(event: WriterEvent): void {
-    switch (event.type) {
-      case 'opened': {
-        const { file: path, openedUs, afterSequence } = event;
-        this.#liveFile = path;
-        this.#log.info({ file: path }, `recording to ${path}`);
-        this.#table?.fileOpened({ path, openedUs, afterSequence });
-        this.#firstFileOpened(path);
-        break;
-      }
-      case 'closed':
-        this.#log.info(
-          { file: event.file, chain: event.chain },
-          `closed ${event.file}, chain ${event.chain}`,
-        );
-        break;
-      case 'removed': {
-        const { file, bytes, chain, reason } = event;
-        this.#log.info(
-          { file, bytes, chain, reason },
-          `removed ${file} (${REMOVAL_REASONS[reason]}), ${bytes} bytes, chain ${chain}`,
-        );
-        break;
-      }
-      case 'flushed':
-        if (event.mark === STATISTICS) this.#logStatistics();
-        else this.#table?.marked(event.mark, event.sequence);
-        break;
-      case 'log':
-        this.#log[event.level](event.message);
+    this.#texts.hear(event);
+    if (event.type === 'opened') {
+      const { file: path, openedUs, afterSequence } = event;
+      this.#table?.fileOpened({ path, openedUs, afterSequence });
+      this.#firstFileOpened(path);
+    } else if (event.type === 'flushed') {
+      if (event.mark === STATISTICS) this.#texts.statistics(this.#source!, this.#watchdog.stalled);
+      else this.#table?.marked(event.mark, event.sequence);
     }
-  }
-
-  #logStatistics(): void {
-    const parser = Object.fromEntries(
-      Object.entries(ParserStat).map(([name, i]) => [name, this.#parserStats[i]]),
-    );
-    const writer = Object.fromEntries(
-      Object.entries(WriterStat).map(([name, i]) => [name, this.#writerStats[i]]),
-    );
-    const source = this.#source!;
-    const counts = source.counts();
-    const { stalled } = this.#watchdog;
-    const stalls = Object.entries(stalled).map(([stage, text]) => `, ${stage} stalled (${text})`);
-    this.#log.info(
-      { receiver: source.statistics(), parser, writer, stalled },
-      `statistics: ${counts.received} received, ${lossText(counts)}${partialText(parser.partial)}, ${writer.durableEvents} durable${stalls.join('')}${diskState(this.#writerStats)}`,
-    );
-  }
-
-  #summary(unsaved: string): RecordSummary {
-    return {
-      ...this.#source!.counts(),
-      recorded: this.#writerStats[WriterStat.durableEvents],
-      repeats: this.#parserStats[ParserStat.repeats],
-      partial: this.#parserStats[ParserStat.partial],
-      bytesWritten: this.#writerStats[WriterStat.bytesWritten],
-      files: this.#writerStats[WriterStat.files],
-      unsaved,
-    };
-  }
-
-  /** A promise, or the reason why a worker died. */
-  async #orDeath<T>(promise: Promise<T>): Promise<T> {
-    const death = this.#stages.then(() => new Promise<never>(() => {}));
-    return Promise.race([promise, death]);
   }
 
   async #end(): Promise<void> {
     await this.#table?.stop();
     this.#source?.close();
     this.#watchdog.stop();
-    const ended = Promise.all([this.#writer.end(), this.#parser.end()]);
-    // A thread that hangs in a system call does not end; process.exit would wait for it.
-    if (await isSettledWithin(END_MS_MAX, ended)) process.off('exit', this.#exitNow);
+    if (await this.#workers.end()) this.#exitWithThreads();
     this.#saveFile?.close();
   }
 }
 
-async function isSettledWithin(limitMs: number, promise: Promise<unknown>): Promise<boolean> {
-  const timer = new AbortController();
-  const late = sleep(limitMs, false, { signal: timer.signal }).catch(() => false);
-  const settled = promise.then(
-    () => true,
-    () => true,
-  );
-  const isSettled = await Promise.race([settled, late]);
-  timer.abort();
-  return isSettled;
+function createMessageRing(ringSlots: number, log: Logger): RingMemory {
+  const slots = Math.max(ringSlots, RING_SLOTS_MIN);
+  if (slots > ringSlots) log.info(`-B ${ringSlots}: raised to ${slots} slots, the fewest possible`);
+  return createRing({ slots, slotBytes: RING_SLOT_BYTES, extraBytes: RECEIVE_EXTRA_BYTES });
 }

@@ -9,7 +9,7 @@ import { oneLine } from '../../base/failure.js';
 import { RingMemory, RingState, STATE_WORD, TAIL_WORD } from '../ring/layout.js';
 import type { RecordedFile } from '../table/follow.js';
 import type { FromTable, TableTask, ToTable } from '../table/messages.js';
-import { Stage } from './worker.js';
+import { WorkerThread } from './worker.js';
 
 /** After a loss the flood may go on: a dump in the middle of it helps nobody. */
 const QUIET_AFTER_LOSS_MS = 5000;
@@ -20,7 +20,7 @@ export interface TableStageOptions extends Omit<TableTask, 'port'> {
 }
 
 export class TableStage {
-  #worker: Stage<FromTable> | undefined;
+  #worker: WorkerThread<FromTable> | undefined;
   #file: RecordedFile | undefined;
   /** Number of the mark that the worker waits for. */
   #mark = 0;
@@ -67,13 +67,14 @@ export class TableStage {
     this.#tell({ type: 'audit' });
   }
 
-  #start(): Stage<FromTable> {
+  #start(): WorkerThread<FromTable> {
     const { mark: _, ...task } = this.options;
-    const worker = new Stage<FromTable>(
+    const worker = new WorkerThread<FromTable>(
       'table',
       (port): TableTask => ({ ...task, port }),
       (message) => this.#take(message),
     );
+    worker.start();
     worker.done.catch((error) => {
       if (this.#stopped) return;
       this.log.error(

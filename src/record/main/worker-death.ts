@@ -20,6 +20,13 @@ export class StageDeath extends Error {
   ) {
     super(`the ${stage} died (${why})${consequence}`);
   }
+
+  /** The same death, with what it costs: `consequence` ends the line. */
+  costing(consequence: string): StageDeath {
+    const told = new StageDeath(this.stage, this.why, consequence);
+    if (this.stack !== undefined) told.stack = this.stack;
+    return told;
+  }
 }
 
 /**

@@ -1,58 +1,72 @@
-/**
- * One stage of a recording as the main thread sees it: a worker with one task that lasts as long as the
- * recording.
- */
+/** A worker thread of a recording as the main thread sees it: one task, as long as the recording. */
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { compiledFile } from '../../base/package-root.js';
 import { errorFromThread } from '../../base/thread-failure.js';
 
-export class Stage<Said> {
+interface Running {
+  readonly pool: Piscina;
+  readonly port: MessagePort;
+  /** Its first word: the modules are loaded. */
+  readonly up: Promise<unknown>;
+}
+
+export class WorkerThread<Said> {
   /**
    * Resolves when the task ended properly, rejects with why it died. All that it said has been heard by then.
    */
   readonly done: Promise<unknown>;
-  readonly #pool: Piscina;
-  readonly #port: MessagePort;
-  readonly #up: Promise<unknown>;
+  #follow!: (task: Promise<unknown>) => void;
+  #running: Running | undefined;
 
-  /** Starts workers/NAME.js with the task that `taskOf` makes around the port it is to speak through. */
+  /** Of workers/NAME.js. `taskOf` makes its task around the port that it is to speak through. */
   constructor(
-    name: 'parser' | 'writer' | 'table',
-    taskOf: (port: MessagePort) => unknown,
-    hear: (said: Said) => void,
+    readonly name: 'parser' | 'writer' | 'table',
+    readonly taskOf: (port: MessagePort) => unknown,
+    readonly hear: (said: Said) => void,
   ) {
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    this.#up = once(port1, 'message');
-    port1.on('message', hear);
+    this.done = new Promise((resolve) => {
+      this.#follow = resolve;
+    });
+    this.done.catch(() => {}); // whoever waits for something else races with it
+  }
+
+  /** Once. */
+  start(): void {
+    const { name, taskOf, hear } = this;
+    const { port1: port, port2 } = new MessageChannel();
+    const up = once(port, 'message');
+    port.on('message', hear);
     const filename = compiledFile(`workers/${name}.js`).href;
     const idleTimeout = Number.POSITIVE_INFINITY;
-    this.#pool = new Piscina({ filename, minThreads: 1, maxThreads: 1, idleTimeout });
-    this.#pool.on('error', () => {}); // of a thread that died without a task; `done` tells of the others
-    this.done = this.#pool
+    const pool = new Piscina({ filename, minThreads: 1, maxThreads: 1, idleTimeout });
+    pool.on('error', () => {}); // of a thread that died without a task; `done` tells of the others
+    this.#running = { pool, port, up };
+    const task = pool
       .run(taskOf(port2), { transferList: [port2] })
       .catch((failure) => {
         throw errorFromThread(failure);
       })
       .finally(() => {
         // Its last words may still wait in the port.
-        for (let said = receiveMessageOnPort(port1); said; said = receiveMessageOnPort(port1))
+        for (let said = receiveMessageOnPort(port); said; said = receiveMessageOnPort(port))
           hear(said.message);
       });
-    this.done.catch(() => {}); // whoever waits for something else races with it
+    this.#follow(task);
   }
 
   tell(message: unknown): void {
-    this.#port.postMessage(message);
+    this.#running?.port.postMessage(message);
   }
 
-  /** End the thread, whatever it does. */
+  /** End the thread, whatever it does; one that was never started has ended. */
   async end(): Promise<void> {
+    if (this.#running === undefined) return;
+    const { pool, port, up } = this.#running;
     // Node 20 aborts the process when a thread is ended while it loads modules.
-    await Promise.race([this.#up, this.done.catch(() => {})]);
-    this.#port.close();
-    await this.#pool.destroy();
+    await Promise.race([up, this.done.catch(() => {})]);
+    port.close();
+    await pool.destroy();
   }
 }

@@ -25,24 +25,30 @@ import {
   NFNLGRP_CONNTRACK_DESTROY,
   NFNLGRP_CONNTRACK_NEW,
   NLM_F_DUMP,
-  NLM_F_REQUEST,
   NLMSG_DONE,
   SOCK_DIAG_BY_FAMILY,
 } from './constants.js';
+import {
+  ATTRIBUTE_HEADER_BYTES,
+  ATTRIBUTE_TYPE_OFFSET,
+  aligned,
+  NLMSG_HEADER_BYTES,
+  NLMSG_LENGTH_OFFSET,
+  NLMSG_TYPE_OFFSET,
+  writeRequestHeader,
+} from './message.js';
 
 const GROUPS_MASK = (1 << (NFNLGRP_CONNTRACK_NEW - 1)) | (1 << (NFNLGRP_CONNTRACK_DESTROY - 1));
 /** The kernel makes the datagrams of a dump no larger than the largest buffer that it was ever read with. */
 const ANSWER_BYTES = 32 * 1024;
-const NLMSG_HEADER_BYTES = 16;
 /**
  * struct netlink_diag_msg { u8 family, type, protocol, state; u32 portid, dst_portid, dst_group, ino; u32
  * cookie[2] }
  */
 const DIAG_INODE_OFFSET = NLMSG_HEADER_BYTES + 16;
 const DIAG_ATTRIBUTES_OFFSET = NLMSG_HEADER_BYTES + 28;
-const ATTRIBUTE_HEADER_BYTES = 4;
 /** With a value of one word; longer ones are bit masks whose first word has what is looked for. */
-const ATTRIBUTE_BYTES = 8;
+const ATTRIBUTE_BYTES = ATTRIBUTE_HEADER_BYTES + 4;
 
 export class Listeners {
   readonly #answer = new DataView(new ArrayBuffer(ANSWER_BYTES));
@@ -79,9 +85,9 @@ export class Listeners {
     for (;;) {
       const length = receiveNetlink(this.#fd, bytes, 'read sock_diag');
       for (let at = 0; at < length; ) {
-        const type = view.getUint16(at + 4, true);
+        const type = view.getUint16(at + NLMSG_TYPE_OFFSET, true);
         if (type === NLMSG_DONE) return found;
-        const end = at + view.getUint32(at, true);
+        const end = at + view.getUint32(at + NLMSG_LENGTH_OFFSET, true);
         // NLMSG_ERROR, or not from the kernel
         if (type !== SOCK_DIAG_BY_FAMILY || end < at + DIAG_ATTRIBUTES_OFFSET || end > length) return true;
         found ||= this.#isReliable(at, end);
@@ -96,7 +102,7 @@ export class Listeners {
     let groups = 0;
     let flags = NDIAG_FLAG_BROADCAST_ERROR; // what is not told may be
     for (let attribute = at + DIAG_ATTRIBUTES_OFFSET; attribute + ATTRIBUTE_BYTES <= end; ) {
-      const type = view.getUint16(attribute + 2, true);
+      const type = view.getUint16(attribute + ATTRIBUTE_TYPE_OFFSET, true);
       const value = view.getUint32(attribute + ATTRIBUTE_HEADER_BYTES, true);
       if (type === NETLINK_DIAG_GROUPS) groups = value;
       else if (type === NETLINK_DIAG_FLAGS) flags = value;
@@ -118,19 +124,13 @@ function openDiagSocket(): number {
   return fd;
 }
 
-function aligned(offset: number): number {
-  return (offset + 3) & ~3;
-}
-
 /**
  * struct nlmsghdr, struct netlink_diag_req { u8 family, protocol; u16 pad; u32 ino, show; u32 cookie[2] }:
  * all netfilter sockets
  */
 function diagRequest(): Uint8Array {
   const request = new DataView(new ArrayBuffer(NLMSG_HEADER_BYTES + 20));
-  request.setUint32(0, request.byteLength, true);
-  request.setUint16(4, SOCK_DIAG_BY_FAMILY, true);
-  request.setUint16(6, NLM_F_REQUEST | NLM_F_DUMP, true);
+  writeRequestHeader(request, request.byteLength, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
   request.setUint8(NLMSG_HEADER_BYTES, AF_NETLINK);
   request.setUint8(NLMSG_HEADER_BYTES + 1, NETLINK_NETFILTER);
   request.setUint32(NLMSG_HEADER_BYTES + 8, NDIAG_SHOW_GROUPS | NDIAG_SHOW_FLAGS, true);

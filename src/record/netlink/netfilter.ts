@@ -10,7 +10,13 @@ import {
   receiveNetlink,
   sendNetlink,
 } from '../../base/libc/socket.js';
-import { NETLINK_NETFILTER, NLM_F_REQUEST, NLMSG_ERROR } from './constants.js';
+import { NETLINK_NETFILTER, NLMSG_ERROR } from './constants.js';
+import {
+  FIRST_ATTRIBUTE_OFFSET,
+  NLMSG_TYPE_OFFSET,
+  NLMSGERR_ERROR_OFFSET,
+  writeRequestHeader,
+} from './message.js';
 
 /** A nonblocking netlink socket to the netfilter subsystems. EPROTONOSUPPORT when the kernel has none. */
 export function openNetfilterSocket(): number {
@@ -44,16 +50,14 @@ export function hasNetfilterSubsystem(subsystem: number, message: number): boole
   const fd = openNetfilterSocket();
   try {
     bindNetlink(fd);
-    // struct nlmsghdr { u32 len; u16 type; u16 flags; u32 seq; u32 pid }, struct nfgenmsg of zeros
-    const request = new DataView(new ArrayBuffer(20));
-    request.setUint32(0, request.byteLength, true);
-    request.setUint16(4, (subsystem << 8) | message, true);
-    request.setUint16(6, NLM_F_REQUEST, true);
+    const request = new DataView(new ArrayBuffer(FIRST_ATTRIBUTE_OFFSET)); // its nfgenmsg is all zeros
+    writeRequestHeader(request, request.byteLength, (subsystem << 8) | message);
     sendNetlink(fd, new Uint8Array(request.buffer), 'ask netfilter subsystem');
     const answer = new Uint8Array(4096);
     receiveNetlink(fd, answer, 'ask netfilter subsystem');
     const view = new DataView(answer.buffer);
-    return view.getUint16(4, true) !== NLMSG_ERROR || view.getInt32(16, true) !== -constants.errno.EINVAL;
+    if (view.getUint16(NLMSG_TYPE_OFFSET, true) !== NLMSG_ERROR) return true;
+    return view.getInt32(NLMSGERR_ERROR_OFFSET, true) !== -constants.errno.EINVAL;
   } finally {
     closeDescriptor(fd);
   }

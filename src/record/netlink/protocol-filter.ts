@@ -6,6 +6,7 @@
  * Only for an event socket: on a dump socket it would judge whole datagrams, and the dump would stall.
  */
 import { CTA_PROTO_NUM, CTA_TUPLE_ORIG, CTA_TUPLE_PROTO, NFNL_SUBSYS_CTNETLINK } from './constants.js';
+import { ATTRIBUTE_HEADER_BYTES, FIRST_ATTRIBUTE_OFFSET, NLMSG_TYPE_OFFSET } from './message.js';
 
 // include/uapi/linux/bpf_common.h: class | size | mode, or class | operation | source
 const LD_IMM = 0x00;
@@ -21,12 +22,8 @@ const TAX = 0x07;
 const NLATTR = 0xfffff00c;
 const NLATTR_NEST = 0xfffff010;
 
-/** Offset of the subsystem byte: the high byte of nlmsg_type. */
-const SUBSYSTEM_OFFSET = 5;
-/** nlmsghdr (16) + nfgenmsg (4). */
-const FIRST_ATTRIBUTE_OFFSET = 20;
-/** nla_len and nla_type, before an attribute's payload. */
-const ATTRIBUTE_HEADER_BYTES = 4;
+/** The subsystem is the high byte of the message's type. */
+const SUBSYSTEM_OFFSET = NLMSG_TYPE_OFFSET + 1;
 
 const TESTS_START = 14;
 const INSTRUCTION_BYTES = 8;

@@ -1,7 +1,7 @@
 /**
  * The drain loop of the main thread: from the event socket into the ring. It never looks at a message and
- * allocates nothing per message. A full ring stops it: then the kernel's buffer fills. Only the kernel drops
- * messages, so that its counter tells of every loss.
+ * allocates nothing per message. A full ring stops it: then the kernel's buffer fills, and the kernel drops.
+ * So there is one place where events are lost, and it counts them.
  *
  * After a drain it naps instead of waking per message. Naps are synchronous, because a timer costs twice the
  * CPU (45 us, a usleep 20 us); after BURST_MS of them it lets the event loop run, so that signals and timers
@@ -14,6 +14,7 @@ import { RingState, STATE_WORD } from '../ring/layout.js';
 import type { RingProducer } from '../ring/producer.js';
 import { type Control, Control as ControlKind, putControl } from '../stage/control.js';
 import { EVENT_TRUESIZE_BYTES, type EventSocket } from './event-socket.js';
+import { NapLength } from './nap-length.js';
 
 export interface ReceiverOptions {
   /** Pause between drains while there is traffic; without it, as long as the buffer allows. */
@@ -69,26 +70,6 @@ export interface ReceiverTotals {
   complete: boolean;
 }
 
-/** Fewer, larger batches cost less; a drain costs 20 us, and the parser's waking as much again. */
-const NAP_US_MIN = 1000;
-const NAP_US_MAX = 5000;
-/**
- * Longer naps save wake-ups, but more messages than fit into the caches cost more each: so only while it
- * would take this long to fill NAP_FILL of the buffer.
- */
-const QUIET_US = 20_000;
-const QUIET_NAP_US_MAX = 20_000;
-/**
- * Naps are as long as the buffer takes to be filled to this share: the rest is for a thread that gets the CPU
- * late.
- */
-const NAP_FILL = 1 / 16;
-/**
- * When little comes, naps are still so short that a flood out of nothing, this fast, fills only so much of
- * the buffer in one.
- */
-const FLOOD_EVENTS_PER_SECOND = 300_000;
-const FLOOD_FILL = 1 / 4;
 const BURST_MS = 20;
 const IDLE_DRAINS = 3;
 /**
@@ -132,8 +113,7 @@ export class EventReceiver {
     complete: true,
   };
   readonly #options: ReceiverOptions;
-  #napUs: number;
-  readonly #napUsMax: number;
+  readonly #nap: NapLength;
   #stopping = false;
   #abandoned = false;
   readonly #controls: [Control, ...number[]][] = [];
@@ -163,8 +143,7 @@ export class EventReceiver {
     options: ReceiverOptions = {},
   ) {
     this.#options = options;
-    this.#napUs = options.napMs === undefined ? NAP_US_MIN : options.napMs * 1000;
-    this.#napUsMax = longestNapUs(socket.rcvbufBytes);
+    this.#nap = new NapLength((2 * socket.rcvbufBytes) / EVENT_TRUESIZE_BYTES, options.napMs);
     this.#lookedAtUs = wallClockUs();
     this.#clockOffsetUs = this.#lookedAtUs - performance.now() * 1000;
   }
@@ -247,7 +226,7 @@ export class EventReceiver {
         if (!this.#canGoOn()) return pass;
       }
       if (performance.now() >= end) return pass === Pass.idle ? Pass.traffic : pass;
-      sleepMicroseconds(this.#napUs);
+      sleepMicroseconds(this.#nap.us);
     }
   }
 
@@ -312,17 +291,8 @@ export class EventReceiver {
       this.control(ControlKind.flush, this.#marks.shift()!.mark);
   }
 
-  /** The buffer was this full after a nap. It grows slowly and shrinks at once: a flood comes suddenly. */
-  #adaptNap(fill: number): void {
-    if (this.#options.napMs !== undefined) return;
-    const wantedUs = fill > 0 ? (this.#napUs * NAP_FILL) / fill : QUIET_US;
-    const longestUs = wantedUs < QUIET_US ? NAP_US_MAX : QUIET_NAP_US_MAX;
-    this.#napUs = Math.round(Math.min(wantedUs, this.#napUs * 1.5, longestUs, this.#napUsMax));
-    if (this.#napUs < NAP_US_MIN) this.#napUs = NAP_US_MIN;
-  }
-
   #noteFullRing(): void {
-    this.#adaptNap(1);
+    this.#nap.adapt(1);
     const cause = this.#options.diskIsSlow?.() ? LossCause.diskStalled : LossCause.parserStalled;
     this.#obstacle = Math.max(this.#obstacle, cause);
   }
@@ -331,7 +301,7 @@ export class EventReceiver {
   #watchDrops(nowUs: number): boolean {
     const { totals } = this;
     const { queuedBytes, limitBytes, drops } = this.socket.memInfo();
-    this.#adaptNap(drops === this.#dropsSeen ? queuedBytes / limitBytes : 1);
+    this.#nap.adapt(drops === this.#dropsSeen ? queuedBytes / limitBytes : 1);
     if (queuedBytes > totals.queueHighWaterBytes) totals.queueHighWaterBytes = queuedBytes;
     const lost = (drops - this.#dropsSeen) >>> 0;
     const lookedBeforeUs = this.#lookedAtUs;
@@ -398,10 +368,4 @@ export class EventReceiver {
     if (this.#abandoned) return false;
     return Atomics.load(this.producer.ring.control, STATE_WORD) === RingState.open;
   }
-}
-
-function longestNapUs(rcvbufBytes: number): number {
-  const events = (2 * rcvbufBytes) / EVENT_TRUESIZE_BYTES;
-  const us = (events * FLOOD_FILL * 1e6) / FLOOD_EVENTS_PER_SECOND;
-  return Math.max(NAP_US_MIN, Math.min(us, QUIET_NAP_US_MAX));
 }

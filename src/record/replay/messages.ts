@@ -2,14 +2,19 @@
  * The messages of a capture that a recorder would have received: conntrack's NEW and DESTROY events, each
  * once. Main thread, per message: no object and no closure here.
  */
-import { MSG_CT_DELETE, MSG_CT_NEW, NLM_F_NEW_ENTRY } from '../conntrack/decode.js';
-import { NETLINK_NETFILTER, NLM_F_REQUEST } from '../netlink/constants.js';
+import { NETLINK_NETFILTER, NLM_F_MULTI, NLM_F_REQUEST } from '../netlink/constants.js';
+import {
+  MSG_CT_DELETE,
+  MSG_CT_NEW,
+  NLM_F_NEW_ENTRY,
+  NLMSG_FLAGS_OFFSET,
+  NLMSG_HEADER_BYTES,
+  NLMSG_LENGTH_OFFSET,
+  NLMSG_TYPE_OFFSET,
+} from '../netlink/message.js';
 import { COOKED_HEADER_BYTES, familyAt, PacketType, packetTypeAt } from './cooked.js';
 import { badCapture } from './packet.js';
 import type { PacketReader } from './reader.js';
-
-const NLMSG_HEADER_BYTES = 16;
-const NLM_F_MULTI = 2;
 
 export class MessageReader {
   /**
@@ -95,14 +100,16 @@ export class MessageReader {
     const { view } = this.packets.packet;
     while (this.#end - this.#at >= NLMSG_HEADER_BYTES) {
       const at = this.#at;
-      const messageBytes = view.getUint32(at, true);
+      const messageBytes = view.getUint32(at + NLMSG_LENGTH_OFFSET, true);
       if (messageBytes < NLMSG_HEADER_BYTES) {
         // Nothing says where the next one starts.
         this.counts.malformed++;
         break;
       }
+      // Not `aligned`: a length in a capture may be any u32.
       this.#at = at + messageBytes + (-messageBytes & 3);
-      if (!this.#isEvent(view.getUint16(at + 4, true), view.getUint16(at + 6, true))) continue;
+      const type = view.getUint16(at + NLMSG_TYPE_OFFSET, true);
+      if (!this.#isEvent(type, view.getUint16(at + NLMSG_FLAGS_OFFSET, true))) continue;
       if (this.#fresh && this.#isRepeated(view)) break;
       this.#fresh = false;
       this.from = at;

@@ -30,7 +30,7 @@ export interface CaptureFormat {
  * Netlink datagrams never exceed 32 KiB; 1 MiB is generous. Lengths in the file are never trusted beyond it.
  */
 const RECORD_BYTES_MAX = 1024 * 1024;
-/** The log holds times up to here, the year 2112: see decode.ts. */
+/** The log holds times up to here, the year 2112 (src/record/conntrack/event-time.ts). */
 const TIME_US_MAX = 2 ** 52 - 1;
 
 export function checkLength(file: string, offset: number, recordBytes: number): void {

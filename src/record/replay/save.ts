@@ -28,13 +28,16 @@ export interface SaveTask {
  * The file, which the main thread opens before anything is recorded, and with the rights it was started with.
  */
 export class SaveFile {
-  readonly fd: number;
+  private constructor(
+    readonly path: string,
+    readonly fd: number,
+  ) {}
 
   /** It must not exist. Throws SystemFailure. */
-  constructor(readonly path: string) {
+  static create(path: string): SaveFile {
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW = 0 } = constants;
     try {
-      this.fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o640);
+      return new SaveFile(path, openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o640));
     } catch (error) {
       const code = errnoCode(error);
       if (code === undefined) throw error;

@@ -1,4 +1,4 @@
-/** What every stage does on its own thread, around its work; the other end is record/main/worker.ts. */
+/** What every stage does on its own thread, around its work; the other end is src/record/main/worker.ts. */
 import type { MessagePort } from 'node:worker_threads';
 import { failureForThread } from '../../base/thread-failure.js';
 

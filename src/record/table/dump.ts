@@ -10,14 +10,17 @@ import { AF_INET, EventBatch, RecordKind, TimeSource } from '../../event/batch.j
 import { KEY4_WORDS, KEY6_WORDS } from '../../event/key.js';
 import { KeyedRows } from '../../event/keyed-rows.js';
 import { createDecodeCounters, decodeEntry } from '../conntrack/decode.js';
+import { NLM_F_DUMP, NLMSG_DONE, NLMSG_ERROR } from '../netlink/constants.js';
 import {
-  IPCTNL_MSG_CT_GET,
-  NFNL_SUBSYS_CTNETLINK,
-  NLM_F_DUMP,
-  NLM_F_REQUEST,
-  NLMSG_DONE,
-  NLMSG_ERROR,
-} from '../netlink/constants.js';
+  aligned,
+  FIRST_ATTRIBUTE_OFFSET,
+  MSG_CT_GET,
+  NLMSG_HEADER_BYTES,
+  NLMSG_LENGTH_OFFSET,
+  NLMSG_TYPE_OFFSET,
+  NLMSGERR_ERROR_OFFSET,
+  writeRequestHeader,
+} from '../netlink/message.js';
 import { openNetfilterSocket, refusal } from '../netlink/netfilter.js';
 import { readPlainEntry } from './plain-entry.js';
 
@@ -25,8 +28,6 @@ import { readPlainEntry } from './plain-entry.js';
  * A dump's datagrams never exceed 32,448 bytes (measured); with a larger buffer the kernel makes larger ones.
  */
 const BUFFER_BYTES = 32 * 1024;
-const HEADER_BYTES = 16;
-const NFGENMSG_BYTES = 4;
 /** The kernel answers a dump's recv at once; this long it may be kept from that by a flush. */
 const ANSWER_MS_MAX = 10_000;
 const SEQUENCE = 1;
@@ -48,17 +49,17 @@ export function dumpTable(timeUs: number, take: TakeEntries, rowsPerTake?: numbe
     const { bytes, view } = entries;
     for (;;) {
       const length = receive(fd, bytes);
-      for (let at = 0; at + HEADER_BYTES <= length; ) {
-        const messageBytes = view.getUint32(at, true);
-        if (messageBytes < HEADER_BYTES || at + messageBytes > length) break;
-        const type = view.getUint16(at + 4, true);
+      for (let at = 0; at + NLMSG_HEADER_BYTES <= length; ) {
+        const messageBytes = view.getUint32(at + NLMSG_LENGTH_OFFSET, true);
+        if (messageBytes < NLMSG_HEADER_BYTES || at + messageBytes > length) break;
+        const type = view.getUint16(at + NLMSG_TYPE_OFFSET, true);
         if (type === NLMSG_DONE) {
           entries.flush();
           return;
         }
-        if (type === NLMSG_ERROR) throw refusal(OPERATION, -view.getInt32(at + HEADER_BYTES, true));
+        if (type === NLMSG_ERROR) throw refusal(OPERATION, -view.getInt32(at + NLMSGERR_ERROR_OFFSET, true));
         entries.add(at, at + messageBytes);
-        at += (messageBytes + 3) & ~3;
+        at += aligned(messageBytes);
       }
     }
   } finally {
@@ -93,7 +94,7 @@ class DumpedEntries {
     if (this.#rows4.count === this.#rows4.capacity) this.#give(this.#rows4);
     const rows = this.#rows4;
     const row = rows.count;
-    if (readPlainEntry(this.#words, at + HEADER_BYTES + NFGENMSG_BYTES, end, rows)) {
+    if (readPlainEntry(this.#words, at + FIRST_ATTRIBUTE_OFFSET, end, rows)) {
       rows.kind[row] = RecordKind.snapshot;
       rows.timeUs[row] = this.timeUs;
       rows.timeSource[row] = TimeSource.receive;
@@ -134,10 +135,7 @@ function receive(fd: number, bytes: Uint8Array): number {
 }
 
 function dumpRequest(): Uint8Array {
-  const request = new DataView(new ArrayBuffer(HEADER_BYTES + NFGENMSG_BYTES));
-  request.setUint32(0, request.byteLength, true);
-  request.setUint16(4, (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET, true);
-  request.setUint16(6, NLM_F_REQUEST | NLM_F_DUMP, true);
-  request.setUint32(8, SEQUENCE, true);
+  const request = new DataView(new ArrayBuffer(FIRST_ATTRIBUTE_OFFSET));
+  writeRequestHeader(request, request.byteLength, MSG_CT_GET, NLM_F_DUMP, SEQUENCE);
   return new Uint8Array(request.buffer); // nfgenmsg of zeros: every family
 }

@@ -5,36 +5,49 @@
 
 import { constants } from 'node:os';
 import { bindNetlink, closeDescriptor, receiveNetlink, sendNetlink } from '../../base/libc/socket.js';
-import { EventBatch, ZoneDirection } from '../../event/batch.js';
+import { AF_INET, AF_INET6, EventBatch, ZoneDirection } from '../../event/batch.js';
 import type { OrigTuple } from '../../event/key.js';
 import { PortMeaning, portMeaning } from '../../event/protocols.js';
+import { type Attribute, attributeNamed, Context, typeOf, WIRE_BYTES } from '../conntrack/attributes.js';
 import { createDecodeCounters, decodeEntry } from '../conntrack/decode.js';
+import { NLMSG_ERROR } from '../netlink/constants.js';
 import {
-  IPCTNL_MSG_CT_GET,
-  NFNL_SUBSYS_CTNETLINK,
-  NLM_F_REQUEST,
-  NLMSG_ERROR,
-} from '../netlink/constants.js';
+  ATTRIBUTE_HEADER_BYTES,
+  ATTRIBUTE_TYPE_OFFSET,
+  aligned,
+  FIRST_ATTRIBUTE_OFFSET,
+  MSG_CT_GET,
+  NFGENMSG_FAMILY_OFFSET,
+  NLMSG_TYPE_OFFSET,
+  NLMSGERR_ERROR_OFFSET,
+  writeRequestHeader,
+} from '../netlink/message.js';
 import { openNetfilterSocket, refusal } from '../netlink/netfilter.js';
 
-// include/uapi/linux/netfilter/nfnetlink_conntrack.h
-const CTA_TUPLE_ORIG = 1;
-const CTA_ZONE = 18;
-const CTA_TUPLE_IP = 1;
-const CTA_TUPLE_PROTO = 2;
-const CTA_TUPLE_ZONE = 3;
-const CTA_PROTO_NUM = 1;
-const CTA_PROTO_SRC_PORT = 2;
-const CTA_PROTO_DST_PORT = 3;
 const IPPROTO_ICMP = 1;
-/** CTA_PROTO_ICMP_ID, _TYPE, _CODE; those of ICMPv6 are three higher. */
-const CTA_PROTO_ICMP_ID = 4;
-
-const NLA_F_NESTED = 0x8000;
-const HEADER_BYTES = 20;
 const REQUEST_BYTES_MAX = 256;
 const ANSWER_BYTES = 8192;
 const OPERATION = 'ask for conntrack entry';
+
+const CTA_TUPLE_ORIG = attributeNamed(Context.message, 'CTA_TUPLE_ORIG');
+const CTA_ZONE = attributeNamed(Context.message, 'CTA_ZONE');
+const CTA_TUPLE_IP = attributeNamed(Context.tupleOrig, 'CTA_TUPLE_IP');
+const CTA_TUPLE_PROTO = attributeNamed(Context.tupleOrig, 'CTA_TUPLE_PROTO');
+const CTA_TUPLE_ZONE = attributeNamed(Context.tupleOrig, 'CTA_TUPLE_ZONE');
+const CTA_IP_V4_SRC = attributeNamed(Context.ipOrig, 'CTA_IP_V4_SRC');
+const CTA_IP_V4_DST = attributeNamed(Context.ipOrig, 'CTA_IP_V4_DST');
+const CTA_IP_V6_SRC = attributeNamed(Context.ipOrig, 'CTA_IP_V6_SRC');
+const CTA_IP_V6_DST = attributeNamed(Context.ipOrig, 'CTA_IP_V6_DST');
+const CTA_PROTO_NUM = attributeNamed(Context.protoOrig, 'CTA_PROTO_NUM');
+const CTA_PROTO_SRC_PORT = attributeNamed(Context.protoOrig, 'CTA_PROTO_SRC_PORT');
+const CTA_PROTO_DST_PORT = attributeNamed(Context.protoOrig, 'CTA_PROTO_DST_PORT');
+const ICMP = echo('CTA_PROTO_ICMP');
+const ICMPV6 = echo('CTA_PROTO_ICMPV6');
+
+function echo(prefix: string) {
+  const named = (name: string) => attributeNamed(Context.protoOrig, `${prefix}_${name}`);
+  return { id: named('ID'), type: named('TYPE'), code: named('CODE') };
+}
 
 export class EntryLookup {
   readonly #fd = openNetfilterSocket();
@@ -59,8 +72,8 @@ export class EntryLookup {
     sendNetlink(this.#fd, this.#request(tuple), OPERATION);
     // The answer to a request that is no dump waits before send returns.
     const length = receiveNetlink(this.#fd, this.#answer, OPERATION);
-    if (this.#answerView.getUint16(4, true) === NLMSG_ERROR) {
-      const errno = -this.#answerView.getInt32(16, true);
+    if (this.#answerView.getUint16(NLMSG_TYPE_OFFSET, true) === NLMSG_ERROR) {
+      const errno = -this.#answerView.getInt32(NLMSGERR_ERROR_OFFSET, true);
       if (errno === constants.errno.ENOENT) return undefined;
       throw refusal(OPERATION, errno);
     }
@@ -74,75 +87,72 @@ export class EntryLookup {
   }
 
   #request(tuple: OrigTuple): Uint8Array {
-    const view = this.#view;
+    const { zone, zoneDirection } = tuple;
     this.#bytes.fill(0);
-    view.setUint16(4, (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET, true);
-    view.setUint16(6, NLM_F_REQUEST, true);
-    view.setUint32(8, ++this.#sequence, true);
-    view.setUint8(16, tuple.src.length === 1 ? 2 : 10);
-    this.#at = HEADER_BYTES;
+    this.#view.setUint8(NFGENMSG_FAMILY_OFFSET, tuple.src.length === 1 ? AF_INET : AF_INET6);
+    this.#at = FIRST_ATTRIBUTE_OFFSET;
     const orig = this.#open(CTA_TUPLE_ORIG);
     this.#addresses(tuple);
     this.#protocol(tuple);
-    if (tuple.zoneDirection === ZoneDirection.orig) this.#be16(CTA_TUPLE_ZONE, tuple.zone);
+    if (zoneDirection === ZoneDirection.orig) this.#number(CTA_TUPLE_ZONE, zone);
     this.#close(orig);
-    if (tuple.zone !== 0 && tuple.zoneDirection === ZoneDirection.both) this.#be16(CTA_ZONE, tuple.zone);
-    view.setUint32(0, this.#at, true);
+    if (zone !== 0 && zoneDirection === ZoneDirection.both) this.#number(CTA_ZONE, zone);
+    writeRequestHeader(this.#view, this.#at, MSG_CT_GET, 0, ++this.#sequence);
     return this.#bytes.subarray(0, this.#at);
   }
 
   #addresses({ src, dst }: OrigTuple): void {
     const ip = this.#open(CTA_TUPLE_IP);
-    const first = src.length === 1 ? 1 : 3; // CTA_IP_V4_SRC, _DST, CTA_IP_V6_SRC, _DST
-    this.#words(first, src);
-    this.#words(first + 1, dst);
+    const isIpv4 = src.length === 1;
+    this.#address(isIpv4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, src);
+    this.#address(isIpv4 ? CTA_IP_V4_DST : CTA_IP_V6_DST, dst);
     this.#close(ip);
   }
 
   #protocol({ proto, srcPort, dstPort }: OrigTuple): void {
     const nest = this.#open(CTA_TUPLE_PROTO);
-    this.#u8(CTA_PROTO_NUM, proto);
+    this.#number(CTA_PROTO_NUM, proto);
     const meaning = portMeaning(proto);
     if (meaning === PortMeaning.icmp) {
-      const first = proto === IPPROTO_ICMP ? CTA_PROTO_ICMP_ID : CTA_PROTO_ICMP_ID + 3;
-      this.#be16(first, srcPort);
-      this.#u8(first + 1, dstPort >>> 8);
-      this.#u8(first + 2, dstPort & 0xff);
+      const { id, type, code } = proto === IPPROTO_ICMP ? ICMP : ICMPV6;
+      this.#number(id, srcPort);
+      this.#number(type, dstPort >>> 8);
+      this.#number(code, dstPort & 0xff);
     } else if (meaning !== PortMeaning.none) {
-      this.#be16(CTA_PROTO_SRC_PORT, srcPort);
-      this.#be16(CTA_PROTO_DST_PORT, dstPort);
+      this.#number(CTA_PROTO_SRC_PORT, srcPort);
+      this.#number(CTA_PROTO_DST_PORT, dstPort);
     }
     this.#close(nest);
   }
 
-  #open(number: number): number {
-    const at = this.#header(number | NLA_F_NESTED, 0);
-    return at - 4;
+  /** Begin an attribute that holds others; answers its place, for `close`. */
+  #open(attribute: Attribute): number {
+    return this.#header(attribute) - ATTRIBUTE_HEADER_BYTES;
   }
 
   #close(at: number): void {
     this.#view.setUint16(at, this.#at - at, true);
   }
 
-  #u8(number: number, value: number): void {
-    this.#view.setUint8(this.#header(number, 1), value);
+  /** A u8 or be16. */
+  #number(attribute: Attribute, value: number): void {
+    const at = this.#header(attribute);
+    if (attribute.wire === 'u8') this.#view.setUint8(at, value);
+    else this.#view.setUint16(at, value);
   }
 
-  #be16(number: number, value: number): void {
-    this.#view.setUint16(this.#header(number, 2), value);
-  }
-
-  #words(number: number, words: Uint32Array): void {
-    const at = this.#header(number, words.length * 4);
+  #address(attribute: Attribute, words: Uint32Array): void {
+    const at = this.#header(attribute);
     for (let i = 0; i < words.length; i++) this.#view.setUint32(at + i * 4, words[i]);
   }
 
-  /** Begin an attribute of so many payload bytes; answers where its payload stands. */
-  #header(type: number, payloadBytes: number): number {
-    const payloadAt = this.#at + 4;
-    this.#view.setUint16(this.#at, 4 + payloadBytes, true);
-    this.#view.setUint16(this.#at + 2, type, true);
-    this.#at = payloadAt + ((payloadBytes + 3) & ~3);
-    return payloadAt;
+  /** Begin an attribute and leave room for its value; answers where that stands. */
+  #header(attribute: Attribute): number {
+    const valueBytes = WIRE_BYTES[attribute.wire];
+    const valueAt = this.#at + ATTRIBUTE_HEADER_BYTES;
+    this.#view.setUint16(this.#at, ATTRIBUTE_HEADER_BYTES + valueBytes, true);
+    this.#view.setUint16(this.#at + ATTRIBUTE_TYPE_OFFSET, typeOf(attribute), true);
+    this.#at = valueAt + aligned(valueBytes);
+    return valueAt;
   }
 }

@@ -8,10 +8,10 @@ import { RecordFlag, ZoneDirection } from '../../event/batch.js';
 import { DIRECTION_SHIFT, PROTO_SHIFT } from '../../event/key.js';
 import type { KeyedRows } from '../../event/keyed-rows.js';
 import { Field } from '../conntrack/attributes.js';
-import { IPS_SEEN_REPLY } from '../conntrack/decode.js';
 import { toMicroseconds } from '../conntrack/event-time.js';
 import { arePlainTuples, PLAIN_TUPLES_BYTES, swap16, swap32 } from '../conntrack/plain-tuples.js';
 import { findShape } from '../conntrack/shapes.js';
+import { IPS_SEEN_REPLY } from '../netlink/constants.js';
 
 /**
  * Append the attributes in [at, end), bytes on a word boundary of `words`, to `rows`, which are IPv4 and have

@@ -1,3 +1,5 @@
+import type { Clock } from '../../base/time/clock.js';
+
 /**
  * Words of the writer's counters in its shared Float64Array (src/record/parser/parser-stats.ts). Written by
  * the writer alone.
@@ -48,4 +50,12 @@ export function diskState(stats: Float64Array): string {
     return `; stalled for ${time}, ${why}`;
   }
   return busyMs < NOTICEABLE_MS ? '' : `; the disk has not answered for ${time}`;
+}
+
+/** Do a sync, count it, and note how long the longest took. */
+export function timeSync(clock: Clock, stats: Float64Array, sync: () => void): void {
+  const startMs = clock.monotonicMs();
+  sync();
+  stats[WriterStat.syncs]++;
+  stats[WriterStat.syncMaxMs] = Math.max(stats[WriterStat.syncMaxMs], clock.monotonicMs() - startMs);
 }

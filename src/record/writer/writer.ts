@@ -1,7 +1,8 @@
 /**
- * The writer's state machine, without a thread: which file is open, what in it is durable, what is left to
- * close. What it has acknowledged is on the disk and stays there. Everything else can be given again after a
- * failure, and no row then stands in the log twice.
+ * The writer's state machine, without a thread: which file is open, and what in it is durable. What `commit`
+ * has returned for survives a power loss, and stays in the log whatever fails later: the file is cut back to
+ * it, or, when its descriptor is of no use any more, a new file goes on behind it. Each block is in the log
+ * once, in order.
  *
  *   open ──▶ append* ──▶ commit ──▶ append* ... ──▶ rotate ──▶ ... ──▶ close
  *               └── SystemFailure ──▶ restore, then append again everything since the last commit
@@ -9,8 +10,8 @@
 import { basename, dirname, resolve } from 'node:path';
 import type { LogFileSystem } from '../../base/disk/disk.js';
 import { DEFAULT_FILE_MODE } from '../../base/disk/file-mode.js';
-import { fileSystemWithMode, numbered, renameNumbered } from '../../base/disk/file-system.js';
-import { isSystemError, SystemFailure } from '../../base/errors.js';
+import { fileSystemWithMode, numbered } from '../../base/disk/file-system.js';
+import { SystemFailure } from '../../base/errors.js';
 import { type Clock, systemClock } from '../../base/time/clock.js';
 import { GapCause, type GapRecord, unknownGap } from '../../event/gap.js';
 import { gapBlock, jsonBlock, UNNUMBERED } from '../../log/format/block.js';
@@ -20,8 +21,10 @@ import { BlockType, LIVE_SUFFIX } from '../../log/format/format.js';
 import { hex, numberFrame, sequenceOf } from '../../log/format/frame.js';
 import { fileName } from '../../log/format/names.js';
 import { type Closing, Segment } from '../../log/write/segment.js';
+import { attemptAll } from './attempt-all.js';
+import { EndingFiles } from './ending-files.js';
 import { fileMeta } from './writer-meta.js';
-import { WriterStat } from './writer-stats.js';
+import { timeSync, WriterStat } from './writer-stats.js';
 import type { Emit, WriterOptions } from './writer-task.js';
 
 const NO_FILTER = new Uint8Array(0);
@@ -35,18 +38,10 @@ interface OpenFile {
   readonly openedUs: number;
 }
 
-/** A file that gets nothing more but its end. */
-interface EndingFile extends Pick<OpenFile, 'segment' | 'finalPath'> {
-  readonly closing: Closing;
-  endWritten: boolean;
-  renamedTo: string | undefined;
-  reported: boolean;
-}
-
 export class LogWriter {
   readonly #options: WriterOptions;
   #current: OpenFile | undefined;
-  readonly #ending: EndingFile[] = [];
+  readonly #ending: EndingFiles;
   /** Blocks of the writer's own that are not durable yet. */
   #notes: Uint8Array[] = [];
   /** Something was written since the last commit that must be taken back first. */
@@ -63,6 +58,7 @@ export class LogWriter {
     readonly clock: Clock = systemClock,
   ) {
     this.#options = { ...options, template: resolve(options.template) };
+    this.#ending = new EndingFiles(fs, stats, emit, clock);
   }
 
   /** Absolute. */
@@ -152,7 +148,7 @@ export class LogWriter {
     const before = segment.acknowledged;
     for (const note of this.#notes) this.append(note, 0, NO_FILTER);
     try {
-      this.#timed(() => segment.commit());
+      timeSync(this.clock, this.stats, () => segment.commit());
     } catch (error) {
       this.#broken = true;
       throw error;
@@ -164,7 +160,7 @@ export class LogWriter {
     stats[WriterStat.blocks] += blocks - before.blocks;
     stats[WriterStat.durableEvents] += events - before.events;
     if (sequence > 0) stats[WriterStat.durableSequence] = sequence;
-    if (this.#ending.length > 0) this.#finishEnding();
+    this.#ending.finish();
   }
 
   /**
@@ -192,8 +188,8 @@ export class LogWriter {
     const next = this.#next(current, fileName(this.template, timeUs), timeUs, closing);
     if (next === undefined) return;
     this.#use(next);
-    this.#end(current, closing);
-    this.#finishEnding();
+    this.#ending.add(current.segment, current.finalPath, closing);
+    this.#ending.finish();
   }
 
   /**
@@ -223,15 +219,10 @@ export class LogWriter {
     if (current === undefined) return;
     this.#commitNotes();
     this.#current = undefined;
-    this.#end(current, current.segment.planClosing(reason, closedUs));
-    this.#finishEnding();
-    for (const { segment } of this.#ending) {
-      this.#say(
-        'error',
-        `${segment.file.path}: could not be closed; its records are safe, the next start closes it`,
-      );
-      segment.close();
-    }
+    const { segment, finalPath } = current;
+    this.#ending.add(segment, finalPath, segment.planClosing(reason, closedUs));
+    this.#ending.finish();
+    this.#ending.giveUp();
   }
 
   /** A gap of unknown size. A clock that was set back must not make it end before it begins. */
@@ -264,17 +255,15 @@ export class LogWriter {
 
   /** The current descriptor is of no use any more: a new file that names what is acknowledged of it. */
   #replace(): void {
-    const current = this.#current!;
-    const { bytes, chain } = current.segment.acknowledged;
-    const previous = { file: basename(current.finalPath), acknowledgedBytes: bytes, chain: hex(chain) };
-    const name = fileName(this.template, current.timeUs);
-    this.#use(this.#beginNumbered(name, current.timeUs, this.clock.wallUs(), previous));
-    this.#say(
-      'warn',
-      `${current.segment.file.path}: given up after an error, recording goes on in ${this.path}`,
-    );
-    this.#end(current, current.segment.planClosing('write error' satisfies EndReason));
-    this.#finishEnding();
+    const { segment, finalPath, timeUs } = this.#current!;
+    const { bytes, chain } = segment.acknowledged;
+    const previous = { file: basename(finalPath), acknowledgedBytes: bytes, chain: hex(chain) };
+    const name = fileName(this.template, timeUs);
+    this.#use(this.#beginNumbered(name, timeUs, this.clock.wallUs(), previous));
+    const { path } = segment.file;
+    this.#say('warn', `${path}: given up after an error, recording goes on in ${this.path}`);
+    this.#ending.add(segment, finalPath, segment.planClosing('write error' satisfies EndReason));
+    this.#ending.finish();
   }
 
   #use(file: OpenFile): void {
@@ -333,7 +322,7 @@ export class LogWriter {
         const identity = { runId: this.#options.runId, sequence: 1 };
         segment.appendFrame(gapBlock(absence, identity), 0, NO_FILTER);
       }
-      this.#timed(() => segment.commit());
+      timeSync(this.clock, this.stats, () => segment.commit());
       fs.syncDirectory(dirname(path));
       return { segment, finalPath, timeUs, openedUs };
     } catch (error) {
@@ -347,65 +336,6 @@ export class LogWriter {
 
   #isTaken(finalPath: string): boolean {
     return this.fs.exists(finalPath) || this.fs.exists(finalPath + LIVE_SUFFIX);
-  }
-
-  #end({ segment, finalPath }: OpenFile, closing: Closing): void {
-    this.#ending.push({
-      segment,
-      finalPath,
-      closing,
-      endWritten: false,
-      renamedTo: undefined,
-      reported: false,
-    });
-  }
-
-  /** Close what is to be closed; what fails is tried again at the next commit. */
-  #finishEnding(): void {
-    for (const file of [...this.#ending]) {
-      const { segment, finalPath, closing } = file;
-      const { path } = segment.file;
-      try {
-        this.#finish(file);
-      } catch (error) {
-        if (!(error instanceof SystemFailure)) throw error;
-        if (error.code !== 'ENOENT') {
-          if (!file.reported) this.#say('warn', `${path}: cannot be closed yet, ${error.message}`);
-          file.reported = true;
-          continue;
-        }
-        this.#say('error', `${path}: is gone, and the ${segment.acknowledged.records} records in it`);
-        attemptAll(() => segment.close());
-        this.#forget(file);
-        continue;
-      }
-      this.#forget(file);
-      this.stats[WriterStat.bytesWritten] += closing.fileBytes - segment.acknowledged.bytes;
-      if (file.renamedTo !== finalPath)
-        this.#say('warn', `${finalPath} is there already: ${path} became ${file.renamedTo}`);
-      this.emit({ type: 'closed', file: file.renamedTo!, chain: hex(closing.chain) });
-    }
-    this.stats[WriterStat.filesUnfinished] = this.#ending.length;
-  }
-
-  /** Each step once, in order, however often this is called. */
-  #finish(file: EndingFile): void {
-    const { segment, closing, finalPath } = file;
-    const { fs } = this;
-    if (!file.endWritten) {
-      if (!segment.trusted || segment.file.fd < 0) segment.reopen();
-      segment.cutBack();
-      this.#timed(() => segment.writeClosing(closing));
-      file.endWritten = true;
-    }
-    file.renamedTo ??= renameNumbered(fs, segment.file.path, finalPath);
-    fs.syncDirectory(dirname(finalPath));
-    // The lock lasts until the file has its final name: nobody takes it for left behind.
-    attemptAll(() => segment.close());
-  }
-
-  #forget(file: EndingFile): void {
-    this.#ending.splice(this.#ending.indexOf(file), 1);
   }
 
   /** The file to rotate to; undefined, and said once for each name, when there cannot be one. */
@@ -433,26 +363,7 @@ export class LogWriter {
     return undefined;
   }
 
-  #timed(sync: () => void): void {
-    const startMs = this.clock.monotonicMs();
-    sync();
-    const { stats } = this;
-    stats[WriterStat.syncs]++;
-    stats[WriterStat.syncMaxMs] = Math.max(stats[WriterStat.syncMaxMs], this.clock.monotonicMs() - startMs);
-  }
-
   #say(level: 'info' | 'warn' | 'error', message: string): void {
     this.emit({ type: 'log', level, message });
-  }
-}
-
-/** Clean up as far as it goes: the error that led here is the one to tell. */
-function attemptAll(...steps: (() => void)[]): void {
-  for (const step of steps) {
-    try {
-      step();
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-    }
   }
 }

@@ -1,14 +1,20 @@
-/** The table of attributes against the kernel's own numbers. */
+/** The table of attributes against the kernel's own numbers, the decoder and the encoder. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import {
   ATTRIBUTES,
+  type Attribute,
   Context,
   Field,
+  MINIMUM_BYTES,
   NUMBERS_PER_CONTEXT,
   OPERATIONS,
+  WIRE_BYTES,
 } from '../../../src/record/conntrack/attributes.js';
+import { decode, type Row } from './decoded.js';
+import { encodeAttributes, type Node, type Value } from './encode-message.js';
+import { end } from './samples.js';
 
 /** Comes with linux-libc-dev; may be older than the kernel, or missing. */
 const HEADER = '/usr/include/linux/netfilter/nfnetlink_conntrack.h';
@@ -104,4 +110,58 @@ test('each context but the message stands inside one attribute', () => {
     inside.sort((a, b) => a - b),
     Array.from({ length: Context.count - 1 }, (_, i) => i + 1),
   );
+});
+
+/** As a value, what many bytes of 1 are. */
+const ONES: Readonly<Record<Attribute['wire'], Value>> = {
+  u8: 0x01,
+  be16: 0x0101,
+  be32: 0x01010101,
+  be64: 0x0101010101010101n,
+  ipv4: '1.1.1.1',
+  ipv6: '101:101:101:101:101:101:101:101',
+  text: '\x01\x01\x01',
+  bytes: ones(4),
+  nested: [],
+};
+const HEADER_BYTES = 4;
+
+function ones(lengthBytes: number): Uint8Array {
+  return new Uint8Array(lengthBytes).fill(1);
+}
+
+/** The row of a message with hardly more than an address, and then this value where its attribute stands. */
+function rowWith({ name, context, wire }: Attribute, value?: Uint8Array): Row {
+  const address: Node = wire === 'ipv6' ? ['CTA_IP_V6_SRC', 'fd77::1'] : ['CTA_IP_V4_SRC', '10.0.0.1'];
+  const tuple: Node[] = [['CTA_TUPLE_IP', [address]]];
+  // Types and codes are shown where there can be any.
+  if (name.includes('ICMP')) tuple.push(['CTA_TUPLE_PROTO', [['CTA_PROTO_NUM', 58]]]);
+  const nodes: Node[] = [['CTA_TUPLE_ORIG', tuple]];
+  if (value !== undefined) nodes.push(inContext([name, value], context));
+  return decode(end(nodes)).row!;
+}
+
+/** The node inside those that lead to its context. */
+function inContext(node: Node, context: number): Node {
+  if (context === Context.message) return node;
+  const parent = ATTRIBUTES.find(({ field }) => field === Field.nested + context)!;
+  return inContext([parent.name, [node]], parent.context);
+}
+
+test('every value is encoded and decoded in the bytes that its declaration says', () => {
+  const values = ATTRIBUTES.filter(({ wire, field }) => wire !== 'nested' && field !== Field.skip);
+  assert.ok(values.length >= 40);
+  for (const attribute of values) {
+    const { name, context, wire, field } = attribute;
+    const bytes = WIRE_BYTES[wire];
+    const without = rowWith(attribute);
+    assert.equal(MINIMUM_BYTES[field], bytes, name);
+    assert.notDeepEqual(rowWith(attribute, ones(Math.max(bytes, 4))), without, `${name} is not read`);
+    if (bytes === 0) continue; // of any length
+    const encoded = encodeAttributes([[name, ONES[wire]]], context);
+    assert.deepEqual(encoded.subarray(HEADER_BYTES, encoded.readUInt16LE(0)), Buffer.from(ones(bytes)), name);
+    const whole = rowWith(attribute, ones(bytes));
+    assert.deepEqual(rowWith(attribute, ones(bytes + 4)), whole, `${name} with padding counted in`);
+    assert.deepEqual(rowWith(attribute, ones(bytes - 1)), without, `${name} cut`);
+  }
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SystemFailure } from '../../../src/base/errors.js';
 import { oneLine } from '../../../src/base/failure.js';
-import { Stage } from '../../../src/record/main/worker.js';
+import { WorkerThread } from '../../../src/record/main/worker.js';
 import { RingProducer } from '../../../src/record/ring/producer.js';
 import { BlockMessage, createBlockRing } from '../../../src/record/stage/blocks.js';
 import { createStats } from '../../../src/record/stage/counters.js';
@@ -12,7 +12,7 @@ import { inDirectory, options, START_US } from '../writer/writer-helper.js';
 
 /** A writer that opens its first file when it is up. */
 function startWriter(template: string): {
-  stage: Stage<WriterEvent>;
+  thread: WorkerThread<WriterEvent>;
   producer: RingProducer;
   heard: WriterEvent[];
 } {
@@ -26,9 +26,10 @@ function startWriter(template: string): {
     port,
     options: options(template),
   });
-  const stage = new Stage<WriterEvent>('writer', taskOf, (event) => heard.push(event));
+  const thread = new WorkerThread<WriterEvent>('writer', taskOf, (event) => heard.push(event));
+  thread.start();
   put(producer, BlockMessage.open);
-  return { stage, producer, heard };
+  return { thread, producer, heard };
 }
 
 function put(producer: RingProducer, message: number): void {
@@ -40,21 +41,21 @@ function put(producer: RingProducer, message: number): void {
 test('all that a stage said is heard when it is done', () =>
   inDirectory(async (directory) => {
     for (let i = 0; i < 5; i++) {
-      const { stage, producer, heard } = startWriter(`${directory}/log-${i}`);
+      const { thread, producer, heard } = startWriter(`${directory}/log-${i}`);
       put(producer, BlockMessage.stop);
-      await stage.done;
+      await thread.done;
       assert.deepEqual(
         heard.map(({ type }) => type),
         ['up', 'opened', 'closed'],
       );
-      await stage.end();
+      await thread.end();
     }
   }));
 
 test('an error of a stage is still what it was', () =>
   inDirectory(async (directory) => {
-    const { stage, heard } = startWriter(`${directory}/${'x'.repeat(300)}`);
-    await assert.rejects(stage.done, (error) => {
+    const { thread, heard } = startWriter(`${directory}/${'x'.repeat(300)}`);
+    await assert.rejects(thread.done, (error) => {
       assert.ok(error instanceof SystemFailure);
       assert.equal(error.code, 'ENAMETOOLONG');
       assert.match(oneLine(error), /^[a-z]+ \S+: name too long \(ENAMETOOLONG\)$/);
@@ -62,13 +63,13 @@ test('an error of a stage is still what it was', () =>
       return true;
     });
     assert.deepEqual(heard, [{ type: 'up' }]);
-    await stage.end();
+    await thread.end();
   }));
 
 test('a stage that is ended at once has loaded its modules first: else Node 20 may abort', () =>
   inDirectory(async (directory) => {
-    const { stage, heard } = startWriter(`${directory}/log`);
-    stage.done.catch(() => {});
-    await stage.end();
+    const { thread, heard } = startWriter(`${directory}/log`);
+    thread.done.catch(() => {});
+    await thread.end();
     assert.equal(heard[0]?.type, 'up');
   }));

@@ -258,3 +258,11 @@ class Bytes {
     return this.raw(new Uint8Array(view.buffer));
   }
 }
+
+/** Three different events of one time. */
+export const threeEvents = messages(3).map(({ bytes }) => ({ timeUs: 1_700_000_000_123_456, bytes }));
+
+/** A packet of their time around any netlink bytes. */
+export function packetOf(bytes: Uint8Array, type?: number, family?: number): TestPacket {
+  return { timeUs: threeEvents[0].timeUs, bytes: cooked(bytes, type, family) };
+}

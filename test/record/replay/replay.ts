@@ -10,7 +10,7 @@ import { createRing } from '../../../src/record/ring/layout.js';
 import { RingProducer } from '../../../src/record/ring/producer.js';
 import { Control } from '../../../src/record/stage/control.js';
 import { RING_SLOT_BYTES } from '../../../src/record/stage/message-ring.js';
-import { captureFile, type TestPacket } from './captures.js';
+import { captureFile, pcap, type TestPacket } from './captures.js';
 import type { ConsumerTask, Taken } from './consumer-worker.js';
 
 export interface ReplaySettings {
@@ -94,4 +94,17 @@ export async function replay(
 
 export function asTaken({ timeUs, bytes }: TestPacket): Taken {
   return { timeUs, lengthBytes: bytes.length, bytes: Uint8Array.from(bytes) };
+}
+
+/** The replay of a capture gives these, and nothing else; answers its statistics. */
+export async function assertReplays(
+  context: TestContext,
+  packets: readonly TestPacket[],
+  expected: readonly TestPacket[],
+  settings: ReplaySettings = {},
+): Promise<Record<string, number>> {
+  const { taken, error, counts } = await replay(context, pcap(packets), settings);
+  assert.equal(error, undefined);
+  assert.deepEqual(taken, expected.map(asTaken));
+  return counts;
 }

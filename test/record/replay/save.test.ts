@@ -20,7 +20,7 @@ interface Saved {
 /** Save messages out of a larger memory, as the parser does, until the end. */
 function save(path: string, limitBytes: number, saved: readonly TestPacket[] = all): Saved {
   const why: string[] = [];
-  const file = new SaveFile(path);
+  const file = SaveFile.create(path);
   const saver = new MessageSaver({ fd: file.fd, path, limitBytes }, (reason) => why.push(reason));
   const memory = new Uint8Array(4096).fill(0xee);
   for (const { timeUs, bytes, realBytes = bytes.length } of saved) {
@@ -121,7 +121,7 @@ describe('a full disk', { skip: smallDisk.obstacle }, () => {
 describe('the file of --save-messages', () => {
   function assertRefused(path: string, what: RegExp): void {
     assert.throws(
-      () => new SaveFile(path),
+      () => SaveFile.create(path),
       (error) => {
         assert.ok(error instanceof SystemFailure);
         assert.ok(error.message.startsWith(`--save-messages ${path}: `));
@@ -158,7 +158,7 @@ describe('the file of --save-messages', () => {
   });
 
   it('goes when nothing was written', (context) => {
-    const file = new SaveFile(someFile(context));
+    const file = SaveFile.create(someFile(context));
     assert.ok(existsSync(file.path));
     file.close();
     assert.ok(!existsSync(file.path));

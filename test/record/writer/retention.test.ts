@@ -16,139 +16,35 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { LogFileSystem } from '../../../src/base/disk/disk.js';
 import { realFileSystem } from '../../../src/base/disk/file-system.js';
-import { SystemFailure } from '../../../src/base/errors.js';
 import { testFiles } from '../../../src/find/upkeep/check.js';
 import { squeeze } from '../../../src/find/upkeep/squeeze.js';
-import { BlockType } from '../../../src/log/format/format.js';
-import { parseFrame } from '../../../src/log/format/frame.js';
-import type { RemovedFile, RetentionNote } from '../../../src/log/format/retention-note.js';
+import type { RemovedFile } from '../../../src/log/format/retention-note.js';
 import { FinishedFiles } from '../../../src/log/read/finished-files.js';
 import { RingConsumer } from '../../../src/record/ring/consumer.js';
 import { RingProducer } from '../../../src/record/ring/producer.js';
 import { BlockMessage, createBlockRing } from '../../../src/record/stage/blocks.js';
 import { createStats } from '../../../src/record/stage/counters.js';
-import { Retention } from '../../../src/record/writer/retention.js';
 import { LogWriter } from '../../../src/record/writer/writer.js';
 import { WriterLoop } from '../../../src/record/writer/writer-loop.js';
-import { diskState, WriterStat } from '../../../src/record/writer/writer-stats.js';
-import type { RetentionOptions, WriterEvent, WriterOptions } from '../../../src/record/writer/writer-task.js';
+import { WriterStat } from '../../../src/record/writer/writer-stats.js';
+import type { WriterEvent } from '../../../src/record/writer/writer-task.js';
+import { blockOf, DAY_US, Days, NAMES, notesIn, setNow, usedBytes } from './days.js';
 import {
   complaints,
   Events,
   eventBlock,
-  expectedRows,
   faultyFileSystem,
   inDirectory,
-  namesIn,
   options,
   put,
-  putBlock,
-  rowsOf,
   START_US,
 } from './writer-helper.js';
 
 process.env.TZ = 'UTC';
-
-const DAY_US = 86_400e6;
-const DAY_SECONDS = 86_400;
-/** Events of a day come this late in it. */
-const LATE_SECONDS = 80_000;
-
-/** Records a file a day from START_US on; the last one stays live. */
-class Days {
-  readonly events = new Events();
-  readonly stats = createStats();
-  readonly writer: LogWriter;
-  readonly retention: Retention;
-  #day = 0;
-
-  constructor(
-    readonly directory: string,
-    keep: Partial<RetentionOptions>,
-    fs: LogFileSystem = realFileSystem,
-  ) {
-    this.writer = new LogWriter(options(join(directory, '%Y%m%d')), this.stats, this.events.emit, fs);
-    this.retention = new Retention(this.writer, { holds: [], ...keep }, [6], this.stats, this.events.emit);
-    this.writer.open(START_US);
-  }
-
-  record(days: number, rows = 3): this {
-    for (let i = 0; i < days; i++) {
-      if (this.#day > 0) this.writer.rotate(START_US + this.#day * DAY_US);
-      const { bytes, filter } = eventBlock(blockOf(++this.#day), rows);
-      this.writer.append(bytes, 0, filter);
-      this.writer.commit();
-    }
-    return this;
-  }
-
-  /** Everything that is to be removed now; the steps are those of the loop. */
-  async retain(): Promise<this> {
-    this.retention.schedule();
-    await this.work();
-    return this;
-  }
-
-  async work(): Promise<void> {
-    do {
-      this.retention.step();
-      await setImmediate();
-    } while (this.retention.busy);
-    this.writer.commit();
-  }
-
-  /** Days whose files are there. */
-  get left(): number[] {
-    return namesIn(this.directory).flatMap((name) => {
-      const day = NAMES.indexOf(name.replace('.part', ''));
-      return day < 0 ? [] : [day];
-    });
-  }
-
-  get removed(): Extract<WriterEvent, { type: 'removed' }>[] {
-    return this.events.all.filter((event) => event.type === 'removed');
-  }
-
-  path(day: number): string {
-    return join(this.directory, NAMES[day]);
-  }
-}
-
-/** File names by day, from 1. */
-const NAMES = Array.from({ length: 40 }, (_, day) =>
-  new Date((START_US + (day - 1) * DAY_US) / 1000).toISOString().slice(0, 10).replaceAll('-', ''),
-);
-
-/** The block that a day records; its number is also the time of its rows, seconds after START_US. */
-function blockOf(day: number): number {
-  return (day - 1) * DAY_SECONDS + LATE_SECONDS;
-}
-
-/** It is this many days after the beginning. */
-function setNow(t: TestContext, days: number): void {
-  t.mock.method(Date, 'now', () => START_US / 1000 + days * DAY_SECONDS * 1000);
-}
-
-/** What a file tells of removed ones, and the time of the block that does. */
-function notesIn(file: string): (RetentionNote['retention'] & { blockUs: number })[] {
-  const bytes = readFileSync(file);
-  const notes: ReturnType<typeof notesIn> = [];
-  for (let at = 16; at < bytes.length; ) {
-    const frame = parseFrame(bytes, at);
-    assert.ok(typeof frame === 'object');
-    const end = at + frame.headerBytes + frame.storedBytes;
-    if (frame.type === BlockType.checkpoint) {
-      const { retention } = JSON.parse(bytes.toString('utf8', at + frame.headerBytes, end)) as RetentionNote;
-      notes.push({ ...retention, blockUs: frame.maxTimeUs });
-    }
-    at = end;
-  }
-  return notes;
-}
 
 test('--keep-days: files whose last event is older, each said and noted with its size and last hash', (t) =>
   inDirectory(async (directory) => {
@@ -424,155 +320,6 @@ test('a removal does not wait for the space to be freed, and the next one waits 
       0,
       'the run is not over: nothing is said that could be said later',
     );
-  });
-});
-
-/** A disk with room for so many bytes in the files of a directory. */
-function smallDisk(directory: string, capacityBytes: () => number): LogFileSystem {
-  const freeBytes = () => capacityBytes() - usedBytes(directory);
-  const write: LogFileSystem['write'] = (file, bytes, offset, length, position) => {
-    if (freeBytes() < length)
-      throw new SystemFailure('write', 'ENOSPC', `write ${file.path}: no space left (ENOSPC)`, file);
-    return realFileSystem.write(file, bytes, offset, length, position);
-  };
-  return { ...realFileSystem, write, freeBytes };
-}
-
-/** A start on day 20, a group of two blocks, a stop: through the loop, which blocks this thread meanwhile. */
-class Recording {
-  readonly events = new Events();
-  readonly stats = createStats();
-  /** What the statistics said of the disk at each line of the log. */
-  readonly states: string[] = [];
-
-  constructor(
-    readonly directory: string,
-    readonly fs: LogFileSystem,
-    readonly more: Partial<WriterOptions>,
-  ) {}
-
-  async run(): Promise<this> {
-    const { stats, fs } = this;
-    const emit = (event: WriterEvent) => {
-      this.events.emit(event);
-      if (event.type === 'log') this.states.push(diskState(stats));
-    };
-    const all = options(join(this.directory, '%Y%m%d'), this.more);
-    const ring = createBlockRing();
-    const producer = new RingProducer(ring);
-    put(producer, BlockMessage.open, START_US + 19 * DAY_US);
-    putBlock(producer, blockOf(20), 900);
-    putBlock(producer, blockOf(21), 900);
-    put(producer, BlockMessage.stop);
-    const writer = new LogWriter(all, stats, emit, fs);
-    await new WriterLoop(new RingConsumer(ring), writer, stats, all, emit).run();
-    return this;
-  }
-
-  get removed(): string[] {
-    return this.events.all.flatMap((event) =>
-      event.type === 'removed' && event.reason === 'disk full' ? [basename(event.file)] : [],
-    );
-  }
-
-  /** Everything is in the file, and nothing is wrong. */
-  async check(): Promise<void> {
-    const file = join(this.directory, NAMES[20]);
-    assert.deepEqual(await complaints(file), []);
-    const rows = await rowsOf(file);
-    assert.deepEqual(rows, [
-      ...expectedRows(blockOf(20), blockOf(20), 900),
-      ...expectedRows(blockOf(21), blockOf(21), 900),
-    ]);
-    assert.equal(this.stats[WriterStat.stalled], 0);
-    assert.equal(this.stats[WriterStat.belowMinFree], 0);
-    assert.equal(this.stats[WriterStat.busySinceMs], 0);
-  }
-}
-
-function usedBytes(directory: string): number {
-  return namesIn(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
-}
-
-test('a full disk at the start and later: the oldest go until it can be written, no more', () =>
-  inDirectory(async (directory) => {
-    const days = new Days(directory, {}).record(12, 300);
-    days.writer.close();
-    const capacity = usedBytes(directory) + 10;
-    const fs = smallDisk(directory, () => capacity);
-    const holds = [NAMES[2]];
-    const recording = await new Recording(directory, fs, { retention: { keepDays: 10_000, holds } }).run();
-    const { removed } = recording;
-    assert.ok(removed.length > 1 && removed.length < 11);
-    const oldest = NAMES.slice(1).filter((name) => name !== NAMES[2]);
-    assert.deepEqual(removed, oldest.slice(0, removed.length));
-    const last = recording.events.all.findLast((event) => event.type === 'removed');
-    assert.ok(usedBytes(directory) + (last as { bytes: number }).bytes > capacity, 'the last one was needed');
-    await recording.check();
-    assert.deepEqual(recording.events.logged(/./), [], 'nothing had to wait');
-    const noted = notesIn(join(directory, NAMES[20])).flatMap((note) => note.removed);
-    assert.deepEqual(
-      noted.map(({ file, reason }) => [file, reason]),
-      removed.map((name) => [name, 'disk full']),
-    );
-  }));
-
-test('a full disk and nothing that may go, or no retention: events are kept until there is room', async () => {
-  for (const retention of [undefined, { keepBytes: 1e9, holds: NAMES.slice(1, 13) }])
-    await inDirectory(async (directory) => {
-      const days = new Days(directory, {}).record(12, 300);
-      days.writer.close();
-      const full = usedBytes(directory) + 2000; // the first file can be opened
-      let attempts = 0;
-      const fs = smallDisk(directory, () => full + (attempts > 3 ? 1e6 : 0));
-      const counting: LogFileSystem['truncate'] = (file, length) => {
-        attempts++;
-        realFileSystem.truncate(file, length);
-      };
-      const more = retention === undefined ? {} : { retention };
-      const recording = await new Recording(directory, { ...fs, truncate: counting }, more).run();
-      await recording.check();
-      assert.deepEqual(recording.removed, []);
-      assert.deepEqual(days.left, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20]);
-      assert.equal(recording.events.logged(/no space left .*events are kept/).length, 1, 'said once');
-      assert.equal(recording.events.logged(/writing works again/).length, 1);
-      assert.match(recording.states[0], /^; stalled for \d+ s, writing fails$/);
-      assert.equal(recording.stats[WriterStat.errors], 4);
-    });
-});
-
-test('--min-free: nothing is written below it, and with retention the oldest go first', async () => {
-  await inDirectory(async (directory) => {
-    let calls = 0;
-    const fs = { ...realFileSystem, freeBytes: () => (++calls > 3 ? 2e6 : 1e6 + 5) };
-    const recording = await new Recording(directory, fs, { minFreeBytes: 1e6 }).run();
-    await recording.check();
-    const said = recording.events.logged(
-      /1000005 bytes are free on the disk, and --min-free leaves 1000000; ev/,
-    );
-    assert.equal(said.length, 1);
-    assert.match(recording.states[0], /^; stalled for \d+ s, less is free than --min-free leaves$/);
-    assert.equal(recording.stats[WriterStat.errors], 3);
-  });
-  await inDirectory(async (directory) => {
-    const days = new Days(directory, {}).record(12, 300);
-    days.writer.close();
-    const capacity = usedBytes(directory) + 50_000;
-    const fs = smallDisk(directory, () => capacity);
-    const retention = { keepDays: 10_000, holds: [] };
-    const recording = await new Recording(directory, fs, { minFreeBytes: 50_000, retention }).run();
-    await recording.check();
-    assert.ok(recording.removed.length > 1);
-    assert.deepEqual(recording.removed, NAMES.slice(1, recording.removed.length + 1));
-    const endBytes = 30_000; // index and end block of a file are written whatever is free
-    assert.ok(capacity - usedBytes(directory) > 50_000 - endBytes);
-  });
-  await inDirectory(async (directory) => {
-    const freeBytes = () => {
-      throw new SystemFailure('statfs', 'ENOSYS', 'statfs: ENOSYS');
-    };
-    const recording = new Recording(directory, { ...realFileSystem, freeBytes }, { minFreeBytes: 1e6 });
-    await (await recording.run()).check();
   });
 });
 
