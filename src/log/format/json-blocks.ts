@@ -27,6 +27,11 @@ const isHex =
     typeof value === 'string' && value.length === digits && /^[0-9a-f]+$/.test(value);
 const isChain = isHex(CHAIN_BYTES * 2);
 
+/** Letters, digits, dot, underscore and dash, at most 64: also what `--identity` takes. */
+export function isIdentity(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(value);
+}
+
 const metaFields: Readonly<Record<keyof FileMeta, Check>> = {
   recorder: isText,
   hostname: isText,
@@ -40,7 +45,17 @@ const metaFields: Readonly<Record<keyof FileMeta, Check>> = {
   protocols: (value) => value === 'all' || (Array.isArray(value) && value.every(isProtocol)),
   template: isText,
   squeezed: (value) => typeof value === 'boolean',
-  previous: (value) => holds(value, { file: isText, acknowledgedBytes: isCount, chain: isChain }),
+  identity: (value) => isIdentity(value),
+  machineId: isHex(16),
+  fileNumber: (value) => isCount(value) && (value as number) >= 1,
+  namedUs: isCount,
+  previous: (value) =>
+    holds(value, {
+      file: isText,
+      acknowledgedBytes: isCount,
+      chain: isChain,
+      runId: (id) => id === undefined || isHex(16)(id),
+    }),
   origin: (value) => holds(value, { file: isText, firstChain: isChain, lastChain: isChain }),
 };
 const gapFields: Readonly<Record<keyof GapRecord, Check>> = {
@@ -60,7 +75,14 @@ const endFields: Readonly<Partial<Record<keyof EndRecord, Check>>> = {
   lastTimeUs: isCount,
   closedUs: (value) => value === undefined || isCount(value),
 };
-const optionalMetaFields: ReadonlySet<string> = new Set<keyof FileMeta>(['previous', 'origin']);
+const optionalMetaFields: ReadonlySet<string> = new Set<keyof FileMeta>([
+  'identity',
+  'machineId',
+  'fileNumber',
+  'namedUs',
+  'previous',
+  'origin',
+]);
 
 export type BlockPayload = Pick<ScannedBlock, 'frame' | 'payload'>;
 

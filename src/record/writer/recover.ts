@@ -6,7 +6,8 @@
 
 import { basename, dirname } from 'node:path';
 import type { LogFile, LogFileSystem } from '../../base/disk/disk.js';
-import { numbered, realFileSystem, renameNumbered, writeAll } from '../../base/disk/file-system.js';
+import { realFileSystem, renameNumbered, writeAll } from '../../base/disk/file-system.js';
+import { numbered } from '../../base/disk/numbered.js';
 import { ByteInput, DiskFeed } from '../../base/disk/input.js';
 import { DamageError, errnoCode, PayloadDamage, SystemFailure } from '../../base/errors.js';
 import { type Clock, systemClock } from '../../base/time/clock.js';

@@ -43,7 +43,7 @@ export class WriterLoop {
     if (options.progressFd !== undefined)
       this.#progress = new Progress(options.progressFd, options.runId, stats, emit);
     if (options.retention !== undefined)
-      this.#retention = new Retention(writer, options.retention, options.protocols, stats, emit);
+      this.#retention = new Retention(writer, options.retention, stats, emit);
   }
 
   /**

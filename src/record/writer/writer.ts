@@ -10,7 +10,8 @@
 import { basename, dirname, resolve } from 'node:path';
 import type { LogFileSystem } from '../../base/disk/disk.js';
 import { DEFAULT_FILE_MODE } from '../../base/disk/file-mode.js';
-import { fileSystemWithMode, numbered } from '../../base/disk/file-system.js';
+import { fileSystemWithMode } from '../../base/disk/file-system.js';
+import { numbered } from '../../base/disk/numbered.js';
 import { SystemFailure } from '../../base/errors.js';
 import { type Clock, systemClock } from '../../base/time/clock.js';
 import { GapCause, type GapRecord, unknownGap } from '../../event/gap.js';
