@@ -17,8 +17,9 @@ const OLD_NODES = ['18.20.8', '12.22.12'];
 const PREBUILT = ['x64', 'arm64'].includes(process.arch) && process.platform === 'linux';
 const WITHOUT_OLD_NODES = `npm has no prebuilt Node of this machine (${process.platform}, ${process.arch})`;
 
-const folder = makeFolder('package');
-// mkdtemp makes it for us alone.
+// Node looks for koffi in node_modules of every folder above, and people leave one in /tmp.
+const folder = makeFolder('package', '/var/tmp');
+// It was made for us alone.
 chmodSync(folder, 0o755);
 after(() => removeFolder(folder));
 
@@ -69,16 +70,9 @@ function cloneOf(repository: string): string {
   return clone;
 }
 
-/** Install globally, below a folder of its own; answers that of the package. */
-async function install(name: string, tarball: string, ...options: readonly string[]): Promise<string> {
-  const prefix = join(folder, name);
-  await npm(folder, 'install', '--global', '--prefix', prefix, ...options, tarball);
-  return join(prefix, 'lib/node_modules/ctrecorder');
-}
-
-/** `ctrecorder ARGS` from PATH, as nobody, from the root directory. */
-function ctrecorder(name: string, ...args: readonly string[]): Promise<Finished> {
-  const PATH = `${join(folder, name, 'bin')}:${dirname(process.execPath)}`;
+/** `ctrecorder ARGS` from PATH, in which `bin` is first, as nobody, from the root directory. */
+function ctrecorder(bin: string, ...args: readonly string[]): Promise<Finished> {
+  const PATH = `${bin}:${dirname(process.execPath)}`;
   return run('ctrecorder', args, { cwd: '/', env: { PATH, TZ: 'UTC' }, ...NOBODY });
 }
 
@@ -90,60 +84,63 @@ function filesBelow(path: string): string[] {
     .filter((name) => !name.startsWith('node_modules/'));
 }
 
-/** The packages, each installed by itself. */
-let full = '';
-let reading = '';
+/** Installed globally, with koffi. */
+const full = join(folder, 'full/lib/node_modules/ctrecorder');
+const fullBin = join(folder, 'full/bin');
+/** Installed in a folder, without koffi: `--global` does not heed `--omit`. */
+const reading = join(folder, 'reading/node_modules/ctrecorder');
+const readingBin = join(folder, 'reading/node_modules/.bin');
 
 before(async () => {
   const clone = cloneOf(repositoryPath(''));
-  const oldNodes = PREBUILT ? OLD_NODES.map(installNode) : [];
-  // From git npm makes a clone of its own, installs what builds, and builds.
-  const [tarball] = (await npm(folder, 'pack', '--silent', `git+file://${clone}`))
-    .trim()
-    .split('\n')
-    .slice(-1);
-  [full, reading] = await Promise.all([
-    install('full', join(folder, tarball)),
-    install('reading', join(folder, tarball), '--omit=optional', '--ignore-scripts'),
-    ...oldNodes,
-  ]);
+  const packedAndInstalled = async () => {
+    // From git npm makes a clone of its own, installs what builds, and builds.
+    const name = (await npm(folder, 'pack', '--silent', `git+file://${clone}`)).trim().split('\n').at(-1)!;
+    const install = (prefix: string, ...options: readonly string[]) =>
+      npm(folder, 'install', '--prefix', join(folder, prefix), ...options, join(folder, name));
+    await Promise.all([
+      install('full', '--global', '--ignore-scripts'),
+      install('reading', '--no-save', '--omit=optional'),
+    ]);
+  };
+  await Promise.all([packedAndInstalled(), ...(PREBUILT ? OLD_NODES.map(installNode) : [])]);
 });
 
 const oldNode = (version: string) =>
   join(folder, `node-${version}/node_modules/node-linux-${process.arch}/bin/node`);
 
-async function installNode(version: string): Promise<string> {
+async function installNode(version: string): Promise<void> {
   const prefix = join(folder, `node-${version}`);
   const name = `node-linux-${process.arch}@${version}`;
   await npm(folder, 'install', '--prefix', prefix, '--no-save', '--ignore-scripts', name);
-  return prefix;
 }
 
 test('anybody runs it from anywhere; with koffi it captures, and no install script is needed', async () => {
   assert.ok(existsSync(join(full, 'node_modules/koffi')));
-  const { code, stdout, stderr } = await ctrecorder('full', '-V');
+  const { code, stdout, stderr } = await ctrecorder(fullBin, '-V');
   assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
   assert.match(stdout, /^ctrecorder \d.*\nfile format: .*\ncapture: yes\n$/);
 });
 
 test('without koffi it says so, and reads', async () => {
-  assert.ok(!existsSync(join(reading, 'node_modules/koffi')));
-  const { code, stdout } = await ctrecorder('reading', '-V');
+  assert.ok(existsSync(reading));
+  assert.ok(!existsSync(join(reading, '../koffi')));
+  const { code, stdout } = await ctrecorder(readingBin, '-V');
   assert.equal(code, 0);
   assert.match(stdout, /^capture: no: the optional package koffi cannot be loaded/m);
-  assert.match((await ctrecorder('reading', '-h')).stdout, /^ctrecorder /);
+  assert.match((await ctrecorder(readingBin, '-h')).stdout, /^ctrecorder /);
 
   // Another user may not be able to reach this repository.
   const golden = join(folder, 'golden.ct');
   execFileSync('install', ['-m', '644', repositoryPath('test/fixtures/log/golden-3.0.ct'), golden]);
   const listing = readFileSync(repositoryPath('test/fixtures/log/golden-3.0.list.utc.txt'), 'utf8');
-  assert.equal((await ctrecorder('reading', '-LHf', golden)).stdout, listing);
+  assert.equal((await ctrecorder(readingBin, '-LHf', golden)).stdout, listing);
 });
 
 test('every mode is there, and the threads are: a capture is replayed', async () => {
   const log = join(folder, 'replayed.ct');
   const capture = repositoryPath('test/fixtures/captures/demo.pcap');
-  const program = join(folder, 'full/bin/ctrecorder');
+  const program = join(fullBin, 'ctrecorder');
   const replayed = await run(program, ['-C', '-p', 'all', '--replay', capture, '-f', log], { cwd: '/' });
   assert.equal(replayed.code, 0, replayed.stderr);
   for (const words of [
@@ -172,7 +169,7 @@ test('what is packed is complete, and nothing else is', () => {
     readFileSync(join(full, 'package.json'), 'utf8'),
   ) as Record<string, Record<string, string>>;
   const known = new Set([
-    ...builtinModules.map((name) => `node:${name}`),
+    ...builtinModules.flatMap((name) => [name, `node:${name}`]),
     ...Object.keys({ ...dependencies, ...optionalDependencies }),
   ]);
   const imported = /^(?:import|export)\s.*?from '([^']+)';$|\bimport\('([^']+)'\)/gm;
