@@ -6,7 +6,7 @@ set -eu
 # npm up to 11 prepares the clone as if that were what to install globally, and leaves a link to nowhere.
 if [ "${npm_config_global-}" = true ] && [ -n "${_PACOTE_NO_PREPARE_-}" ]; then
   echo "ctrecorder: this npm cannot install globally from git (npm/cli#9406); pack first:" \
-    'npm install --global "$(npm pack URL)"' >&2
+    'npm install --global "$(npm pack --silent URL)"' >&2
   exit 1
 fi
 
