@@ -5,11 +5,25 @@
  * the program loads where it needs it, and what finds its own files.
  */
 import { readdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import commonjs from '@rollup/plugin-commonjs';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 
 const OUTSIDE = new Set(['koffi', 'pino', 'pino-pretty', 'piscina']);
-const entries = ['dist/src/cli/main.js', ...filesOf('dist/src/cli/commands'), ...filesOf('dist/workers')];
+const PROGRAM = 'dist/src/cli/main.js';
+const entries = [...filesOf('dist/src/cli/commands'), ...filesOf('dist/workers')];
+
+/**
+ * The program holds the declarations of all commands, for getopt and help. What they import where they need
+ * it is not for it: a command is run from its own file, which has everything.
+ */
+const declarationsOnly = {
+  name: 'declarations-only',
+  resolveDynamicImport: (specifier, importer) =>
+    specifier === './run.js' || typeof specifier !== 'string'
+      ? null
+      : { id: specifier.startsWith('.') ? resolve(dirname(importer), specifier) : specifier, external: true },
+};
 
 function filesOf(folder) {
   return readdirSync(folder)
@@ -17,9 +31,14 @@ function filesOf(folder) {
     .map((name) => `${folder}/${name}`);
 }
 
-export default entries.map((file) => ({
-  input: file,
-  external: (id) => OUTSIDE.has(id) || id.startsWith('./commands/'),
-  plugins: [nodeResolve({ preferBuiltins: true }), commonjs()],
-  output: { file, format: 'es', inlineDynamicImports: true, sourcemap: true },
-}));
+function bundle(file, ...plugins) {
+  return {
+    input: file,
+    external: (id) => OUTSIDE.has(id),
+    plugins: [...plugins, nodeResolve({ preferBuiltins: true }), commonjs()],
+    output: { file, format: 'es', inlineDynamicImports: true, sourcemap: true },
+  };
+}
+
+// The program first: it takes declarations from the commands' files before these are replaced.
+export default [bundle(PROGRAM, declarationsOnly), ...entries.map((file) => bundle(file))];
