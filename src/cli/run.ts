@@ -73,7 +73,10 @@ function noteIgnored({ command, ignored }: Translated): void {
     const owners = commands.filter(({ options }) =>
       Object.values(options).some((option) => option.letter === letter),
     );
-    return `-${letter} (an option of ${owners.map(commandName).join(', ')})`;
+    return `-${letter} (${owners.map(commandName).join(', ')})`;
   });
-  printLine(process.stderr, `ctrecorder: ${commandName(command)} ignores ${letters.join(' and ')}`);
+  printLine(
+    process.stderr,
+    `ctrecorder: ${commandName(command)} ignores options of other modes: ${letters.join(', ')}`,
+  );
 }

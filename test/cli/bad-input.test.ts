@@ -144,5 +144,5 @@ test('the option that was typed is the one that is named', async () => {
 test('letters of other modes are ignored, with one line that names them, the mode and theirs', async () => {
   const { code, stderr } = await ctrecorderAsync(['-LHf', log, '-U', 'x', '-b0', '-Ux']);
   assert.equal(code, 0);
-  assert.equal(stderr, 'ctrecorder: -L ignores -U (an option of -C) and -b (an option of -C, tune)\n');
+  assert.equal(stderr, 'ctrecorder: -L ignores options of other modes: -U (-C), -b (-C, tune)\n');
 });
