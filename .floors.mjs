@@ -46,6 +46,8 @@ const NATIVE = 'src/base/libc';
 
 /** The one file that writes to standard output and standard error, and what would write past it. */
 const DOOR = 'src/base/terminal.ts';
+/** Tells an old Node what is needed, before anything that it could not load: one line of our own words. */
+const BEFORE_ANY_MODULE = 'src/cli/main.ts';
 const PAST_THE_DOOR = [
   /\bprocess\s*(?:\??\.\s*|\[\s*['"`])(?:stdout|stderr|_rawDebug|emitWarning)\b/,
   /\{[^{}]*\bstd(?:out|err)\b[^{}]*\}\s*=\s*process\b/,
@@ -144,7 +146,7 @@ function wayToNative(file, seen) {
 
 function* pastTheDoor() {
   for (const [file, text] of code) {
-    if (file === DOOR) continue;
+    if (file === DOOR || file === BEFORE_ANY_MODULE) continue;
     for (const pattern of PAST_THE_DOOR) {
       const found = pattern.exec(text);
       if (found === null) continue;

@@ -35,6 +35,10 @@ debs: ## Debian packages that demo and tests use (nftables, conntrack, trafgen, 
 build: deps ## compile TypeScript to dist/, then make one file of each program and worker
 	@npm run --silent build
 
+.PHONY: package
+package: deps ## ctrecorder-VERSION.tgz, which npm install --global takes
+	@npm pack --silent
+
 .PHONY: demo
 demo: debs build ## real connections through a NAT gateway in namespaces, recorded, listed, searched; within a minute
 	@$(NODE) dist/bench/demo.js
@@ -112,4 +116,4 @@ bench-compare: build ## the last bench-micro against the kept base
 
 .PHONY: clean
 clean: ## remove what was built (not node_modules)
-	@rm -rf dist
+	@rm -rf dist ctrecorder-*.tgz
