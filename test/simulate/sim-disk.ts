@@ -236,6 +236,15 @@ export class SimDisk {
     this.#pendingNames.push({ path: from, inode: undefined }, { path: to, inode: number });
   }
 
+  replace(from: string, to: string): void {
+    const number = this.names.get(from);
+    if (number === undefined) throw failure('rename', to, 'ENOENT');
+    if (this.names.has(to)) this.#removeName(to);
+    this.names.delete(from);
+    this.names.set(to, number);
+    this.#pendingNames.push({ path: from, inode: undefined }, { path: to, inode: number });
+  }
+
   remove(path: string): void {
     if (!this.names.has(path)) throw failure('remove', path, 'ENOENT');
     this.#removeName(path);
@@ -437,6 +446,11 @@ export class SimProcess implements LogFileSystem {
     const inode = this.disk.inodes.get(this.disk.names.get(path) ?? -1);
     if (inode !== undefined) this.disk.watcher.renaming(path, inode, this.name);
     this.disk.rename(path, this.disk.resolve(to, false));
+  }
+
+  replace(from: string, to: string): void {
+    this.#enter('replace', to);
+    this.disk.replace(this.disk.resolve(from, false), this.disk.resolve(to, false));
   }
 
   remove(path: string): void {

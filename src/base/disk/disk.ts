@@ -69,6 +69,8 @@ export interface LogFileSystem extends ReadDisk {
   closeLater(file: LogFile): Promise<void>;
   /** Never replaces: EEXIST when `to` exists. */
   rename(from: string, to: string): void;
+  /** A rename that takes the place of what stands at `to`: for files that only this program writes. */
+  replace(from: string, to: string): void;
   remove(path: string): void;
   exists(path: string): boolean;
   /** Free space that this user may fill, in the file system that holds `path`. */
@@ -77,4 +79,10 @@ export interface LogFileSystem extends ReadDisk {
   makeDirectory(path: string): void;
   /** Make names in a directory durable. */
   syncDirectory(path: string): void;
+}
+
+/** Whether what stands at `path` is the open file, not another that has its name by now. */
+export function standsAt(disk: ReadDisk, path: string, { inode, device }: LogFile): boolean {
+  const facts = disk.stat(path);
+  return facts !== undefined && facts.inode === inode && facts.device === device;
 }

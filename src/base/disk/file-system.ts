@@ -10,6 +10,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  renameSync,
   statfsSync,
   unlinkSync,
   writeSync,
@@ -96,6 +97,10 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
         attempt('link', to, () => linkSync(from, to));
         this.remove(from);
       }
+    },
+
+    replace(from, to) {
+      attempt('rename', to, () => renameSync(from, to));
     },
 
     remove(path) {

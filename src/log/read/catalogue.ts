@@ -25,10 +25,7 @@ export interface OwnFile extends CataloguedFile {
 }
 
 /** One file more each time; all of them at the end. What is gone by the time it is looked at is left out. */
-export function* lookAtFiles(
-  disk: ReadDisk,
-  template: string,
-): Generator<CataloguedFile, void, void> {
+export function* lookAtFiles(disk: ReadDisk, template: string): Generator<CataloguedFile, void, void> {
   for (const paths of namesByDirectory(disk, template))
     for (const path of paths) {
       const file = lookAt(disk, path);
@@ -51,7 +48,11 @@ export function lookAt(disk: ReadDisk, path: string): CataloguedFile | undefined
 export function ownFiles(files: Iterable<CataloguedFile>, recorder: Recorder): OwnFile[] {
   const own: OwnFile[] = [];
   for (const file of files)
-    if (file.meta !== undefined && isOwn(file.meta, recorder) && isNamedByTemplate(file.path, file.meta, recorder))
+    if (
+      file.meta !== undefined &&
+      isOwn(file.meta, recorder) &&
+      isNamedByTemplate(file.path, file.meta, recorder)
+    )
       own.push(file as OwnFile);
   // Of copies the one with the shortest name counts, which is the one that was copied.
   own.sort((a, b) => inOrder(a, b) || a.path.length - b.path.length);

@@ -1,7 +1,7 @@
 /** The files of a template's names, and what headers and ends say of them. Reads nothing else. */
 import { basename, join } from 'node:path';
 import type { DirectoryEntry, LogFile, ReadDisk } from '../../base/disk/disk.js';
-import { PayloadDamage, SystemFailure } from '../../base/errors.js';
+import { PayloadDamage } from '../../base/errors.js';
 import { END_TAIL_BYTES, parseEndTail } from '../format/end-block.js';
 import type { FileEnd, FileMeta } from '../format/file-meta.js';
 import {
@@ -10,7 +10,6 @@ import {
   FILE_MAGIC,
   FILE_PREAMBLE_BYTES,
   FORMAT_MAJOR,
-  LIVE_SUFFIX,
   MAX_JSON_BYTES,
 } from '../format/format.js';
 import { hex, type ParsedFrame, parseFrame, payloadIsIntact } from '../format/frame.js';
@@ -71,7 +70,12 @@ function headerOf(disk: ReadDisk, file: LogFile): FileMeta | undefined {
     typeof frame === 'object' && FILE_PREAMBLE_BYTES + frame.headerBytes + frame.storedBytes <= length;
   if (!isWhole) return blockAt(disk, file, FILE_PREAMBLE_BYTES, BlockType.header, parseWholeMeta)?.value;
   const payloadAt = FILE_PREAMBLE_BYTES + frame.headerBytes;
-  return parsed(frame, start.subarray(payloadAt, payloadAt + frame.storedBytes), BlockType.header, parseWholeMeta);
+  return parsed(
+    frame,
+    start.subarray(payloadAt, payloadAt + frame.storedBytes),
+    BlockType.header,
+    parseWholeMeta,
+  );
 }
 
 /**

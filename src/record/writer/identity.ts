@@ -4,6 +4,7 @@
  * every header. The small file beside the logs only saves the search, and tells commands what is held; when it
  * is lost it is made again from the newest file's header.
  */
+import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { LogFileSystem } from '../../base/disk/disk.js';
 import { SystemFailure } from '../../base/errors.js';
@@ -12,7 +13,7 @@ import { isIdentity } from '../../log/format/json-blocks.js';
 import { literalDirectory } from '../../log/format/names.js';
 import { type CataloguedFile, inOrder, type OwnFile } from '../../log/read/catalogue.js';
 import { type Recorder, sameProtocols } from '../../log/read/ownership.js';
-import type { Emit } from './writer-task.js';
+import type { Emit, WriterOptions } from './writer-task.js';
 
 export const IDENTITY_FILE = '.ctrecorder.json';
 const VERSION = 1;
@@ -32,6 +33,19 @@ export interface IdentityOptions {
   readonly random: () => string;
   /** Keep the small file: a recording does, a replay does not. */
   readonly keep: boolean;
+}
+
+export function identityOptions(template: string, options: WriterOptions): IdentityOptions {
+  const { protocols, host, identity, live, retention } = options;
+  return {
+    template,
+    protocols,
+    host,
+    ...(identity !== undefined && { identity }),
+    holds: retention?.holds ?? [],
+    random: () => randomBytes(16).toString('hex'),
+    keep: live,
+  };
 }
 
 interface Entry {
@@ -55,8 +69,7 @@ export function settleIdentity(
   const store = new IdentityFile(fs, path, emit);
   const known = options.keep ? store.read() : undefined;
   const entry = known?.find((candidate) => isOf(candidate, options));
-  const identity =
-    options.identity ?? entry?.identity ?? identityInFiles(files, options) ?? options.random();
+  const identity = options.identity ?? entry?.identity ?? identityInFiles(files, options) ?? options.random();
   const recorder: Recorder = { template, protocols, hostname: host.hostname, identity };
   tellOfOthers(files, recorder, options, emit);
   if (known !== undefined) {
@@ -74,7 +87,10 @@ export function settleIdentity(
   return recorder;
 }
 
-function isOf(of: Omit<Entry, 'identity' | 'holds'>, { template, protocols, host }: IdentityOptions): boolean {
+function isOf(
+  of: Omit<Entry, 'identity' | 'holds'>,
+  { template, protocols, host }: IdentityOptions,
+): boolean {
   return (
     of.template === template &&
     sameProtocols(of.protocols, protocols) &&
@@ -101,10 +117,12 @@ function tellOfOthers(
   const others = new Map<string, number>();
   let adopted = 0;
   for (const { meta } of files) {
-    if (meta === undefined || meta.identity === identity) continue;
-    const isSimilar = meta.template === template && sameProtocols(meta.protocols, protocols);
-    if (meta.identity === undefined && meta.hostname === host.hostname && isSimilar) adopted++;
-    else if (meta.identity !== undefined || isSimilar) {
+    // A recorder of other protocols may well have a template of the same shape.
+    if (meta === undefined || meta.identity === identity || !sameProtocols(meta.protocols, protocols))
+      continue;
+    const isAdopted = meta.identity === undefined && meta.template === template;
+    if (isAdopted && meta.hostname === host.hostname) adopted++;
+    else {
       const whose =
         meta.identity === undefined
           ? `host ${meta.hostname}`
@@ -144,7 +162,9 @@ class IdentityFile {
       try {
         const bytes = new Uint8Array(facts.bytes);
         const length = fs.read(file, bytes, 0, bytes.length, 0);
-        return entriesIn(Buffer.from(bytes.subarray(0, length)).toString('utf8')) ?? this.#refuse('is damaged');
+        return (
+          entriesIn(Buffer.from(bytes.subarray(0, length)).toString('utf8')) ?? this.#refuse('is damaged')
+        );
       } finally {
         fs.close(file);
       }
@@ -162,8 +182,7 @@ class IdentityFile {
       fs.makeDirectory(dirname(path));
       const file = fs.create(temporary);
       try {
-        for (let done = 0; done < text.length; )
-          done += fs.write(file, text, done, text.length - done, done);
+        for (let done = 0; done < text.length; ) done += fs.write(file, text, done, text.length - done, done);
         fs.sync(file);
         fs.replace(temporary, path);
       } catch (error) {
@@ -193,7 +212,9 @@ class IdentityFile {
 function entriesIn(text: string): Entry[] | undefined {
   try {
     const { version, recorders } = JSON.parse(text) as { version?: unknown; recorders?: unknown };
-    return version === VERSION && Array.isArray(recorders) && recorders.every(isEntry) ? recorders : undefined;
+    return version === VERSION && Array.isArray(recorders) && recorders.every(isEntry)
+      ? recorders
+      : undefined;
   } catch {
     return undefined;
   }

@@ -117,7 +117,8 @@ export class Retention {
       const isTooMuch = bytes + this.writer.liveBytes > keepBytes;
       if (file.meta.openedUs >= keepFromUs && !isTooMuch) break;
       const isTooOld = file.meta.openedUs < keepFromUs && this.#endsBefore(file, keepFromUs);
-      if ((isTooOld || isTooMuch) && this.#remove(file, isTooOld ? 'age' : 'bytes')) bytes -= file.facts.bytes;
+      if ((isTooOld || isTooMuch) && this.#remove(file, isTooOld ? 'age' : 'bytes'))
+        bytes -= file.facts.bytes;
       if (this.#removed.length === NOTE_FILES_MAX) this.noteRemoved();
       yield;
     }

@@ -20,7 +20,6 @@ import { BLOCK_HEADER_BYTES, BLOCK_MARKER, BlockField, BlockType } from '../../.
 import { filePreamble } from '../../../src/log/format/frame.js';
 import { decodeIndex, INDEX_EVERY_BLOCKS } from '../../../src/log/format/index-block.js';
 import { createStats } from '../../../src/record/stage/counters.js';
-import { recoverFiles } from '../../../src/record/writer/recover.js';
 import { LogWriter } from '../../../src/record/writer/writer.js';
 import { endWithUs } from '../../lab/cleanup.js';
 import {
@@ -36,6 +35,7 @@ import {
   metaOf,
   namesIn,
   options,
+  recoverFiles,
   rowsOf,
   START_US,
 } from './writer-helper.js';
@@ -89,7 +89,7 @@ test('a file left behind is closed, renamed, and the next file goes on from it',
     for (const { filter, sequence } of entries)
       assert.deepEqual(new Uint8Array(filter), new Uint8Array(eventBlock(sequence).filter));
     assert.deepEqual(
-      [previous?.lastFile.file, previous?.lastFile.acknowledgedBytes],
+      [previous?.lastFile?.file, previous?.lastFile?.acknowledgedBytes],
       ['2115', statSync(first).size],
     );
     const writer = new LogWriter(options(template), createStats(), () => {});
@@ -100,7 +100,7 @@ test('a file left behind is closed, renamed, and the next file goes on from it',
     assert.deepEqual(await complaints(...files), []);
     assert.deepEqual(await rowsOf(...files), expectedRows(1, 302));
     // A proper stop is no end of the chain either.
-    assert.equal((await recover(template))?.lastFile.file, '2116');
+    assert.equal((await recover(template))?.lastFile?.file, '2116');
   }));
 
 test('what nobody saw is a gap: after a death in the old file, until the start in the new one', (t) =>
@@ -266,7 +266,7 @@ test('what lies behind the offset that a later file names is not recovered as re
     const previous = await recover(template);
     assert.deepEqual(await rowsOf(first, second), expectedRows(1, 5), 'nothing twice');
     assert.deepEqual(await complaints(first), []);
-    assert.equal(previous?.lastFile.file, '2115.1');
+    assert.equal(previous?.lastFile?.file, '2115.1');
   }));
 
 test('killed between the two ends of a rotation: the old file gets the end that the new one names', () =>

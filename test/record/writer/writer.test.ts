@@ -16,7 +16,6 @@ import { realFileSystem } from '../../../src/base/disk/file-system.js';
 import type { ErrnoCode } from '../../../src/base/errno.js';
 import { SystemFailure } from '../../../src/base/errors.js';
 import { createStats } from '../../../src/record/stage/counters.js';
-import { recoverFiles } from '../../../src/record/writer/recover.js';
 import { LogWriter } from '../../../src/record/writer/writer.js';
 import { WriterStat } from '../../../src/record/writer/writer-stats.js';
 import {
@@ -31,6 +30,7 @@ import {
   metaOf,
   namesIn,
   options,
+  recoverFiles,
   rowsOf,
   START_US,
 } from './writer-helper.js';
