@@ -10,7 +10,7 @@ const KEYED_ROWS = 512;
 
 export class KeyedRows {
   count = 0;
-  /** `keyWords` a row, as in conntrack/key.ts. */
+  /** `keyWords` a row, as key.ts lays them out. */
   readonly keys: Uint32Array;
   readonly kind: Uint8Array;
   /** RecordFlag bits, TimeSource. */

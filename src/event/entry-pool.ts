@@ -1,8 +1,8 @@
 /**
- * Which entries are in use: a bit each. New entries are the next free ones behind the last, round and round,
- * so that records which are written one after another stand near each other in memory (a stack of freed ones
- * would scatter them: twice the time). Only when nearly all entries so far are in use others are touched for
- * the first time: the memory is that of the most at once.
+ * Which entries are in use, as a bitmap. A new entry is the next free one behind the last, round and round, so
+ * that records which are written one after another stand near each other in memory: a stack of freed entries
+ * would scatter them, which took twice the time. An entry is touched for the first time only when nearly all
+ * of those before it are in use, so the memory is that of the most entries at once.
  */
 const WORD_BITS = 32;
 const ALL = 0xffffffff;
