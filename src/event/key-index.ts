@@ -1,9 +1,9 @@
 /**
- * Hash table with linear probing: from the 64-bit seeded hash of a key to the entries of that hash, the newest
- * first. Runs for every event that is paired, and for every event that the table worker reads back. The key
- * itself stands in the entry's record: whoever reads that compares it, and whoever does not (`take`) reads one
- * slot here and nothing else. Of a million open connections one in 10^13 such events would be taken for
- * another's.
+ * Hash table with linear probing: from the 64-bit seeded hash of a key to the entries of that hash, the
+ * newest first. Runs for every event that is paired, and for every event that the table worker reads back.
+ * The key itself stands in the entry's record: whoever reads that compares it, and whoever does not (`take`)
+ * reads one slot here and nothing else. Of a million open connections one in 10^13 such events would be taken
+ * for another's.
  *
  *   slots of three words: the hash's two, entry + 1 (0 = free); a search goes on to the next slot until it
  *   finds a free one
@@ -27,8 +27,8 @@ export class KeyIndex {
   }
 
   /**
-   * Prefetch the slots of these hashes (two words each): the cache misses of many searches overlap, instead of
-   * each waiting for the one before.
+   * Prefetch the slots of these hashes (two words each): the cache misses of many searches overlap, instead
+   * of each waiting for the one before.
    */
   prefetch(hashes: Int32Array, count: number): void {
     const slots = this.#slots;

@@ -1,7 +1,7 @@
 /**
- * What the set of open connections needs of a row, be it read from the log or from the kernel's table: the
- * whole key (zone, protocol, endpoints), when, and what a snapshot record tells. A few hundred rows of one
- * family at a time: they stay in the cache.
+ * What the store of open connections needs of a row, be it read from the log or from the kernel's table: the
+ * whole key (zone, protocol, endpoints), the time, and what a snapshot record tells. There are a few hundred
+ * rows of one family at a time, so that they stay in the cache.
  */
 import type { EventBatch } from './batch.js';
 import { hashKey, loadKey, PROTO_SHIFT } from './key.js';

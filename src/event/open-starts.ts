@@ -1,4 +1,7 @@
-/** What the pairing keeps of a log while it reads it: the starts whose end has not come yet, and the ends whose start has not. */
+/**
+ * What the pairing keeps of a log while it reads it: the starts whose end has not come yet, and the ends
+ * whose start has not.
+ */
 import type { EventBatch } from './batch.js';
 import { OpenStore } from './open-store.js';
 

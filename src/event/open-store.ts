@@ -1,8 +1,8 @@
 /**
  * The connections that are open, of one family: a record each, found by the whole key. The pairing and the
- * table worker extend it with columns of their own. What such a store costs is the cache lines that it misses.
- * So all of an entry stands together in one record, a search reads a record only when the 64 bits of its hash
- * are the same, and `prefetch` asks for the lines of many rows at once.
+ * table worker extend it with columns of their own. What such a store costs is the cache lines that it
+ * misses. So all of an entry stands together in one record, a search reads a record only when the 64 bits of
+ * its hash are the same, and `prefetch` asks for the lines of many rows at once.
  *
  *   record   hash (two words)   key ...   state   doubles, of which the first is timeUs ...   words ...
  *
@@ -38,7 +38,7 @@ export abstract class OpenStore {
   protected words: Uint32Array;
   protected doubles: Float64Array;
   protected readonly recordWords: number;
-  /** Where in a record its state stands and its first word column, in words, and its first double, in doubles. */
+  /** Where in a record state and first word column stand, in words, and the first double, in doubles. */
   protected readonly stateAt: number;
   protected readonly wordsAt: number;
   protected readonly doublesAt: number;
@@ -134,8 +134,8 @@ export abstract class OpenStore {
   }
 
   /**
-   * Remove the newest entry of a row's key, if there is one: one slot of the index is read, and nothing of the
-   * record, whose key is not compared. The record keeps its state until the entry is used again.
+   * Remove the newest entry of a row's key, if there is one: one slot of the index is read, and nothing of
+   * the record, whose key is not compared. The record keeps its state until the entry is used again.
    */
   removeRow(rows: KeyedRows, row: number): void {
     const entry = this.#index.take(rows.hashes, row * 2);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EventBatch } from '../../src/event/batch.js';
+import { AF_INET, AF_INET6, EventBatch } from '../../src/event/batch.js';
 import { KEY4_WORDS, KEY6_WORDS } from '../../src/event/key.js';
 import { KeyedRows } from '../../src/event/keyed-rows.js';
 import { OpenStarts, UnstartedEnds } from '../../src/event/open-starts.js';
@@ -200,7 +200,7 @@ test('IPv4: ports and servers that collided in the unseeded hash', () => {
       if ((hash & ((1 << bits) - 1)) !== 0) continue;
       hashes.push(hash);
       const row = batch.count++;
-      batch.family[row] = 2;
+      batch.family[row] = AF_INET;
       batch.proto[row] = 6;
       batch.origSrc[row] = addresses4.intern(client);
       batch.origDst[row] = batch.replySrc[row] = addresses4.intern(server);
@@ -217,8 +217,8 @@ test('IPv4: ports and servers that collided in the unseeded hash', () => {
 });
 
 test('IPv6: addresses of one /64 that collide in a multiplicative hash under every seed', () => {
-  // Differences in the highest bits of a word leave its multiplication in the highest bits, and the shift puts
-  // a copy 15 bits lower. The next word can undo both, whatever the state was: 128 addresses a state.
+  // Differences in the highest bits of a word leave its multiplication in the highest bits, and the shift
+  // puts a copy 15 bits lower. The next word can undo both, whatever the state was: 128 addresses a state.
   const bits = 7;
   const values = 1 << bits;
   const count = values * values;
@@ -234,7 +234,7 @@ test('IPv6: addresses of one /64 that collide in a multiplicative hash under eve
     const next = Math.floor(i / values);
     const low = (next << (32 - bits)) ^ (next << (17 - bits));
     const row = batch.count++;
-    batch.family[row] = 10;
+    batch.family[row] = AF_INET6;
     batch.proto[row] = 17;
     batch.origSrc[row] = addresses6.intern(0x20010db8, 2, high >>> 0, low >>> 0);
     batch.origDst[row] = batch.replySrc[row] = server;

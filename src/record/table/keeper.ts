@@ -1,7 +1,7 @@
 /**
  * Knows which connections are open, from the log itself, and compares that with the kernel's table. Table
  * worker's thread, beside the recording: it reads finished blocks back from the file, so that the way of an
- * event knows nothing of it. Memory: the connections open at once, about 80 bytes each.
+ * event knows nothing of it. Memory: the connections open at once, about 90 bytes each.
  *
  *   rotation   the log so far ──▶ open connections ──▶ snapshot records, so that each file answers alone
  *   audit      mark ── dump ── mark: what the log says before, the table, what the log says after
@@ -11,9 +11,9 @@
  *              table only     appeared unseen: a start marked so (in the first audit: a snapshot record)
  *              event between  the event wins; the dump may be older or younger
  *
- * A mark is a place in the log behind every event that was sent before it. The kernel sends a DESTROY before
- * it takes the entry out of the table: what is found gone before a mark has its end in the log up to that
- * mark, or the end was lost.
+ * A mark is a barrier: a place in the log behind every event that was sent before it. The kernel sends a
+ * DESTROY before it takes the entry out of the table: what is found gone before a mark has its end in the log
+ * up to that mark, or the end was lost.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wallClockUs } from '../../base/libc/clock.js';
