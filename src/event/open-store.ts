@@ -238,7 +238,8 @@ export abstract class OpenStore {
   }
 
   #find(keys: Uint32Array, from: number, hashes: Int32Array, at: number): number {
-    return this.#match(this.#index.first(hashes[at], hashes[at + 1]), keys, from);
+    const place = this.#index.first(hashes[at], hashes[at + 1]);
+    return place === NONE ? NONE : this.#match(place, keys, from);
   }
 
   /** From `place` on, the first entry of its hash that has the key at `from`, or -1. */

@@ -28,13 +28,16 @@ export class OpenTable extends OpenStore {
 
   /** What the row says of the entry, which was seen last then; `audit` is the last one that began. */
   fill(entry: number, rows: KeyedRows, row: number, flags: number, audit: number): void {
+    const { words, doubles } = this;
+    const at = entry * this.recordWords;
+    words[at + this.stateAt] =
+      flags | (rows.timeSource[row] << SOURCE_SHIFT) | ((audit & AUDIT_MASK) << AUDIT_SHIFT);
+    words[at + this.wordsAt + STATUS] = rows.status[row];
+    words[at + this.wordsAt + MARK] = rows.mark[row];
+    const timesAt = at / 2 + this.doublesAt;
     const timeUs = rows.timeUs[row];
-    const source = rows.timeSource[row] << SOURCE_SHIFT;
-    this.setState(entry, flags | source | ((audit & AUDIT_MASK) << AUDIT_SHIFT));
-    this.setDouble(entry, TIME, timeUs);
-    this.setDouble(entry, LAST_SEEN, timeUs);
-    this.setWord(entry, STATUS, rows.status[row]);
-    this.setWord(entry, MARK, rows.mark[row]);
+    doubles[timesAt + TIME] = timeUs;
+    doubles[timesAt + LAST_SEEN] = timeUs;
   }
 
   /** The audit showed the entry, with these flags, status and mark. */
