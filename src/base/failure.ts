@@ -34,8 +34,7 @@ export function oneLine(error: unknown): string {
 /** The line, and with `debug` the stack below it. */
 export function report(error: unknown, debug: boolean): string {
   const stack = debug && error instanceof Error ? [printableStack(error.stack ?? '')] : [];
-  return [`ctrecorder: ${oneLine(error)}`, ...stack, ''].join('
-');
+  return [`ctrecorder: ${oneLine(error)}`, ...stack, ''].join('\n');
 }
 
 function flat(text: string): string {
