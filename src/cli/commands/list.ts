@@ -24,7 +24,7 @@ export class ListCommand extends Command {
       ports: this.port.flatMap((text) => parsePorts('-p', text)),
       squeeze: this.squeeze,
       noHeader: this.noHeader,
-      json: this.json,
+      format: this.json ? 'json' : 'lines',
       showSnapshots: this.showSnapshots,
       showGaps: this.showGaps,
     };

@@ -11,7 +11,7 @@ import { SectionReader } from './section-codec.js';
 import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './section-ids.js';
 import { type ByteSource, badPayload } from './varint.js';
 
-/** As in log/row-loops.ts: long loops cost compiled code. */
+/** As in encode-loops.ts: long loops cost compiled code. */
 const PORTION_ROWS = 256;
 
 /** Of a block, a value a row. */
