@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Column, RecordFlag, RecordKind } from '../../../src/event/batch.js';
-import { type ColumnName, columnEntries } from '../../../src/event/columns.js';
+import { type ColumnName, columnEntries, type OptionalColumnName } from '../../../src/event/columns.js';
 import { JsonWriter } from '../../../src/find/output/json.js';
 import { change, fullBatch } from '../../event/full-batch.js';
 import { batchOf, documented, type TestRow } from '../helpers.js';
@@ -49,8 +49,10 @@ function flat(row: Record<string, unknown>): Map<string, unknown> {
 
 const full = (kind: number) =>
   jsonOf({ kind, flags: 0xff, zone: 7, zoneDirection: 1, endUs: TIME + 5, startUs: TIME - 5 }, (batch) => {
-    batch.present |=
-      Column.status | Column.mark | Column.tcpState | Column.counters | Column.helper | Column.id;
+    for (const name of Object.keys(Column) as OptionalColumnName[]) {
+      if (batch[name][0] === 0) batch[name][0] = 1;
+      batch.present |= Column[name];
+    }
     batch.status[0] = 0x198;
     batch.mark[0] = 7;
     batch.id[0] = 8;
