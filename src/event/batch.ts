@@ -59,10 +59,12 @@ export const BATCH_CAPACITY = 65536;
 /** Bits of `present`: which optional columns hold anything but zeros. */
 export const Column = presenceBits();
 
-/** The optional columns, as `clear` and `discardLast` need them. */
-const optionalColumns = columnEntries
-  .filter(([, { optional }]) => optional)
-  .map(([name, { elements = 1 }]) => ({ name, elements, bit: Column[name as OptionalColumnName] }));
+/** An optional column of one batch, as `clear` and `discardLast` need it. */
+interface OptionalColumn {
+  readonly values: ColumnArrays[OptionalColumnName];
+  readonly elements: number;
+  readonly bit: number;
+}
 
 /** Allocates the columns. Always in the order of the table, so that V8 sees all batches as one shape. */
 class ColumnStore {
@@ -83,9 +85,16 @@ export class EventBatch extends (ColumnStore as new (capacity: number) => Column
   readonly addresses6 = new AddressTable6();
   /** Helper names of this batch; element 0 is the empty name. */
   readonly helpers: string[] = [''];
+  readonly #optional: readonly OptionalColumn[];
 
   constructor(readonly capacity = BATCH_CAPACITY) {
     super(capacity);
+    this.#optional = columnEntries
+      .filter(([, { optional }]) => optional)
+      .map(([key, { elements = 1 }]) => {
+        const name = key as OptionalColumnName;
+        return { values: this[name], elements, bit: Column[name] };
+      });
   }
 
   /**
@@ -93,7 +102,8 @@ export class EventBatch extends (ColumnStore as new (capacity: number) => Column
    * as they were used.
    */
   clear(): void {
-    this.#zero(0, this.count);
+    for (const { values, elements, bit } of this.#optional)
+      if (this.present & bit) values.fill(0, 0, this.count * elements);
     this.helpers.length = 1;
     this.addresses4.clear();
     this.addresses6.clear();
@@ -104,12 +114,15 @@ export class EventBatch extends (ColumnStore as new (capacity: number) => Column
   /** Take the last row back. Its addresses stay in the tables, unused. */
   discardLast(): void {
     const row = --this.count;
-    this.#zero(row, row + 1);
-  }
-
-  #zero(from: number, to: number): void {
-    for (const { name, elements, bit } of optionalColumns)
-      if (this.present & bit) this[name].fill(0, from * elements, to * elements);
+    const { present } = this;
+    const optional = this.#optional;
+    // Runs for every event that is decoded and not recorded; `fill` would take 30 ns for each column.
+    for (let i = 0; i < optional.length; i++) {
+      const { values, elements, bit } = optional[i];
+      if (!(present & bit)) continue;
+      const end = (row + 1) * elements;
+      for (let at = row * elements; at < end; at++) values[at] = 0;
+    }
   }
 }
 
