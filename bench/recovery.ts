@@ -89,7 +89,14 @@ function encoded(batch: EventBatch): Block {
 /** As a killed recorder leaves it: not closed, not locked. */
 function writeLiveFile(blocks: readonly Block[]): void {
   const fs: LogFileSystem = { ...realFileSystem, lock: () => true };
-  const options = { template, protocols: 'all', runId: RUN_ID, recorder: 'bench', live: false } as const;
+  const options = {
+    template,
+    protocols: 'all',
+    runId: RUN_ID,
+    recorder: 'bench',
+    host: { hostname: 'bench', bootId: '' },
+    live: false,
+  } as const;
   const stats = createStats();
   const writer = new LogWriter(options, stats, () => {}, fs);
   writer.open(Date.now() * 1000);

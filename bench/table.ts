@@ -57,6 +57,7 @@ const options = {
   protocols: 'all',
   runId: RUN_ID,
   recorder: 'bench',
+  host: { hostname: 'bench', bootId: '' },
   live: true,
 };
 const writer = new LogWriter({ ...options, protocols: 'all' }, stats, (event) => {
