@@ -5,6 +5,7 @@
 
 import type { LogFile, LogFileSystem } from '../../base/disk/disk.js';
 import { realFileSystem } from '../../base/disk/file-system.js';
+import { standsAt } from '../../base/disk/same-file.js';
 import { BATCH_CAPACITY, type EventBatch, RecordKind } from '../../event/batch.js';
 import type { GapRecord } from '../../event/gap.js';
 import { FILTER_MAX_BYTES, writeAddressFilter } from '../format/address-filter.js';
@@ -31,12 +32,16 @@ export class LogFileWriter {
     this.#runId = BigInt(`0x${meta.runId}`);
   }
 
-  /** A new file under its final name. Throws SystemFailure, EEXIST when there is one already. */
+  /**
+   * A new file under its final name. Throws SystemFailure, EEXIST when there is one already, and leaves nothing
+   * behind.
+   */
   static create(path: string, meta: FileMeta, fs: LogFileSystem = realFileSystem): LogFileWriter {
     const file = fs.create(path);
     try {
       return LogFileWriter.into(file, meta, fs);
     } catch (error) {
+      if (standsAt(fs, path, file)) fs.remove(path);
       fs.close(file);
       throw error;
     }

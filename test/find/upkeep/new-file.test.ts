@@ -1,4 +1,4 @@
-/** What squeeze and repair write, replace and remove is theirs, whatever else happens in the directory meanwhile. */
+/** What squeeze and repair replace and remove is theirs, whatever else happens in the directory meanwhile. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs, {
