@@ -50,6 +50,20 @@ function rankPortion(rowEntries: Uint16Array, ranks: Uint32Array, from: number, 
   for (let i = from; i < to; i++) rowEntries[i] = ranks[rowEntries[i]];
 }
 
+/**
+ * Rows are looked up by the addresses' places in the batch, and only entries by their ranks: `becomes` is one
+ * more, or 0.
+ */
+export function rankAddresses(
+  addresses: Uint32Array,
+  becomes: Uint32Array,
+  count: number,
+  ranks: Uint32Array,
+): void {
+  for (let i = 0; i < count; i++) addresses[i] = ranks[addresses[i]];
+  for (let i = 0; i < count; i++) if (becomes[i] !== 0) becomes[i] = ranks[becomes[i] - 1] + 1;
+}
+
 /** Adds how many rows have each entry. */
 export function countUses(rowEntries: Uint16Array, count: number, uses: Uint32Array): void {
   for (let from = 0; from < count; from += PORTION_ROWS)

@@ -1,6 +1,6 @@
 /**
- * EventBatch to payload. Parser thread, once per block; see section-ids.ts for what the sections hold. Per row
- * it does table look-ups and typed array stores only.
+ * EventBatch to payload. Parser thread, once per block; see section-ids.ts for what the sections hold. Per
+ * row it does table look-ups and typed array stores only.
  */
 
 import { invariant } from '../../base/errors.js';
@@ -9,6 +9,7 @@ import { writeSection } from './encode-columns.js';
 import {
   countNonZero,
   holdsNonZero,
+  rankAddresses,
   rankRows,
   writePlanes,
   writeSorted,
@@ -370,20 +371,6 @@ class RecordEncoder {
   #add(id: number, from: number, effort: Effort): void {
     this.#sections.add(id, this.#sink.bytes, from, this.#sink.length, effort);
   }
-}
-
-/**
- * Rows are looked up by the addresses' places in the batch, and only entries by their ranks: `becomes` is one
- * more, or 0.
- */
-function rankAddresses(
-  addresses: Uint32Array,
-  becomes: Uint32Array,
-  count: number,
-  ranks: Uint32Array,
-): void {
-  for (let i = 0; i < count; i++) addresses[i] = ranks[addresses[i]];
-  for (let i = 0; i < count; i++) if (becomes[i] !== 0) becomes[i] = ranks[becomes[i] - 1] + 1;
 }
 
 let encoder: RecordEncoder | undefined;

@@ -1,8 +1,8 @@
 /**
  * What the sections of a block hold, by id; FORMAT.md describes them byte by byte. A block is encoded by
- * dictionaries: what rows have in common stands once in a table of classes, clients or services, and rows hold
- * indexes. Encoder and decoder write those out by hand; the columns that have a section of their own they take
- * from `sectionColumns`.
+ * dictionaries: what rows have in common stands once in a table of classes, clients or services, and rows
+ * hold indexes. Encoder and decoder write those out by hand; the columns that have a section of their own
+ * they take from `sectionColumns`.
  */
 
 import { Column } from '../../event/batch.js';
