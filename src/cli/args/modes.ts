@@ -55,6 +55,12 @@ export const modes: readonly ModeSpec[] = [
         help: 'start a new file every MINUTES (default 0: never)',
       },
       {
+        name: 'rotate-local',
+        help:
+          'count the intervals of -t from local midnight, so that -t 1440 starts a file with each local day and -t 60 ' +
+          'with each local hour; MINUTES must divide a day (default: count in UTC)',
+      },
+      {
         letter: 'p',
         name: 'protocols',
         value: 'LIST',

@@ -30,6 +30,7 @@ export class CaptureCommand extends Command {
 
   readonly file = Option.String('--file');
   readonly rotate = Option.String('--rotate');
+  readonly rotateLocal = Option.Boolean('--rotate-local', false);
   readonly protocols = Option.String('--protocols');
   readonly rcvbuf = Option.String('--rcvbuf');
   readonly ring = Option.String('--ring');
@@ -88,6 +89,7 @@ export class CaptureCommand extends Command {
       rotateMinutes:
         given(this.rotate, (text) => parseInteger('-t', text, 0, MAX_ROTATE_MINUTES)) ??
         defaults.rotateMinutes,
+      rotateLocal: this.rotateLocal,
       protocols: given(this.protocols, (text) => parseProtocols('-p', text)) ?? defaults.protocols,
       rcvbufKiB:
         given(this.rcvbuf, (text) => parseInteger('-b', text, 1, MAX_RCVBUF_KIB)) ?? defaults.rcvbufKiB,
