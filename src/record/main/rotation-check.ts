@@ -28,8 +28,8 @@ export function misplacedRotation(options: RecorderOptions, openedUs: number): s
     if (!hasNewName(fileTemplate, boundaryUs - lateSeconds * 1e6)) continue;
     const due = fileNameAt('%Y-%m-%d %H:%M', boundaryUs, offset);
     return (
-      `-t ${rotateMinutes} counts in UTC: the file that is due at ${due} local time begins in the middle of what ` +
-      `${fileTemplate} names; --rotate-local counts from local midnight`
+      `-t ${rotateMinutes} counts in UTC, so the file due at ${due} local time begins in the middle of the period ` +
+      `that its name stands for (${fileTemplate}); add --rotate-local to count from local midnight`
     );
   }
   return undefined;
