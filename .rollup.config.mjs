@@ -5,16 +5,26 @@
  * (bench/HISTORY.md). Left outside: what the program loads where it needs it, and what finds its own files.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import commonjs from '@rollup/plugin-commonjs';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 
 const OUTSIDE = new Set(['koffi', 'pino', 'pino-pretty', 'piscina', './run.js']);
-const entries = [
-  'dist/src/cli/main.js',
-  'dist/src/cli/run.js',
-  ...filesOf('dist/src/cli/commands'),
-  ...filesOf('dist/workers'),
-];
+const DOOR = 'dist/src/cli/main.js';
+const PROGRAM = 'dist/src/cli/run.js';
+const entries = [...filesOf('dist/src/cli/commands'), ...filesOf('dist/workers')];
+
+/**
+ * The program holds the declarations of all commands, for getopt and help. What they import where they need
+ * it is not for it: a command is run from its own file, which has everything.
+ */
+const declarationsOnly = {
+  name: 'declarations-only',
+  resolveDynamicImport: (specifier, importer) =>
+    typeof specifier !== 'string'
+      ? null
+      : { id: specifier.startsWith('.') ? resolve(dirname(importer), specifier) : specifier, external: true },
+};
 
 function filesOf(folder) {
   return readdirSync(folder)
@@ -51,9 +61,14 @@ function noticeOf(folder) {
 
 const collectLicences = licences();
 
-export default entries.map((file) => ({
-  input: file,
-  external: (id) => OUTSIDE.has(id) || id.startsWith('./commands/'),
-  plugins: [nodeResolve({ preferBuiltins: true }), commonjs(), collectLicences],
-  output: { file, format: 'es', inlineDynamicImports: true, sourcemap: true },
-}));
+function bundle(file, ...plugins) {
+  return {
+    input: file,
+    external: (id) => OUTSIDE.has(id),
+    plugins: [...plugins, nodeResolve({ preferBuiltins: true }), commonjs(), collectLicences],
+    output: { file, format: 'es', inlineDynamicImports: true, sourcemap: true },
+  };
+}
+
+// The program first: it takes declarations from the commands' files before these are replaced.
+export default [bundle(DOOR), bundle(PROGRAM, declarationsOnly), ...entries.map((file) => bundle(file))];

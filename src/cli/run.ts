@@ -1,26 +1,21 @@
 /**
- * From the arguments to a command: each mode loads what it needs and nothing else. Sets the exit code, never
- * throws.
+ * From the arguments to a command: the declarations of all are here, and only the one that is run loads what
+ * it needs. Sets the exit code, never throws.
  */
 
 import { ExitCode, exitCodeOf, report } from '../base/failure.js';
-import { printText, stderr, stdout } from '../base/terminal.js';
+import { printLine, printText, stderr, stdout } from '../base/terminal.js';
+import { commandName } from './args/declaration.js';
 import { type Translated, translate } from './args/getopt.js';
-import { fullHelp, modeHelp } from './args/help.js';
+import { commandHelp, fullHelp } from './args/help.js';
 import type { Run } from './args/runner.js';
+import { commands } from './command-list.js';
+import { help as helpCommand } from './commands/help.js';
+import { version, versionText } from './commands/version.js';
 import { leave, leaveNow } from './leave.js';
-import { versionText } from './version.js';
 
-const commands: Readonly<Record<string, () => Promise<{ run: Run }>>> = {
-  capture: () => import('./commands/capture.js'),
-  list: () => import('./commands/list.js'),
-  test: () => import('./commands/test.js'),
-  squeeze: () => import('./commands/squeeze.js'),
-  header: () => import('./commands/header.js'),
-  stats: () => import('./commands/stats.js'),
-  tune: () => import('./commands/tune.js'),
-  repair: () => import('./commands/repair.js'),
-};
+/** Set in the environment of what starts this program again with the same arguments: in the background, or in place. */
+const NOTED_MARK = 'CTRECORDER_NOTED';
 
 export async function run(argv: readonly string[]): Promise<void> {
   const debug = argv.includes('--debug');
@@ -43,7 +38,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   stderr().on('error', () => {});
   let worked = false;
   try {
-    const translated = translate(argv);
+    const translated = translate(argv, commands);
     worked = !printed(translated);
     const code = worked ? await execute(translated) : ExitCode.done;
     if (!failed) process.exitCode = code;
@@ -54,15 +49,34 @@ export async function run(argv: readonly string[]): Promise<void> {
 }
 
 /** Whether it was a text that was asked for: printed, then. */
-function printed({ mode, help }: Translated): boolean {
-  if (mode.word === 'version') printText(stdout(), versionText());
-  else if (mode.word === 'help' || help)
-    printText(stdout(), mode.word === 'help' ? fullHelp() : modeHelp(mode));
+function printed({ command, help }: Translated): boolean {
+  if (help) printText(stdout(), command === helpCommand ? fullHelp(commands) : commandHelp(command));
+  else if (command === version) printText(stdout(), versionText());
   else return false;
   return true;
 }
 
-async function execute({ mode, args }: Translated): Promise<number> {
-  const command = await commands[mode.word]();
-  return command.run(args);
+async function execute(translated: Translated): Promise<number> {
+  noteIgnored(translated);
+  const { command, given } = translated;
+  const { run } = (await import(`./commands/${command.word}.js`)) as { run: Run };
+  return run(given);
+}
+
+/** The ancestor ignored letters of other modes, and so do we, but who expected an effect must learn it. */
+function noteIgnored({ command, ignored }: Translated): void {
+  if (ignored.length === 0) return;
+  const isNoted = process.env[NOTED_MARK] !== undefined;
+  process.env[NOTED_MARK] = '1';
+  if (isNoted) return;
+  const letters = ignored.map((letter) => {
+    const owners = commands.filter(({ options }) =>
+      Object.values(options).some((option) => option.letter === letter),
+    );
+    return `-${letter} (${owners.map(commandName).join(', ')})`;
+  });
+  printLine(
+    stderr(),
+    `ctrecorder: ${commandName(command)} ignores options of other modes: ${letters.join(', ')}`,
+  );
 }

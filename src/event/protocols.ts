@@ -57,3 +57,8 @@ export function protocolNumber(text: string): number | undefined {
   if (/^\d{1,3}$/.test(text)) return Number(text) <= 255 ? Number(text) : undefined;
   return NUMBERS.get(text.toLowerCase());
 }
+
+/** Every name that `protocolNumber` knows. */
+export function protocolNames(): readonly string[] {
+  return [...NUMBERS.keys()];
+}

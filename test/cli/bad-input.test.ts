@@ -54,6 +54,12 @@ const usage: readonly (readonly string[])[] = [
   ['-Lf', log, '-p', 'nosuch'],
   ['-Lf', log, '-p', '65536'],
   ['-Lf', log, '-p', '-1'],
+  ['-Lf', log, '-p', '2000-1000'],
+  ['-Lf', log, '-p', 'tcp'],
+  ['-Lf', log, '--address', 'nosuch'],
+  ['lst'],
+  ['help', 'lst'],
+  ['tune', '--for', 'soon'],
   ['-Cf', 'x', '-b', '0'],
   ['-Cf', 'x', '-b', '-1'],
   ['-Cf', 'x', '-b', '99999999999'],
@@ -62,7 +68,12 @@ const usage: readonly (readonly string[])[] = [
   ['-Cf', 'x', '-B', ''],
   ['-Cf', 'x', '-t', '-1'],
   ['-Cf', 'x', '-t', '1.5'],
-  ['-Cf', 'x', '-t', '10m'],
+  ['-Cf', 'x', '-t', '90s'],
+  ['-Cf', 'x', '--rotate', 'hourly'],
+  ['-Cf', 'x', '-b', '1500B'],
+  ['-Cf', 'x', '--keep-days', '36h'],
+  ['-Cf', 'x', '--keep-bytes', '5iB'],
+  ['-Cf', 'x', '--rotat', '5'],
   ['-Cf', 'x', '-p', 'nosuch'],
   ['-Cf', 'x', '-p', ''],
   ['-Cf', 'x', '-p', '256'],
@@ -107,4 +118,31 @@ test('--debug adds the stack', async () => {
   const { code, stderr } = await ctrecorderAsync(['-Lf', log, '-p', 'nosuch', '--debug']);
   assert.equal(code, 2);
   assert.match(stderr, /^ctrecorder: -p nosuch: [^\n]+\nUsageError: [^\n]+\n +at /);
+});
+
+test('the option that was typed is the one that is named', async () => {
+  const named: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+    [['-Cf', 'x', '-t', 'hourly'], /^ctrecorder: -t hourly: give minutes from 0 to \d+, like 60, 5m or 1h$/m],
+    [['-Cf', 'x', '--rotate', 'hourly'], /^ctrecorder: --rotate hourly: give minutes/],
+    [['-Cf', 'x', '-t60', '--rotate=hourly'], /^ctrecorder: --rotate hourly:/],
+    [['capture', '-f', 'x', '-B', '1', '--rcvbuf', '0'], /^ctrecorder: --rcvbuf 0: give KiB from 1 /],
+    [['-Lf', log, '-p', '80', '--port', 'htps'], /^ctrecorder: --port htps: htps .*; did you mean https\?$/m],
+    [['-Lf', log, '-i10.0.0.1', '--address', 'x'], /^ctrecorder: --address x: not an address or a network/],
+    [['capture', '--file='], /^ctrecorder: --file: the value is empty; give a file$/m],
+    [['-L'], /^ctrecorder: -L needs a file: add -f FILE$/m],
+    [['-C'], /^ctrecorder: -C needs a file: add -f TEMPLATE$/m],
+    [['stats'], /^ctrecorder: stats needs a file: add -f FILE$/m],
+    [['repair', log], /^ctrecorder: repair needs a new file, .*: add -o FILE$/m],
+  ];
+  for (const [args, message] of named) {
+    const finished = await ctrecorderAsync(args);
+    assert.match(finished.stderr, message, args.join(' '));
+    assertOneLine(finished);
+  }
+});
+
+test('letters of other modes are ignored, with one line that names them, the mode and theirs', async () => {
+  const { code, stderr } = await ctrecorderAsync(['-LHf', log, '-U', 'x', '-b0', '-Ux']);
+  assert.equal(code, 0);
+  assert.equal(stderr, 'ctrecorder: -L ignores options of other modes: -U (-C), -b (-C, tune)\n');
 });

@@ -15,7 +15,6 @@ test('-L prints the lines on standard output and the header on standard error', 
     ['-Lf', log],
     ['-L', '-f', log],
     ['list', '--file', log],
-    ['-Lf', log, '-U', 'x', '-b0'],
   ]) {
     const { code, stdout, stderr } = ctrecorder(args);
     assert.equal(code, 0);
@@ -48,6 +47,15 @@ test('-i and -p choose, several of each are alternatives', () => {
   assert.deepEqual(lines('-i', '10.0.0.7'), some);
   assert.deepEqual(lines('-i', '10.0.0.7,10.0.0.8'), lines('-i10.0.0.8', '-i', '10.0.0.7'));
   assert.ok(lines('-i', '10.0.0.7,10.0.0.8').length > some.length);
+  assert.deepEqual(
+    lines('-p', '61002'),
+    lines('--port', '61001-61002', '-i', '0.0.0.0/0').filter((line) => line.includes(':61002')),
+  );
+  assert.deepEqual(lines('-p', '0-65535'), all);
+  assert.deepEqual(
+    lines('-p', 'https'),
+    all.filter((line) => line.includes(':443 ') || line.endsWith(':443')),
+  );
   assert.deepEqual(
     lines('-p', '61002'),
     all.filter((line) => line.includes(':61002')),

@@ -24,7 +24,7 @@ export function setPriority(nice: number): void {
 }
 
 /** By so much the thread that takes the events precedes all others. */
-const AHEAD = 10;
+export const RECEIVER_AHEAD = 10;
 
 /**
  * Without `-N`: this thread, which takes the events, gets the CPU as soon as it wakes, if that is permitted.
@@ -32,7 +32,7 @@ const AHEAD = 10;
  */
 export function preferThisThread(): void {
   try {
-    setPriorityOf(0, Math.max(-20, getPriority(0) - AHEAD));
+    setPriorityOf(0, Math.max(-20, getPriority(0) - RECEIVER_AHEAD));
   } catch (error) {
     if (!isRefusal(error)) throw error;
   }

@@ -1,51 +1,44 @@
-/** Values of options: text to number, each refusal a UsageError of one line (what, where, what to do). */
-
+/** Values of options other than times and sizes. Each refusal is a UsageError of one line. */
 import { UsageError } from '../../base/errors.js';
 import { quoted } from '../../base/printable.js';
-import { protocolNumber } from '../../event/protocols.js';
+import { protocolNames, protocolNumber } from '../../event/protocols.js';
+import { serviceNames, servicePort } from '../../event/services.js';
+import type { PortRange } from '../../find/query/filter.js';
+import type { Parser } from './declaration.js';
+import { didYouMean } from './nearest.js';
 
-const DURATION_UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-const SIZE_UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  K: 2 ** 10,
-  M: 2 ** 20,
-  G: 2 ** 30,
-  T: 2 ** 40,
-};
-/** The longest delay of a timer in Node (2^31 - 1 ms); a longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-/** SO_RCVBUF is an int in bytes, half of which the kernel gives away by doubling. */
-export const MAX_RCVBUF_KIB = 2 ** 20 - 1;
 const MAX_PORT = 65535;
 
-/** A whole number from `min` to `max`. `option` is how the user named it, as in "-b". */
-export function parseInteger(option: string, text: string, min: number, max: number): number {
-  const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new UsageError(`${option} ${quoted(text)}: give a whole number from ${min} to ${max}`);
+export interface IntegerLimits {
+  /** What the number is, as in "a nice value". */
+  readonly what: string;
+  readonly min: number;
+  readonly max: number;
+  readonly example: number;
+}
+
+/** A whole number. */
+export function integer({ what, min, max, example }: IntegerLimits): Parser<number> {
+  return (option, text) => {
+    const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new UsageError(`${option} ${quoted(text)}: give ${what} from ${min} to ${max}, like ${example}`);
+  };
 }
 
 /** `80%` or `80`: a whole number from 1 to 100. */
 export function parsePercent(option: string, text: string): number {
   const percent = /^\d{1,3}%?$/.test(text) ? Number.parseInt(text, 10) : Number.NaN;
   if (percent >= 1 && percent <= 100) return percent;
-  throw new UsageError(`${option} ${quoted(text)}: give a part of the table from 1% to 100%`);
+  throw new UsageError(`${option} ${quoted(text)}: give a whole percentage from 1% to 100%, like 80%`);
 }
 
-/** `200ms`, `2s`, `5m`, `1h` in milliseconds, at least one and at the most what a timer takes (24 days). */
-export function parseDuration(option: string, text: string): number {
-  const [, digits, unit] = /^(\d{1,12}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(text) ?? [];
-  const durationMs = digits === undefined ? Number.NaN : Math.round(Number(digits) * DURATION_UNITS_MS[unit]);
-  if (durationMs >= 1 && durationMs <= MAX_TIMER_MS) return durationMs;
-  throw new UsageError(`${option} ${quoted(text)}: give a time from 1ms to 24 days, like 200ms, 2s or 5m`);
-}
-
-/** `1000`, `64K`, `64M`, `2G` (powers of 1024) in bytes, at least one. */
-export function parseSize(option: string, text: string): number {
-  const [, digits, unit] = /^(\d{1,15})([KMGT]?)$/i.exec(text) ?? [];
-  const sizeBytes = digits === undefined ? Number.NaN : Number(digits) * SIZE_UNITS[unit.toUpperCase()];
-  if (sizeBytes >= 1 && sizeBytes <= Number.MAX_SAFE_INTEGER) return sizeBytes;
-  throw new UsageError(`${option} ${quoted(text)}: give a size of at least one byte, like 500K, 64M or 2G`);
+/** Any text but the empty one. `what` says what is missing then, as in "a file". */
+export function text(what: string): Parser<string> {
+  return (option, value) => {
+    if (value !== '') return value;
+    throw new UsageError(`${option}: the value is empty; give ${what}`);
+  };
 }
 
 /**
@@ -55,8 +48,14 @@ export function parseFileMode(option: string, text: string): number {
   const mode = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : Number.NaN;
   if ((mode & 0o600) === 0o600 && (mode & 0o113) === 0) return mode;
   throw new UsageError(
-    `${option} ${quoted(text)}: give an octal mode for files, like 0640: the owner reads and writes, others do not write, no x`,
+    `${option} ${quoted(text)}: give an octal file mode, like 0640, that lets the owner read and write, ` +
+      'does not let others write, and lets nobody execute',
   );
+}
+
+/** A mode as `parseFileMode` takes it. */
+export function fileModeText(mode: number): string {
+  return `0${mode.toString(8)}`;
 }
 
 /**
@@ -67,27 +66,48 @@ export function parseProtocols(option: string, text: string): readonly number[] 
   const numbers = text.split(',').map((word) => {
     const number = protocolNumber(word);
     if (number !== undefined) return number;
-    throw new UsageError(
-      `${option} ${quoted(text)}: ${quoted(word)} is no protocol; give names or numbers like tcp,udp,47, or all`,
-    );
+    const hint =
+      didYouMean(word, [...protocolNames(), 'all']) ?? 'give names or numbers, like tcp,udp,47, or all';
+    throw new UsageError(`${option} ${quoted(text)}: ${quoted(word)} is not a protocol; ${hint}`);
   });
   return [...new Set(numbers)].sort((a, b) => a - b);
 }
 
-/** Comma list of ports. */
-export function parsePorts(option: string, text: string): number[] {
-  return text.split(',').map((word) => parseInteger(option, word, 0, MAX_PORT));
+/** Comma list of ports: numbers, ranges (`1000-2000`, both included) and names of services. */
+export function parsePorts(option: string, text: string): readonly PortRange[] {
+  return text.split(',').map((word) => {
+    const [, from, to = from] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(word) ?? [];
+    const [first, last] =
+      from === undefined ? [servicePort(word), servicePort(word)] : [Number(from), Number(to)];
+    if (first !== undefined && last !== undefined && first <= last && last <= MAX_PORT)
+      return { first, last };
+    throw new UsageError(`${option} ${quoted(text)}: ${quoted(word)} ${notPorts(word)}`);
+  });
+}
+
+function notPorts(word: string): string {
+  const give = 'give ports, like 443, 1000-2000 or https';
+  if (/^-?\d+$/.test(word)) return `is not a port from 0 to ${MAX_PORT}; ${give}`;
+  if (/^\d+-\d+$/.test(word))
+    return `is not a range from a lower to a higher port up to ${MAX_PORT}; ${give}`;
+  if (protocolNumber(word) !== undefined) return `is a protocol, not a port; ${give}`;
+  return `is not the name of a known service; ${didYouMean(word, serviceNames()) ?? give}`;
+}
+
+/** Comma list of addresses and networks, still as text, each checked. */
+export async function parseNetworks(option: string, text: string): Promise<readonly string[]> {
+  // Loaded here: the library for addresses is not needed to print a help.
+  const { parseNetwork } = await import('../../find/query/filter.js');
+  const networks = text.split(',');
+  for (const network of networks) parseNetwork(network, option);
+  return networks;
 }
 
 /** One of `choices`. */
-export function parseChoice<T extends string>(option: string, text: string, choices: readonly T[]): T {
-  const found = choices.find((choice) => choice === text);
-  if (found !== undefined) return found;
-  throw new UsageError(`${option} ${quoted(text)}: give one of ${choices.join(', ')}`);
-}
-
-/** The value of `-f`, which must be there. `mode` is how the mode is called, as in "-L" or "stats". */
-export function needFile(mode: string, file: string | undefined): string {
-  if (file !== undefined && file !== '') return file;
-  throw new UsageError(`${mode} needs a file: add -f ${mode === '-C' ? 'TEMPLATE' : 'FILE'}`);
+export function choice<const T extends string>(choices: readonly T[]): Parser<T> {
+  return (option, text) => {
+    const found = choices.find((candidate) => candidate === text);
+    if (found !== undefined) return found;
+    throw new UsageError(`${option} ${quoted(text)}: give one of ${choices.join(', ')}`);
+  };
 }

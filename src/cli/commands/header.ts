@@ -1,27 +1,26 @@
 /** `-H`, `header` */
-import { Command, Option } from 'clipanion';
+
 import { ExitCode } from '../../base/failure.js';
 import { printLine, printLines, stderr, stdout } from '../../base/terminal.js';
-import { openLog } from '../../log/read/open.js';
-import { runnerOf } from '../args/runner.js';
-import { needFile } from '../args/values.js';
+import { debug, logFile } from '../args/common-options.js';
+import { command } from '../args/declaration.js';
+import { runner } from '../args/runner.js';
 
-export class HeaderCommand extends Command {
-  static override paths = [['header']];
+export const header = command({
+  letter: 'H',
+  word: 'header',
+  summary: 'print the header of a log file',
+  options: { file: logFile, debug },
+  examples: ['ctrecorder -Hf nat.ct'],
+});
 
-  readonly file = Option.String('--file');
-  readonly debug = Option.Boolean('--debug', false);
-
-  async execute(): Promise<number> {
-    const file = needFile('-H', this.file);
-    const source = await openLog(file, (line) => printLine(stderr(), line));
-    try {
-      printLines(stdout(), source.header.lines);
-    } finally {
-      await source.close();
-    }
-    return ExitCode.done;
+export const run = runner(header, async ({ file }) => {
+  const { openLog } = await import('../../log/read/open.js');
+  const source = await openLog(file, (line) => printLine(stderr(), line));
+  try {
+    printLines(stdout(), source.header.lines);
+  } finally {
+    await source.close();
   }
-}
-
-export const run = runnerOf(HeaderCommand);
+  return ExitCode.done;
+});

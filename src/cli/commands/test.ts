@@ -1,29 +1,26 @@
 /** `-T`, `test` */
-import { Command, Option } from 'clipanion';
+
 import { ExitCode, report as failureText } from '../../base/failure.js';
 import { printLine, printLines, printText, stderr, stdout } from '../../base/terminal.js';
-import { testFiles } from '../../find/upkeep/check.js';
-import { runnerOf } from '../args/runner.js';
-import { needFile } from '../args/values.js';
+import { debug, logFiles } from '../args/common-options.js';
+import { command } from '../args/declaration.js';
+import { runner } from '../args/runner.js';
 
-export class TestCommand extends Command {
-  static override paths = [['test']];
+export const test = command({
+  letter: 'T',
+  word: 'test',
+  summary: 'check log files and, if there are several, the chain between them',
+  options: { files: logFiles, debug },
+  examples: ['ctrecorder -Tf nat.ct', 'ctrecorder test 2026-*.ct'],
+});
 
-  readonly file = Option.Array('--file', []);
-  readonly files = Option.Rest();
-  readonly debug = Option.Boolean('--debug', false);
-
-  async execute(): Promise<number> {
-    const files = [...this.file, ...this.files];
-    needFile('-T', files[0]);
-    let sound = true;
-    for await (const report of testFiles(files, (line) => printLine(stderr(), line))) {
-      sound &&= report.sound;
-      printLines(stdout(), report.lines);
-      if (report.failure !== undefined) printText(stderr(), failureText(report.failure, this.debug));
-    }
-    return sound ? ExitCode.done : ExitCode.failed;
+export const run = runner(test, async ({ files, debug }) => {
+  const { testFiles } = await import('../../find/upkeep/check.js');
+  let sound = true;
+  for await (const report of testFiles(files, (line) => printLine(stderr(), line))) {
+    sound &&= report.sound;
+    printLines(stdout(), report.lines);
+    if (report.failure !== undefined) printText(stderr(), failureText(report.failure, debug));
   }
-}
-
-export const run = runnerOf(TestCommand);
+  return sound ? ExitCode.done : ExitCode.failed;
+});

@@ -1,45 +1,58 @@
 /** `tune` */
-import { Command, Option } from 'clipanion';
+
 import { ExitCode } from '../../base/failure.js';
 import { printText, stdout } from '../../base/terminal.js';
-import { adviseOn } from '../../operate/doctor/advice.js';
-import { sampleEvents } from '../../operate/doctor/sample.js';
-import { tuneJson, tuneText } from '../../operate/doctor/tune-text.js';
-import { defaultRecorderOptions as defaults } from '../../record/main/options.js';
-import { runnerOf } from '../args/runner.js';
-import { MAX_RCVBUF_KIB, parseDuration, parseInteger, parseProtocols } from '../args/values.js';
+import { debug, protocols, rcvbuf } from '../args/common-options.js';
+import { command } from '../args/declaration.js';
+import { runner } from '../args/runner.js';
+import { parseSeconds, timeText } from '../args/units.js';
 
 const DEFAULT_FOR_MS = 60_000;
 /** Larger than a recorder's: what is to be measured must not be lost. */
 const DEFAULT_RCVBUF_KIB = 65_536;
 
-export class TuneCommand extends Command {
-  static override paths = [['tune']];
+export const tune = command({
+  word: 'tune',
+  summary: 'watch this gateway without recording, and say which -b, -B and sysctls suit it',
+  options: {
+    forMs: {
+      name: 'for',
+      value: 'TIME',
+      help: 'how long to watch, as in 60s or 5m; Ctrl-C ends it early',
+      parse: parseSeconds,
+      default: DEFAULT_FOR_MS,
+      defaultText: timeText(DEFAULT_FOR_MS),
+    },
+    protocols,
+    rcvbufKiB: {
+      ...rcvbuf,
+      help: 'socket buffer in KiB while watching; 8M works too',
+      default: DEFAULT_RCVBUF_KIB,
+    },
+    json: {
+      name: 'json',
+      help: 'print one JSON object (docs/json.md) instead of text',
+    },
+    debug,
+  },
+  examples: ['ctrecorder tune --for 5m -p all'],
+});
 
-  readonly for = Option.String('--for');
-  readonly protocols = Option.String('--protocols');
-  readonly rcvbuf = Option.String('--rcvbuf');
-  readonly json = Option.Boolean('--json', false);
-  readonly debug = Option.Boolean('--debug', false);
-
-  async execute(): Promise<number> {
-    const forMs = this.for === undefined ? DEFAULT_FOR_MS : parseDuration('--for', this.for);
-    const protocols =
-      this.protocols === undefined ? defaults.protocols : parseProtocols('-p', this.protocols);
-    const rcvbufKiB =
-      this.rcvbuf === undefined ? DEFAULT_RCVBUF_KIB : parseInteger('-b', this.rcvbuf, 1, MAX_RCVBUF_KIB);
-    const ended = new AbortController();
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
-    const sample = await sampleEvents({
-      forMs,
-      rcvbufBytes: rcvbufKiB * 1024,
-      protocols,
-      signal: ended.signal,
-    });
-    const advice = adviseOn(sample);
-    printText(stdout(), this.json ? tuneJson(sample, advice) : tuneText(sample, advice));
-    return ExitCode.done;
-  }
-}
-
-export const run = runnerOf(TuneCommand);
+export const run = runner(tune, async ({ forMs, protocols, rcvbufKiB, json }) => {
+  const [{ adviseOn }, { sampleEvents }, { tuneJson, tuneText }] = await Promise.all([
+    import('../../operate/doctor/advice.js'),
+    import('../../operate/doctor/sample.js'),
+    import('../../operate/doctor/tune-text.js'),
+  ]);
+  const ended = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.abort());
+  const sample = await sampleEvents({
+    forMs,
+    rcvbufBytes: rcvbufKiB * 1024,
+    protocols,
+    signal: ended.signal,
+  });
+  const advice = adviseOn(sample);
+  printText(stdout(), json ? tuneJson(sample, advice) : tuneText(sample, advice));
+  return ExitCode.done;
+});

@@ -5,6 +5,7 @@
  */
 import ipaddr from 'ipaddr.js';
 import { UsageError } from '../../base/errors.js';
+import { quoted } from '../../base/printable.js';
 import { AF_INET, type EventBatch } from '../../event/batch.js';
 import { PortMeaning, portMeaning } from '../../event/protocols.js';
 
@@ -14,22 +15,31 @@ interface Network {
   readonly masks: readonly number[];
 }
 
+/** Ports from the first to the last, both included. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
 /**
- * `10.0.0.1`, `10.0.0.0/8`, `2001:db8::/32`; bits behind the prefix are ignored. UsageError with one line.
+ * `10.0.0.1`, `10.0.0.0/8`, `2001:db8::/32`; bits behind the prefix are ignored. UsageError with one line,
+ * which names the option as the user typed it.
  */
-export function parseNetwork(text: string): Network {
+export function parseNetwork(text: string, option = '-i'): Network {
   const [address, prefix, ...more] = text.split('/');
   const isV4 = ipaddr.IPv4.isValidFourPartDecimal(address);
   if (
     more.length > 0 ||
     !(isV4 || (address.includes(':') && !address.includes('%') && ipaddr.IPv6.isValid(address)))
   )
-    throw new UsageError(`-i ${text}: not an address or network; write it like 10.0.0.0/8 or 2001:db8::1`);
+    throw new UsageError(
+      `${option} ${quoted(text)}: not an address or a network; write it like 10.0.0.0/8 or 2001:db8::1`,
+    );
   const bits = isV4 ? 32 : 128;
   const prefixBits = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
   if (!(prefixBits <= bits))
     throw new UsageError(
-      `-i ${text}: the prefix must be 0 to ${bits} for an ${isV4 ? 'IPv4' : 'IPv6'} address`,
+      `${option} ${quoted(text)}: the prefix must be 0 to ${bits} for an ${isV4 ? 'IPv4' : 'IPv6'} address`,
     );
   const bytes = Uint8Array.from(ipaddr.parse(address).toByteArray());
   const view = new DataView(bytes.buffer);
@@ -54,17 +64,17 @@ export class RowFilter {
   #hits4 = new Uint8Array(0);
   #hits6 = new Uint8Array(0);
 
-  /** UsageError when a network or port is none. */
-  constructor(networks: readonly string[], ports: readonly number[]) {
-    const parsed = networks.map(parseNetwork);
+  /** UsageError when a network is not one, or a range holds what is not a port. */
+  constructor(networks: readonly string[], ports: readonly PortRange[]) {
+    const parsed = networks.map((text) => parseNetwork(text));
     this.#networks4 = parsed.filter((network) => network.words.length === 1);
     this.#networks6 = parsed.filter((network) => network.words.length === 4);
     if (ports.length === 0) return;
     this.#ports = new Uint8Array(65536);
-    for (const port of ports) {
-      if (!Number.isInteger(port) || port < 0 || port > 65535)
-        throw new UsageError(`-p ${port}: a port is a number from 0 to 65535`);
-      this.#ports[port] = 1;
+    for (const { first, last } of ports) {
+      if (!(isPort(first) && isPort(last)))
+        throw new UsageError(`-p ${first}-${last}: a port is a number from 0 to 65535`);
+      this.#ports.fill(1, first, last + 1);
     }
   }
 
@@ -106,6 +116,10 @@ export class RowFilter {
       any |= this.#hits6[i] = contains(this.#networks6, addresses6.words, i * 4);
     return any !== 0;
   }
+}
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 0 && port <= 65535;
 }
 
 function contains(networks: readonly Network[], words: Uint32Array, at: number): number {

@@ -13,7 +13,7 @@ import { GapSum, gapLine } from '../output/gap-text.js';
 import type { JsonWriter } from '../output/json.js';
 import { LineWriter, MAX_LINE_BYTES } from '../output/lines.js';
 import { OutputBuffer } from '../output/output-buffer.js';
-import { RowFilter } from './filter.js';
+import { type PortRange, RowFilter } from './filter.js';
 
 /**
  * List one log. What is damaged is skipped and said on stderr, a line each; everything intact is listed.
@@ -226,8 +226,8 @@ export interface ListOptions {
    * four addresses is in any of them. Empty: all.
    */
   readonly networks: readonly string[];
-  /** `-p`: ports 0 to 65535; a row matches when any of its four ports is any of them. Empty: all. */
-  readonly ports: readonly number[];
+  /** `-p`: ports 0 to 65535; a row matches when any of its four ports is in any of them. Empty: all. */
+  readonly ports: readonly PortRange[];
   /** `-s`: pair starts with ends and list connections. */
   readonly squeeze: boolean;
   /** `-H`: no header lines on stderr. */

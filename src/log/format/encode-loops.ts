@@ -162,26 +162,27 @@ function writeDifference(difference: number, sink: ByteSink): void {
 
 /** Smallest and largest time of the rows, microseconds since the epoch. */
 export function timeRange(batch: EventBatch): { minTimeUs: number; maxTimeUs: number } {
-  range[MIN_US] = Number.POSITIVE_INFINITY;
-  range[MAX_US] = 0;
+  range[SMALLEST] = Number.POSITIVE_INFINITY;
+  range[LARGEST] = 0;
   for (let from = 0; from < batch.count; from += PORTION_ROWS)
     rangePortion(batch.timeUs, batch.endUs, from, Math.min(batch.count, from + PORTION_ROWS));
-  return { minTimeUs: range[MIN_US], maxTimeUs: range[MAX_US] };
+  return { minTimeUs: range[SMALLEST], maxTimeUs: range[LARGEST] };
 }
 
 const range = new Float64Array(2);
-const MIN_US = 0;
-const MAX_US = 1;
+// Its elements, in microseconds.
+const SMALLEST = 0;
+const LARGEST = 1;
 
 function rangePortion(timeUs: Float64Array, endUs: Float64Array, from: number, to: number): void {
-  let minTimeUs = range[MIN_US];
-  let maxTimeUs = range[MAX_US];
+  let minTimeUs = range[SMALLEST];
+  let maxTimeUs = range[LARGEST];
   for (let i = from; i < to; i++) {
     const time = timeUs[i];
     if (time < minTimeUs) minTimeUs = time;
     if (time > maxTimeUs) maxTimeUs = time;
     if (endUs[i] > maxTimeUs) maxTimeUs = endUs[i];
   }
-  range[MIN_US] = minTimeUs;
-  range[MAX_US] = maxTimeUs;
+  range[SMALLEST] = minTimeUs;
+  range[LARGEST] = maxTimeUs;
 }

@@ -6,8 +6,17 @@ import { UsageError } from '../../../src/base/errors.js';
 import { RowFilter } from '../../../src/find/query/filter.js';
 import { batchOf } from '../helpers.js';
 
-function picked(networks: string[], ports: number[], batch: ReturnType<typeof batchOf>): number[] {
-  const filter = new RowFilter(networks, ports);
+/** A port, or the first and the last. */
+type Ports = number | readonly [first: number, last: number];
+
+function picked(networks: string[], ports: Ports[], batch: ReturnType<typeof batchOf>): number[] {
+  const filter = new RowFilter(
+    networks,
+    ports.map((port) => {
+      const [first, last] = typeof port === 'number' ? [port, port] : port;
+      return { first, last };
+    }),
+  );
   return [
     ...filter.rows.subarray(0, 0),
     ...Array.from({ length: filter.select(batch) }, (_, i) => filter.rows[i]),
@@ -30,6 +39,10 @@ test('any of the four addresses, any of the four ports', () => {
   assert.deepEqual(picked(['0.0.0.0/0'], [], batch), [0, 1, 3]);
   assert.deepEqual(picked(['::/0'], [], batch), [2]);
   assert.deepEqual(picked([], [61000], batch), [1]);
+  assert.deepEqual(picked([], [[60999, 61000]], batch), [1]);
+  assert.deepEqual(picked([], [[5001, 5002]], batch), [1, 2]);
+  assert.deepEqual(picked([], [[5003, 60999], 5000], batch), [0]);
+  assert.deepEqual(picked([], [[0, 65535]], batch), [0, 1, 2]);
   assert.deepEqual(picked(['10.0.0.1'], [80], batch), [0], 'an ICMP id is no port');
   assert.deepEqual(picked(['10.0.0.1'], [443], batch), []);
   assert.deepEqual(picked(['198.51.100.1'], [], batch), []);
@@ -78,5 +91,6 @@ test('what is no network or port is refused in one line', () => {
       (error) => error instanceof UsageError && !error.message.includes('\n') && error.message.includes(text),
       text,
     );
-  for (const port of [-1, 65536, 1.5, Number.NaN]) assert.throws(() => new RowFilter([], [port]), UsageError);
+  for (const port of [-1, 65536, 1.5, Number.NaN])
+    assert.throws(() => new RowFilter([], [{ first: port, last: port }]), UsageError);
 });

@@ -53,7 +53,10 @@ test('-s keeps the three connections that the ancestor lost', async (t) => {
 test('-i and -p', async (t) => {
   useZone(t, 'UTC');
   const all = golden('legacy-tcp.list.utc.txt').split('\n');
-  const { stdout } = await listText(EVENTS, { networks: ['10.0.0.0/24'], ports: [853] });
+  const { stdout } = await listText(EVENTS, {
+    networks: ['10.0.0.0/24'],
+    ports: [{ first: 853, last: 853 }],
+  });
   assert.equal(
     stdout,
     all
