@@ -121,7 +121,7 @@ describe('--rotate-local', () => {
       [[], /--rotate-local needs an interval: add -t MINUTES/],
     ] as const) {
       const { code, stdout, stderr } = run(['-C', '-f', 'x', '--replay', 'y', '--rotate-local', ...interval]);
-      assert.equal(code, 1, stderr);
+      assert.equal(code, 2, stderr);
       assert.equal(stdout, '');
       assert.match(stderr, said);
       assert.equal(stderr.trim().split('\n').length, 1, stderr);
