@@ -1,6 +1,7 @@
 /**
- * When the next file is due. An interval counts from midnight of the zone's clock: in UTC that makes multiples
- * since the epoch, as the ancestor had them; elsewhere what `date` shows is full hours, or midnight.
+ * When the next file is due. Intervals count from midnight of the zone's clock: in UTC that makes multiples
+ * since the epoch, as the ancestor had them; in local time files begin when `date` shows midnight or full
+ * hours.
  */
 import { UsageError } from '../errors.js';
 import { utcZone, type Zone } from './zone.js';
@@ -12,10 +13,10 @@ const STEP_SECONDS = 900;
 
 /**
  * The first boundary after a time, both in microseconds: the moment from which the zone's clock shows another
- * interval than just before, or the same one all over again (01:00 to 02:00 in autumn). So no file holds times
- * of two intervals, and an interval is in one file even when it is longer (the day of 25 hours) or begins late
- * (a day whose first hour does not exist). Infinite when the interval is 0. Except in UTC the interval must
- * divide a day, else it would be counted from no midnight.
+ * interval than just before, or the same one all over again (01:00 to 02:00 in autumn). So no file holds
+ * times of two intervals, and an interval is in one file even when it is longer (the day of 25 hours) or
+ * begins late (a day whose first hour does not exist). Infinite when the interval is 0. Except in UTC the
+ * interval must divide a day, else it would be counted from no midnight.
  */
 export function nextBoundaryUs(timeUs: number, rotateMinutes: number, zone: Zone = utcZone): number {
   if (rotateMinutes === 0) return Number.POSITIVE_INFINITY;
