@@ -73,6 +73,12 @@ function countPortion(values: Uint16Array, from: number, to: number): number {
   return found;
 }
 
+export function holdsNonZero(values: Uint16Array | Uint32Array, count: number): boolean {
+  let any = 0;
+  for (let i = 0; i < count; i++) any |= values[i];
+  return any !== 0;
+}
+
 /** Each row's time since that of the row before (the first: since `since`). */
 export function writeTimes(timeUs: Float64Array, since: number, count: number, sink: ByteSink): void {
   for (let from = 0; from < count; from += PORTION_ROWS)
