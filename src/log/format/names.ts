@@ -1,5 +1,5 @@
 /**
- * Log file names: strftime templates in local time, and the times at which a new name is due.
+ * Log file names: strftime templates in local time.
  *
  * Our own table: the package `strftime` (0.10) has no %G, %g and %V, writes unknown conversions as they are,
  * and knows only Node's idea of the time zone. Names of days and months are English, as in the C locale: a
@@ -8,6 +8,7 @@
 
 import { statSync } from 'node:fs';
 import { UsageError } from '../../base/errors.js';
+import { shownBeforeSeconds } from '../../base/time/boundaries.js';
 import { CONVERSION, conversions, format } from '../../base/time/strftime.js';
 import { localZone, type Zone } from '../../base/time/zone.js';
 import { filePattern, type NamePattern, namePattern } from './name-pattern.js';
@@ -31,6 +32,23 @@ export function fileNameAt(template: string, timeUs: number, offsetSeconds: numb
     epochSeconds,
     offsetSeconds,
   });
+}
+
+/**
+ * Whether the local clock shows this time for the second time (autumn), and that alone is why a new file may
+ * find its name taken. `openedUs` is the time that named the file before: a template that gives both the same
+ * name, however the clock is set, asks for no new file.
+ */
+export function isNameAgain(template: string, openedUs: number, timeUs: number): boolean {
+  zone ??= localZone();
+  const epochSeconds = Math.floor(timeUs / 1e6);
+  const wentBack = shownBeforeSeconds(epochSeconds, zone);
+  if (wentBack === 0) return false;
+  const offsetBefore = zone.offsetSecondsAt(epochSeconds) + wentBack;
+  return (
+    fileName(template, timeUs) !== fileName(template, openedUs) ||
+    fileNameAt(template, timeUs, offsetBefore) !== fileNameAt(template, openedUs, offsetBefore)
+  );
 }
 
 /** UsageError when the template cannot name a file. */
@@ -61,13 +79,4 @@ export function templatePatterns(template: string): {
     /%[^%]/.test(component.replaceAll('%%', '')) ? namePattern(component) : component.replaceAll('%%', '%'),
   );
   return { directories, file: filePattern(last) };
-}
-
-/**
- * When the next file is due: the next multiple of the interval since the epoch, in UTC, as the ancestor did.
- */
-export function nextBoundaryUs(timeUs: number, rotateMinutes: number): number {
-  if (rotateMinutes === 0) return Number.POSITIVE_INFINITY;
-  const intervalUs = rotateMinutes * 60e6;
-  return (Math.floor(timeUs / intervalUs) + 1) * intervalUs;
 }
