@@ -20,7 +20,7 @@ export function listingCases(): MicroCase[] {
       run: () => {
         lines.load(batch);
         let at = 0;
-        for (let row = 0; row < batch.count; row++) at = lines.write(view, at, batch, row);
+        for (let row = 0; row < batch.count; row++) at = lines.line(view, at, batch, row);
       },
     },
     {

@@ -1,18 +1,18 @@
-/** What the user is told when something went wrong: one line, and an exit code. */
+/**
+ * What the user is told when something went wrong: one line, and an exit code. Kinds are compared by name
+ * here, not by class: every command is bundled apart from the program that loads it, so its errors are of
+ * its own copy of each class.
+ */
 import { isNodeSystemError, systemErrorText } from './errors.js';
 import { printable, printableStack } from './printable.js';
 
 export const ExitCode = { done: 0, failed: 1, usage: 2 } as const;
 
-/**
- * Exit code of an error: 2 for wrong usage, else 1. By name, because the program and each command are bundles
- * of their own, and each has a class of its own.
- */
+/** Exit code of an error: 2 for wrong usage, else 1. */
 export function exitCodeOf(error: unknown): number {
   return error instanceof Error && error.name === 'UsageError' ? ExitCode.usage : ExitCode.failed;
 }
 
-/** By name as well; StageDeath stands on a floor above this one. */
 const OURS: ReadonlySet<string> = new Set(['UsageError', 'SystemFailure', 'DamageError', 'StageDeath']);
 
 /**

@@ -1,7 +1,7 @@
 /**
  * The distinct addresses of a batch, in order of first appearance. Rows hold indexes; index 0 is the all-zero
- * address, always there. Open addressing over typed arrays: `intern` runs several times per event on the
- * parser thread and never allocates except when a table doubles.
+ * address, always there. A hash table with linear probing over typed arrays: `intern` runs several times per
+ * event on the parser thread and never allocates except when a table doubles.
  */
 
 /**

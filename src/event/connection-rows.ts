@@ -2,20 +2,13 @@
  * Writes connections into output batches: from an end and its start, or from a start whose end was not seen.
  */
 import { AF_INET, AF_INET6, Column, type EventBatch, RecordFlag, RecordKind, TimeSource } from './batch.js';
-import { DIRECTION_SHIFT, KEY4_WORDS, KEY6_WORDS, loadKey, type OrigTuple, PROTO_SHIFT } from './key.js';
+import { DIRECTION_SHIFT, KEY4_WORDS, type OrigTuple, PROTO_SHIFT } from './key.js';
 import type { OpenStarts } from './open-starts.js';
 
-export { KEY4_WORDS, KEY6_WORDS };
-
-/** A key as conntrack/key.ts lays it out. */
+/** A key as key.ts lays it out. */
 export interface LoadedKey {
   readonly key: Uint32Array;
   readonly keyWords: number;
-}
-
-/** Put the key of a row into the store of its family. */
-export function loadRowKey(store: LoadedKey, batch: EventBatch, row: number): void {
-  loadKey(store.key, batch, row);
 }
 
 /** The original tuple and zone of a loaded key, IPv4 or IPv6. */
@@ -70,13 +63,13 @@ export function appendKeyRow(out: EventBatch, store: LoadedKey): number {
 export function appendOpen(out: EventBatch, store: OpenStarts, entry: number, gaps: number): void {
   store.loadKey(entry);
   const row = appendKeyRow(out, store);
-  out.timeUs[row] = store.timeUs[entry];
-  out.timeSource[row] = store.timeSource[entry];
-  out.endUs[row] = store.endedBeforeUs[entry];
+  out.timeUs[row] = store.timeUs(entry);
+  out.timeSource[row] = store.timeSource(entry);
+  out.endUs[row] = store.endedBeforeUs(entry);
   out.flags[row] =
-    store.flags[entry] | RecordFlag.endUnseen | (store.epoch[entry] === gaps ? 0 : RecordFlag.spansGap);
-  out.status[row] = store.status[entry];
-  out.mark[row] = store.mark[entry];
+    store.flags(entry) | RecordFlag.endUnseen | (store.gapsBefore(entry) === gaps ? 0 : RecordFlag.spansGap);
+  out.status[row] = store.status(entry);
+  out.mark[row] = store.mark(entry);
   out.present |= Column.endUs | Column.status | Column.mark;
 }
 
@@ -97,9 +90,9 @@ export function appendEnd(
   out.endUs[row] = batch.timeUs[from];
   out.flags[row] = batch.flags[from];
   if (entry >= 0) {
-    out.timeUs[row] = store.timeUs[entry];
-    out.timeSource[row] = store.timeSource[entry];
-    out.flags[row] |= store.flags[entry] | (store.epoch[entry] === gaps ? 0 : RecordFlag.spansGap);
+    out.timeUs[row] = store.timeUs(entry);
+    out.timeSource[row] = store.timeSource(entry);
+    out.flags[row] |= store.flags(entry) | (store.gapsBefore(entry) === gaps ? 0 : RecordFlag.spansGap);
   } else {
     out.timeUs[row] = batch.timeUs[from];
     out.timeSource[row] = batch.timeSource[from];

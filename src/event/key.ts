@@ -15,11 +15,11 @@ export const KEY6_WORDS = 19;
 export const DIRECTION_SHIFT = 16;
 export const PROTO_SHIFT = 18;
 
-/** Clients choose their tuples: whoever makes connections must not know which of them fall together. */
-const SEED = randomBytes(4).readInt32LE();
-const MORE_SEED = randomBytes(4).readInt32LE();
-const PRIME = 0x9e3779b1;
-const MORE_PRIME = 0x85ebca6b;
+/** Clients choose their tuples: whoever makes connections must not know which of them collide. */
+const INNER_SEED = randomBytes(4).readInt32LE();
+const OUTER_SEED = randomBytes(4).readInt32LE();
+const INNER_PRIME = 0x9e3779b1;
+const OUTER_PRIME = 0x85ebca6b;
 
 /** Put the key of a row into `key`; answers its words. */
 export function loadKey(key: Uint32Array | Int32Array, batch: EventBatch, row: number): number {
@@ -48,7 +48,14 @@ export function loadKey(key: Uint32Array | Int32Array, batch: EventBatch, row: n
   return at + 3;
 }
 
-/** The 64 bits of the hash of the key of so many words at `from`, as two words at `at` of `hashes`. */
+/**
+ * The 64 bits of the hash of the key of so many words at `from`, as two words at `at` of `hashes`: the first
+ * says where in a hash table the key belongs.
+ *
+ * A secret seed alone is not enough. Differences in the highest bits of a word pass a multiplication whatever
+ * the seed is, and the next word can undo them, so some keys meet in `inner` under every seed. Therefore
+ * `outer` takes in every state that `inner` was in on the way, and no two such keys meet there.
+ */
 export function hashKey(
   keys: Uint32Array | Int32Array,
   from: number,
@@ -56,16 +63,16 @@ export function hashKey(
   hashes: Int32Array,
   at: number,
 ): void {
-  let hash = SEED;
-  let more = MORE_SEED;
+  let inner = INNER_SEED;
+  let outer = OUTER_SEED;
   for (let i = from; i < from + keyWords; i++) {
-    hash = Math.imul(hash ^ keys[i], PRIME);
-    hash ^= hash >>> 15;
-    more = Math.imul((more << 13) ^ (more >>> 19) ^ keys[i], MORE_PRIME);
-    more ^= more >>> 16;
+    inner = Math.imul(inner ^ keys[i], INNER_PRIME);
+    inner ^= inner >>> 15;
+    outer = Math.imul((outer << 13) ^ (outer >>> 19) ^ inner, OUTER_PRIME);
+    outer ^= outer >>> 16;
   }
-  hashes[at] = hash;
-  hashes[at + 1] = more;
+  hashes[at] = outer;
+  hashes[at + 1] = inner;
 }
 
 /**

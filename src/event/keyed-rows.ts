@@ -1,7 +1,7 @@
 /**
- * What the set of open connections needs of a row, be it read from the log or from the kernel's table: the
- * whole key (zone, protocol, endpoints), when, and what a snapshot record tells. A few hundred rows of one
- * family at a time: they stay in the cache.
+ * What the store of open connections needs of a row, be it read from the log or from the kernel's table: the
+ * whole key (zone, protocol, endpoints), the time, and what a snapshot record tells. There are a few hundred
+ * rows of one family at a time, so that they stay in the cache.
  */
 import type { EventBatch } from './batch.js';
 import { hashKey, loadKey, PROTO_SHIFT } from './key.js';
@@ -10,7 +10,7 @@ const KEYED_ROWS = 512;
 
 export class KeyedRows {
   count = 0;
-  /** `keyWords` a row, as in conntrack/key.ts. */
+  /** `keyWords` a row, as key.ts lays them out. */
   readonly keys: Uint32Array;
   readonly kind: Uint8Array;
   /** RecordFlag bits, TimeSource. */

@@ -1,6 +1,6 @@
 /**
- * Joins starts and ends into connections: one rule for every query (DESIGN: the key is zone, protocol and all
- * four endpoints).
+ * Joins starts and ends into connections: one rule for every query. The key is zone, protocol and all four
+ * endpoints.
  *
  * - An end that carries a kernel start time pairs only with that start: the nearest within
  *   START_TOLERANCE_US, any time later when the start was stamped as it was received, or one that was told
@@ -20,8 +20,9 @@
  * Order of the result: by end as recorded, and after the last record those still open, by start.
  */
 import { AF_INET, EventBatch, RecordFlag, RecordKind, TimeSource } from './batch.js';
-import { appendEnd, appendOpen, KEY4_WORDS, KEY6_WORDS, loadRowKey } from './connection-rows.js';
-import { OpenStarts } from './open-starts.js';
+import { appendEnd, appendOpen } from './connection-rows.js';
+import { KEY4_WORDS, KEY6_WORDS } from './key.js';
+import { OpenStarts, UnstartedEnds } from './open-starts.js';
 
 /** The event time of a start and the kernel's start time of the same entry differ by tens of microseconds. */
 export const START_TOLERANCE_US = 5000;
@@ -36,13 +37,11 @@ const NONE = -1;
 export class Pairer {
   readonly #open4 = new OpenStarts(KEY4_WORDS);
   readonly #open6 = new OpenStarts(KEY6_WORDS);
-  /**
-   * Ends whose start has not been seen: their time, and in `lastSeenUs` their row in `#out` plus 1 while it
-   * is there.
-   */
-  readonly #unstarted4 = new OpenStarts(KEY4_WORDS);
-  readonly #unstarted6 = new OpenStarts(KEY6_WORDS);
+  readonly #unstarted4 = new UnstartedEnds(KEY4_WORDS);
+  readonly #unstarted6 = new UnstartedEnds(KEY6_WORDS);
   readonly #out: EventBatch;
+  /** Rows given in batches before `#out`. */
+  #rowsGiven = 0;
   #gaps = 0;
   /** So far: starts whose end was not seen, and ends whose start is unknown. */
   endUnseenCount = 0;
@@ -80,9 +79,8 @@ export class Pairer {
   *flush(): Generator<EventBatch, void, void> {
     if (this.#out.count === 0) return;
     yield this.#out;
+    this.#rowsGiven += this.#out.count;
     this.#out.clear();
-    this.#unstarted4.lastSeenUs.fill(0);
-    this.#unstarted6.lastSeenUs.fill(0);
   }
 
   /** The log ends here: what is left, then the open ones by start time. */
@@ -90,8 +88,8 @@ export class Pairer {
     const sorted4 = this.#open4.sorted();
     const sorted6 = this.#open6.sorted();
     for (let i4 = 0, i6 = 0; i4 < sorted4.length || i6 < sorted6.length; ) {
-      const next4 = i4 < sorted4.length ? this.#open4.timeUs[sorted4[i4]] : Number.POSITIVE_INFINITY;
-      const next6 = i6 < sorted6.length ? this.#open6.timeUs[sorted6[i6]] : Number.POSITIVE_INFINITY;
+      const next4 = i4 < sorted4.length ? this.#open4.timeUs(sorted4[i4]) : Number.POSITIVE_INFINITY;
+      const next6 = i6 < sorted6.length ? this.#open6.timeUs(sorted6[i6]) : Number.POSITIVE_INFINITY;
       if (this.#out.count === this.#out.capacity) yield* this.flush();
       if (next4 <= next6) this.#giveUp(this.#open4, sorted4[i4++]);
       else this.#giveUp(this.#open6, sorted6[i6++]);
@@ -101,7 +99,7 @@ export class Pairer {
 
   #start(batch: EventBatch, row: number): void {
     const store = batch.family[row] === AF_INET ? this.#open4 : this.#open6;
-    loadRowKey(store, batch, row);
+    store.loadRow(batch, row);
     const isSnapshot = batch.kind[row] === RecordKind.snapshot;
     const isFromTable = isSnapshot || (batch.flags[row] & RecordFlag.derived) !== 0;
     const kernelStartUs = batch.startUs[row];
@@ -109,34 +107,26 @@ export class Pairer {
     if (isFromTable && (batch.timeUs[row] < this.openedUs || this.#isLate(batch, row, store, timeUs))) return;
     let entry = store.newest();
     if (entry !== NONE) {
-      const sameStart = sameOrUnknown(store.kernelStartUs[entry], kernelStartUs);
+      const sameStart = sameOrUnknown(store.kernelStartUs(entry), kernelStartUs);
       if (isFromTable && sameStart) return;
       // A start that the dump overtook: the same connection, now with its start.
-      const toleranceUs = store.flags[entry] & RecordFlag.startUnseen ? 0 : START_TOLERANCE_US;
-      const upgrades =
-        sameStart && store.fromTable[entry] === 1 && timeUs <= store.timeUs[entry] + toleranceUs;
+      const toleranceUs = store.flags(entry) & RecordFlag.startUnseen ? 0 : START_TOLERANCE_US;
+      const upgrades = sameStart && store.isFromTable(entry) && timeUs <= store.timeUs(entry) + toleranceUs;
       if (!upgrades) {
-        store.endedBeforeUs[entry] = timeUs;
+        store.setEndedBeforeUs(entry, timeUs);
         this.#limitOpen(store, entry);
         entry = store.add();
       }
     } else entry = store.add();
-    store.timeUs[entry] = timeUs;
-    store.kernelStartUs[entry] = kernelStartUs;
-    store.endedBeforeUs[entry] = 0;
-    store.flags[entry] =
+    const flags =
       (batch.flags[row] & ~RecordFlag.derived) |
       (isFromTable && kernelStartUs === 0 ? RecordFlag.startUnseen : 0);
-    store.timeSource[entry] = batch.timeSource[row];
-    store.fromTable[entry] = isFromTable ? 1 : 0;
-    store.epoch[entry] = this.#gaps;
-    store.status[entry] = batch.status[row];
-    store.mark[entry] = batch.mark[row];
+    store.fill(entry, batch, row, timeUs, flags, isFromTable, this.#gaps);
   }
 
   #end(batch: EventBatch, row: number): void {
     const store = batch.family[row] === AF_INET ? this.#open4 : this.#open6;
-    loadRowKey(store, batch, row);
+    store.loadRow(batch, row);
     const newest = store.newest();
     if (batch.flags[row] & RecordFlag.derived) {
       this.#endUnseen(store, newest, batch, row);
@@ -170,35 +160,34 @@ export class Pairer {
     let entry = newest;
     while (
       entry !== NONE &&
-      store.timeUs[entry] > batch.endUs[row] &&
-      (store.flags[entry] & RecordFlag.startUnseen) === 0
+      store.timeUs(entry) > batch.endUs[row] &&
+      (store.flags(entry) & RecordFlag.startUnseen) === 0
     )
       entry = store.older(entry);
     if (entry === NONE) return; // its start is not in the file either: nothing is known but that it was
-    this.#giveUpOlder(store, store.older(entry), store.timeUs[entry]);
-    store.endedBeforeUs[entry] = batch.timeUs[row];
+    this.#giveUpOlder(store, store.older(entry), store.timeUs(entry));
+    store.setEndedBeforeUs(entry, batch.timeUs[row]);
     this.#giveUp(store, entry);
   }
 
-  #rememberUnstarted(batch: EventBatch, row: number, { key }: OpenStarts): void {
+  /** The end has just been appended to the output. */
+  #rememberUnstarted(batch: EventBatch, row: number, store: OpenStarts): void {
     const unstarted = this.#unstartedOf(batch, row);
     if (unstarted.count >= MAX_UNSTARTED) unstarted.clear();
-    unstarted.key.set(key);
-    const entry = unstarted.add();
-    unstarted.timeUs[entry] = batch.timeUs[row];
-    unstarted.lastSeenUs[entry] = this.#out.count;
+    unstarted.loadKeyOf(store);
+    unstarted.fill(unstarted.add(), batch.timeUs[row], this.#rowsGiven + this.#out.count - 1);
   }
 
   /** A start that is told after its end: the end gets it when it has not been handed out yet. */
-  #isLate(batch: EventBatch, row: number, { key }: OpenStarts, startUs: number): boolean {
+  #isLate(batch: EventBatch, row: number, store: OpenStarts, startUs: number): boolean {
     const unstarted = this.#unstartedOf(batch, row);
     if (unstarted.count === 0) return false;
-    unstarted.key.set(key);
+    unstarted.loadKeyOf(store);
     const entry = unstarted.newest();
     if (entry === NONE) return false;
     // Every end in the file is behind what was open at its beginning.
-    if (batch.timeUs[row] !== this.openedUs && unstarted.timeUs[entry] < batch.timeUs[row]) return false;
-    const outRow = unstarted.lastSeenUs[entry] - 1;
+    if (batch.timeUs[row] !== this.openedUs && unstarted.timeUs(entry) < batch.timeUs[row]) return false;
+    const outRow = unstarted.outputRow(entry) - this.#rowsGiven;
     if (outRow >= 0 && batch.startUs[row] > 0 && this.#out.flags[outRow] & RecordFlag.startUnseen) {
       this.#out.timeUs[outRow] = startUs;
       this.#out.timeSource[outRow] = batch.timeSource[row];
@@ -209,7 +198,7 @@ export class Pairer {
     return true;
   }
 
-  #unstartedOf(batch: EventBatch, row: number): OpenStarts {
+  #unstartedOf(batch: EventBatch, row: number): UnstartedEnds {
     return batch.family[row] === AF_INET ? this.#unstarted4 : this.#unstarted6;
   }
 
@@ -217,8 +206,8 @@ export class Pairer {
   #giveUpOlder(store: OpenStarts, entry: number, beforeUs: number): void {
     if (entry === NONE) return;
     this.#giveUpOlder(store, store.older(entry), beforeUs);
-    if (store.timeUs[entry] >= beforeUs) return;
-    if (store.endedBeforeUs[entry] === 0) store.endedBeforeUs[entry] = beforeUs;
+    if (store.timeUs(entry) >= beforeUs) return;
+    if (store.endedBeforeUs(entry) === 0) store.setEndedBeforeUs(entry, beforeUs);
     this.#giveUp(store, entry);
   }
 
@@ -252,7 +241,7 @@ function findKernelStart(store: OpenStarts, newest: number, kernelStartUs: numbe
   let found = NONE;
   let nearestUs = Number.POSITIVE_INFINITY;
   for (let entry = newest; entry !== NONE; entry = store.older(entry)) {
-    const lateUs = (store.kernelStartUs[entry] || store.timeUs[entry]) - kernelStartUs;
+    const lateUs = (store.kernelStartUs(entry) || store.timeUs(entry)) - kernelStartUs;
     const distanceUs = Math.abs(lateUs);
     const canBe = distanceUs <= START_TOLERANCE_US || (lateUs > 0 && mayBeLate(store, entry));
     if (!canBe || distanceUs >= nearestUs) continue;
@@ -267,8 +256,8 @@ function findKernelStart(store: OpenStarts, newest: number, kernelStartUs: numbe
  * was read.
  */
 function mayBeLate(store: OpenStarts, entry: number): boolean {
-  const source = store.timeSource[entry];
-  if (store.fromTable[entry] === 1) return store.kernelStartUs[entry] === 0;
+  const source = store.timeSource(entry);
+  if (store.isFromTable(entry)) return store.kernelStartUs(entry) === 0;
   return source !== TimeSource.event && source !== TimeSource.entry;
 }
 
@@ -279,10 +268,9 @@ function mayBeLate(store: OpenStarts, entry: number): boolean {
  */
 function takeLateStart(store: OpenStarts, entry: number, kernelStartUs: number, endUs: number): number {
   for (; entry !== NONE; entry = store.older(entry)) {
-    const startUs = store.timeUs[entry];
-    if (store.kernelStartUs[entry] !== 0 || startUs < kernelStartUs || startUs > endUs) continue;
-    store.timeUs[entry] = kernelStartUs;
-    store.timeSource[entry] = TimeSource.entry;
+    const startUs = store.timeUs(entry);
+    if (store.kernelStartUs(entry) !== 0 || startUs < kernelStartUs || startUs > endUs) continue;
+    store.setStart(entry, kernelStartUs, TimeSource.entry);
     return entry;
   }
   return NONE;
@@ -291,6 +279,6 @@ function takeLateStart(store: OpenStarts, entry: number, kernelStartUs: number, 
 /** The latest open start that is not after the end, or the latest of all. */
 function findLatest(store: OpenStarts, newest: number, endUs: number): number {
   for (let entry = newest; entry !== NONE; entry = store.older(entry))
-    if (store.timeUs[entry] <= endUs) return entry;
+    if (store.timeUs(entry) <= endUs) return entry;
   return newest;
 }

@@ -48,6 +48,13 @@ test('only wrong usage has exit code 2', () => {
     assert.equal(exitCodeOf(error), 1);
 });
 
+test("errors of another bundle's copy of the classes are ours as well", () => {
+  const copy = (name: string) => Object.assign(new Error('x: no'), { name });
+  assert.equal(exitCodeOf(copy('UsageError')), 2);
+  for (const name of ['UsageError', 'SystemFailure', 'DamageError', 'StageDeath'])
+    assert.equal(oneLine(copy(name)), 'x: no');
+});
+
 test('the stack only with --debug', () => {
   const error = new UsageError('-b 0: no');
   assert.equal(report(error, false), 'ctrecorder: -b 0: no\n');

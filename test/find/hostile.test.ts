@@ -47,7 +47,7 @@ function bench(t: TestContext): Bench {
 async function readEveryWay(file: string): Promise<void> {
   const attempts = [
     () => listText(file, { showGaps: true, showSnapshots: true }),
-    () => listText(file, { json: true, showGaps: true, showSnapshots: true }),
+    () => listText(file, { format: 'json', showGaps: true, showSnapshots: true }),
     () => listText(file, { squeeze: true }),
   ];
   for (const attempt of attempts) {

@@ -93,6 +93,7 @@ export class SimRecorder {
         protocols: [6],
         flushIntervalMs: 1000,
         rotateMinutes,
+        rotateLocal: false,
         runId,
         replay: false,
         blockEvents: BLOCK_EVENTS,

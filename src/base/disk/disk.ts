@@ -80,9 +80,3 @@ export interface LogFileSystem extends ReadDisk {
   /** Make names in a directory durable. */
   syncDirectory(path: string): void;
 }
-
-/** Whether what stands at `path` is the open file, not another that has its name by now. */
-export function standsAt(disk: ReadDisk, path: string, { inode, device }: LogFile): boolean {
-  const facts = disk.stat(path);
-  return facts !== undefined && facts.inode === inode && facts.device === device;
-}

@@ -86,7 +86,7 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
     },
 
     closeLater(file) {
-      return closeAndFree(file.fd);
+      return closeAndFree(file);
     },
 
     rename(from, to) {

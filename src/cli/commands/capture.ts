@@ -46,6 +46,13 @@ export const capture = command({
       default: defaults.rotateMinutes,
       defaultText: `${defaults.rotateMinutes}, never`,
     },
+    rotateLocal: {
+      name: 'rotate-local',
+      help:
+        'count the intervals of -t from local midnight: -t 1d starts a file with each local day, -t 60 with each local ' +
+        'hour; MINUTES must divide a day',
+      defaultText: 'count them in UTC',
+    },
     protocols,
     rcvbufKiB: {
       ...rcvbuf,
@@ -271,6 +278,7 @@ export const run = runner(capture, async (values) => {
     recorder: {
       fileTemplate: file,
       rotateMinutes: values.rotateMinutes,
+      rotateLocal: values.rotateLocal,
       protocols: values.protocols,
       rcvbufKiB: values.rcvbufKiB,
       ringSlots: values.ringSlots,

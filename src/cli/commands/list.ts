@@ -54,9 +54,14 @@ export const list = command({
   examples: ['ctrecorder -Lf nat.ct -i 10.0.0.0/8', 'xz -dc nat.ct.xz | ctrecorder -Lsf - -p 443'],
 });
 
-export const run = runner(list, async (values) => {
+export const run = runner(list, async ({ json, ...values }) => {
   const { list } = await import('../../find/query/list.js');
-  const options = { ...values, networks: values.networks.flat(), ports: values.ports.flat() };
+  const options = {
+    ...values,
+    networks: values.networks.flat(),
+    ports: values.ports.flat(),
+    format: json ? ('json' as const) : ('lines' as const),
+  };
   const { exitCode } = await list(options, { stdout: stdout(), stderr: stderr() });
   return exitCode;
 });

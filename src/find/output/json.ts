@@ -6,9 +6,11 @@
 import { printableJson } from '../../base/printable.js';
 import { utcSecond } from '../../base/time/time-text.js';
 import { AF_INET, Column, type EventBatch, RecordFlag, RecordKind, TimeSource } from '../../event/batch.js';
+import { type ColumnArrays, columnEntries, type OptionalColumnName } from '../../event/columns.js';
 import type { GapRecord } from '../../event/gap.js';
 import { PortMeaning, portMeaning, protocolName } from '../../event/protocols.js';
 import { type AddressText, AddressText4, AddressText6 } from './address-text.js';
+import type { OutputBuffer } from './output-buffer.js';
 
 /** By RecordKind. */
 export const eventNames = ['reset', 'start', 'update', 'end', 'snapshot', 'connection'] as const;
@@ -28,6 +30,32 @@ export const tcpStateNames = [
 ];
 const timeSourceNames = Object.keys(TimeSource);
 
+/** Optional columns whose keys are always there, or depend on what else the row says: `row` writes them. */
+const WRITTEN_OUT = new Set<OptionalColumnName>(['zone', 'zoneDirection', 'startUs', 'endUs', 'counters']);
+/** All other optional columns that have a key: their value when it is not 0. */
+const shownColumns = columnEntries.flatMap(([key, { optional, json }]) => {
+  const name = key as OptionalColumnName;
+  if (!optional || json.length === 0 || WRITTEN_OUT.has(name)) return [];
+  return [{ name, bit: Column[name], prefix: `,"${json[0]}":` }];
+});
+
+type ValueText = (value: number, batch: EventBatch) => string;
+
+interface ShownColumn {
+  readonly values: ColumnArrays[OptionalColumnName];
+  readonly prefix: string;
+  readonly text: ValueText | undefined;
+}
+
+/** How a value is written that is no number. */
+const valueTexts: { readonly [Name in OptionalColumnName]?: ValueText } = {
+  tcpState: (value) => `"${tcpStateNames[value - 1] ?? value - 1}"`,
+  helper: (value, { helpers }) => jsonText(helpers[value]),
+};
+
+/** A character of a string, at the most. */
+const UTF8_BYTES_MAX = 3;
+
 export class JsonWriter {
   readonly #file: string;
   readonly #text4 = new AddressText4();
@@ -35,6 +63,8 @@ export class JsonWriter {
   /** Addresses of the loaded batch that were needed so far. */
   readonly #strings4: string[] = [];
   readonly #strings6: string[] = [];
+  /** The optional columns that the loaded batch holds. */
+  #shown: readonly ShownColumn[] = [];
   #second = Number.NaN;
   #secondText = '';
 
@@ -46,8 +76,31 @@ export class JsonWriter {
   load(batch: EventBatch): void {
     this.#text4.load(batch.addresses4);
     this.#text6.load(batch.addresses6);
+    this.#shown = shownColumns
+      .filter(({ bit }) => batch.present & bit)
+      .map(({ name, prefix }) => ({
+        values: batch[name],
+        prefix,
+        text: valueTexts[name],
+      }));
     this.#strings4.length = 0;
     this.#strings6.length = 0;
+  }
+
+  /** See RowOutput. */
+  write(
+    out: OutputBuffer,
+    batch: EventBatch,
+    rows: Uint32Array | undefined,
+    from: number,
+    to: number,
+  ): number {
+    for (let i = from; i < to; i++) {
+      const text = this.row(batch, rows === undefined ? i : rows[i]);
+      if (out.isFull(text.length * UTF8_BYTES_MAX)) return i;
+      out.length += out.bytes.write(text, out.length);
+    }
+    return to;
   }
 
   /**
@@ -81,12 +134,10 @@ export class JsonWriter {
     else if (!endSeen && batch.endUs[row] !== 0) line += `,"endBefore":${this.#time(batch.endUs[row])}`;
     if (flags & RecordFlag.spansGap) line += ',"spansGap":true';
     if (flags & RecordFlag.partial) line += ',"partial":true';
-    if (batch.status[row] !== 0) line += `,"status":${batch.status[row]}`;
-    if (batch.mark[row] !== 0) line += `,"mark":${batch.mark[row]}`;
-    if (batch.tcpState[row] !== 0)
-      line += `,"tcpState":"${tcpStateNames[batch.tcpState[row] - 1] ?? batch.tcpState[row] - 1}"`;
-    if (batch.helper[row] !== 0) line += `,"helper":${jsonText(batch.helpers[batch.helper[row]])}`;
-    if (batch.id[row] !== 0) line += `,"id":${batch.id[row]}`;
+    for (const { values, prefix, text } of this.#shown) {
+      const value = values[row];
+      if (value !== 0) line += prefix + (text === undefined ? value : text(value, batch));
+    }
     return `${line},"file":${this.#file}}\n`;
   }
 

@@ -14,8 +14,11 @@ import { writePort } from '../../base/digits.js';
 import { TimeWriter } from '../../base/time/time-text.js';
 import type { Zone } from '../../base/time/zone.js';
 import { AF_INET, type EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
+import type { GapRecord } from '../../event/gap.js';
 import { PortMeaning, portMeaning, protocolName } from '../../event/protocols.js';
 import { type AddressText, AddressText4, AddressText6 } from './address-text.js';
+import { gapLine } from './gap-text.js';
+import type { OutputBuffer } from './output-buffer.js';
 
 /** No line is longer: two times, four endpoints and what else there is. */
 export const MAX_LINE_BYTES = 512;
@@ -59,11 +62,33 @@ export class LineWriter {
     this.#text6.load(batch.addresses6);
   }
 
+  /** See RowOutput. */
+  write(
+    out: OutputBuffer,
+    batch: EventBatch,
+    rows: Uint32Array | undefined,
+    from: number,
+    to: number,
+  ): number {
+    const { view } = out;
+    const limit = view.byteLength - MAX_LINE_BYTES;
+    let { length } = out;
+    let i = from;
+    for (; i < to && length <= limit; i++)
+      length = this.line(view, length, batch, rows === undefined ? i : rows[i]);
+    out.length = length;
+    return i;
+  }
+
+  gap(gap: GapRecord): string {
+    return `${gapLine(gap, this.#times)}\n`;
+  }
+
   /**
    * Write the line of a row, with its newline, at `at`; there is room for MAX_LINE_BYTES. Answers the offset
    * behind it.
    */
-  write(view: DataView, at: number, batch: EventBatch, row: number): number {
+  line(view: DataView, at: number, batch: EventBatch, row: number): number {
     at =
       batch.kind[row] === RecordKind.connection
         ? this.#writeSpan(view, at, batch, row)

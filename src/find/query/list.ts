@@ -2,17 +2,15 @@
 import type { Writable } from 'node:stream';
 import { DamageError } from '../../base/errors.js';
 import { printLine } from '../../base/terminal.js';
-import { TimeWriter } from '../../base/time/time-text.js';
-import { localZone, type Zone } from '../../base/time/zone.js';
+import { localZone } from '../../base/time/zone.js';
 import { type EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
 import type { GapRecord } from '../../event/gap.js';
 import type { Pairer } from '../../event/pair.js';
 import { openLog } from '../../log/read/open.js';
 import type { LogHeader, LogItem, LogSource } from '../../log/read/source.js';
-import { GapSum, gapLine } from '../output/gap-text.js';
-import type { JsonWriter } from '../output/json.js';
-import { LineWriter, MAX_LINE_BYTES } from '../output/lines.js';
+import { GapSum } from '../output/gap-text.js';
 import { OutputBuffer } from '../output/output-buffer.js';
+import { type OutputFormat, outputs, type RowOutput } from '../output/row-output.js';
 import { type PortRange, RowFilter } from './filter.js';
 
 /**
@@ -29,13 +27,12 @@ export async function list(options: ListOptions, out: QueryOutput): Promise<List
   const source = await openLog(options.file, say);
   try {
     if (!options.noHeader) for (const line of source.header.lines) say(line);
-    const parts = await loadParts(options, source.header);
     const listing = new Listing(
       options,
       source.header,
       filter,
-      zone,
-      parts,
+      await outputs[options.format](source.header, zone),
+      await loadPairer(options, source.header),
       new OutputBuffer(out.stdout),
       say,
     );
@@ -46,27 +43,13 @@ export async function list(options: ListOptions, out: QueryOutput): Promise<List
   }
 }
 
-/** What only some listings need: a short one is over sooner without. */
-interface Parts {
-  readonly json: JsonWriter | undefined;
-  readonly pairer: Pairer | undefined;
-}
-
-async function loadParts({ json, squeeze }: ListOptions, header: LogHeader): Promise<Parts> {
-  return {
-    json: json ? new (await import('../output/json.js')).JsonWriter(header.file) : undefined,
-    pairer:
-      squeeze && !header.squeezed
-        ? new (await import('../../event/pair.js')).Pairer(header.startUs)
-        : undefined,
-  };
+/** Only some listings need it: a short one is over sooner without. */
+async function loadPairer({ squeeze }: ListOptions, header: LogHeader): Promise<Pairer | undefined> {
+  if (!squeeze || header.squeezed) return undefined;
+  return new (await import('../../event/pair.js')).Pairer(header.startUs);
 }
 
 class Listing {
-  readonly #lines: LineWriter;
-  readonly #json: JsonWriter | undefined;
-  readonly #times: TimeWriter;
-  readonly #pairer: Pairer | undefined;
   readonly #gaps = new GapSum();
   #listed = 0;
   #damaged = 0;
@@ -75,21 +58,16 @@ class Listing {
     readonly options: ListOptions,
     readonly header: LogHeader,
     readonly filter: RowFilter,
-    zone: Zone,
-    { json, pairer }: Parts,
+    readonly rowOutput: RowOutput,
+    readonly pairer: Pairer | undefined,
     readonly output: OutputBuffer,
     readonly say: (line: string) => void,
-  ) {
-    this.#lines = new LineWriter(zone, header.protocols === 'all' || header.protocols.length !== 1);
-    this.#json = json;
-    this.#times = new TimeWriter(zone);
-    this.#pairer = pairer;
-  }
+  ) {}
 
   async run(source: LogSource): Promise<void> {
     let failure: unknown;
     try {
-      for await (const item of source.items({ openFirst: this.#pairer !== undefined })) {
+      for await (const item of source.items({ openFirst: this.pairer !== undefined })) {
         await this.#take(item);
         if (this.output.closed) return;
       }
@@ -97,7 +75,7 @@ class Listing {
       // What was read before it is intact and must not be lost with it.
       failure = error;
     }
-    if (this.#pairer !== undefined) await this.#printAll(this.#pairer.finish());
+    if (this.pairer !== undefined) await this.#printAll(this.pairer.finish());
     await this.output.end();
     const summary = this.#gaps.text();
     if (summary !== '') this.say(`${this.header.file}: ${summary}`);
@@ -118,27 +96,30 @@ class Listing {
 
   async #take(item: LogItem): Promise<void> {
     if (item.type === 'records') {
-      const count = this.filter.select(item.batch);
-      if (this.#pairer === undefined) await this.#print(item.batch, this.filter.rows, count);
-      else await this.#printAll(this.#pairer.add(item.batch, this.filter.rows, count));
+      const { batch } = item;
+      const count = this.filter.select(batch);
+      const { rows } = this.filter;
+      if (this.pairer !== undefined) await this.#printAll(this.pairer.add(batch, rows, count));
+      else if (this.options.showSnapshots) await this.#print(batch, rows, count);
+      else await this.#print(batch, rows, withoutSnapshots(batch, rows, count));
     } else if (item.type === 'gap') await this.#takeGap(item.gap);
     else if (item.type === 'damage') {
       const { offsetBytes, lengthBytes, what } = item.damage;
       this.#damaged++;
       // Damage may hide ends as a gap does.
-      this.#pairer?.noteGap();
+      this.pairer?.noteGap();
       this.say(`${this.header.file}: offset ${offsetBytes}, ${lengthBytes} bytes: ${what}`);
     }
   }
 
   async #takeGap(gap: GapRecord): Promise<void> {
     this.#gaps.add(gap);
-    if (this.#pairer !== undefined) {
-      await this.#printAll(this.#pairer.flush());
-      this.#pairer.noteGap();
+    if (this.pairer !== undefined) {
+      await this.#printAll(this.pairer.flush());
+      this.pairer.noteGap();
     }
     if (!this.options.showGaps) return;
-    await this.output.text(this.#json?.gap(gap) ?? `${gapLine(gap, this.#times)}\n`);
+    await this.output.text(this.rowOutput.gap(gap));
   }
 
   async #printAll(batches: Iterable<EventBatch>): Promise<void> {
@@ -151,55 +132,21 @@ class Listing {
   /** Print `count` rows: those in `rows`, or the first ones. */
   async #print(batch: EventBatch, rows: Uint32Array | undefined, count: number): Promise<void> {
     if (count === 0) return;
-    const json = this.#json;
-    (json ?? this.#lines).load(batch);
-    for (let i = 0; i < count && !this.output.closed; ) {
-      i =
-        json === undefined
-          ? this.#fillLines(batch, rows, i, count)
-          : this.#fillJson(json, batch, rows, i, count);
-      if (i < count) await this.output.flush();
+    this.rowOutput.load(batch);
+    for (let from = 0; from < count && !this.output.closed; ) {
+      const next = this.rowOutput.write(this.output, batch, rows, from, count);
+      this.#listed += next - from;
+      from = next;
+      if (from < count) await this.output.flush();
     }
   }
+}
 
-  /** Write lines from the i-th row on until the buffer is full; answers the first not written. */
-  #fillLines(batch: EventBatch, rows: Uint32Array | undefined, i: number, count: number): number {
-    const { output } = this;
-    const lines = this.#lines;
-    const { showSnapshots } = this.options;
-    const { view } = output;
-    let { length } = output;
-    const limit = view.byteLength - MAX_LINE_BYTES;
-    let listed = 0;
-    for (; i < count && length <= limit; i++) {
-      const row = rows === undefined ? i : rows[i];
-      if (!showSnapshots && isFromTable(batch, row)) continue;
-      length = lines.write(view, length, batch, row);
-      listed++;
-    }
-    output.length = length;
-    this.#listed += listed;
-    return i;
-  }
-
-  #fillJson(
-    json: JsonWriter,
-    batch: EventBatch,
-    rows: Uint32Array | undefined,
-    i: number,
-    count: number,
-  ): number {
-    const { output } = this;
-    for (; i < count; i++) {
-      const row = rows === undefined ? i : rows[i];
-      if (!this.options.showSnapshots && isFromTable(batch, row)) continue;
-      const text = json.row(batch, row);
-      if (output.isFull(text.length * 3)) return i;
-      output.length += output.bytes.write(text, output.length);
-      this.#listed++;
-    }
-    return i;
-  }
+/** Move the rows that an event told, the first `count` of `rows`, together; answers how many. */
+function withoutSnapshots(batch: EventBatch, rows: Uint32Array, count: number): number {
+  let left = 0;
+  for (let i = 0; i < count; i++) if (!isFromTable(batch, rows[i])) rows[left++] = rows[i];
+  return left;
 }
 
 /** No event, but what the kernel's table told. */
@@ -232,8 +179,8 @@ export interface ListOptions {
   readonly squeeze: boolean;
   /** `-H`: no header lines on stderr. */
   readonly noHeader: boolean;
-  /** `--json`: newline-delimited JSON (docs/json.md) instead of lines. */
-  readonly json: boolean;
+  /** `--json`: "json", newline-delimited JSON (docs/json.md). */
+  readonly format: OutputFormat;
   /** `--show-snapshots`: list entries that were already open, letter O. */
   readonly showSnapshots: boolean;
   /** `--show-gaps`: a line where the recorder lost events. */
@@ -246,7 +193,7 @@ export const defaultListOptions = {
   ports: [],
   squeeze: false,
   noHeader: false,
-  json: false,
+  format: 'lines',
   showSnapshots: false,
   showGaps: false,
 } as const;

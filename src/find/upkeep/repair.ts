@@ -3,7 +3,7 @@
  * blocks are lost. Blocks are copied as they are, each once and in the order of their numbers, under a new
  * run id and numbered anew.
  */
-import { rmSync } from 'node:fs';
+import type { LogFile } from '../../base/disk/disk.js';
 import { ByteInput, FileFeed } from '../../base/disk/input.js';
 import { InvariantError, PayloadDamage, UsageError } from '../../base/errors.js';
 import { EventBatch } from '../../event/batch.js';
@@ -18,8 +18,7 @@ import { scanBlocks } from '../../log/read/scan.js';
 import type { Damage } from '../../log/read/source.js';
 import { LogFileWriter } from '../../log/write/whole-file.js';
 import { testFiles } from './check.js';
-import { asFailure, checkPlaces, putInPlace, temporaryName } from './new-file.js';
-
+import { asFailure, checkPlaces, NewFile } from './new-file.js';
 import { standInMeta } from './origin.js';
 import { type Stretch, type Survey, survey } from './survey.js';
 
@@ -37,28 +36,34 @@ export async function repair({ file, output }: RepairOptions): Promise<RepairRes
   checkPlaces('repair', place, output);
   const damage = new Told<Damage>();
   const found = await survey(place.path, (item) => damage.add(item));
-  const temporary = temporaryName(output);
+  const copy = new Copy(place.path, found, damage);
   try {
-    const copy = new Copy(place.path, found, damage);
-    await copy.write(temporary);
-    await assertSound(temporary, output);
-    putInPlace(temporary, output);
-    return {
-      file: place.path,
-      output,
-      blocks: copy.blocks,
-      records: copy.records,
-      lostBlocks: copy.lostBlocks,
-      lostUncounted: copy.lostUncounted,
-      damage: damage.told,
-      damageCount: damage.count,
-      gaps: copy.gaps.told,
-      gapCount: copy.gaps.count,
-    };
+    await make(copy, output);
   } catch (error) {
     throw asFailure('repair', error, output);
+  }
+  return {
+    file: place.path,
+    output,
+    blocks: copy.blocks,
+    records: copy.records,
+    lostBlocks: copy.lostBlocks,
+    lostUncounted: copy.lostUncounted,
+    damage: damage.told,
+    damageCount: damage.count,
+    gaps: copy.gaps.told,
+    gapCount: copy.gaps.count,
+  };
+}
+
+async function make(copy: Copy, output: string): Promise<void> {
+  const made = NewFile.create('repair', output);
+  try {
+    await copy.write(made.file);
+    await assertSound(made.file.path, output);
+    made.putInPlace();
   } finally {
-    rmSync(temporary, { force: true });
+    made.close();
   }
 }
 
@@ -89,9 +94,9 @@ class Copy {
     readonly damage: Told<Damage>,
   ) {}
 
-  async write(temporary: string): Promise<void> {
+  async write(file: LogFile): Promise<void> {
     const { header, stretches } = this.found;
-    const writer = LogFileWriter.create(temporary, await standInMeta(header, header.squeezed));
+    const writer = LogFileWriter.into(file, await standInMeta(header, header.squeezed));
     for (const stretch of stretches)
       for await (const block of blocksOf(this.path, stretch)) {
         if (!this.#isNext(block.frame, stretch)) continue;
@@ -105,7 +110,7 @@ class Copy {
         writer.copy(block, this.#filter.subarray(0, filterBytes));
       }
     this.#fillEnd(writer);
-    writer.close();
+    writer.finish();
   }
 
   /**

@@ -1,59 +1,56 @@
 /**
  * A hash over the rows of many batches that does not depend on where one batch ends: to see that a file reads
- * back as written.
+ * back as written. Every column has a hash of its own, so that whole arrays go into it.
  */
 import { createHash } from 'node:crypto';
 import { AF_INET, type EventBatch } from '../../event/batch.js';
+import { type ColumnName, columnEntries } from '../../event/columns.js';
 
-const ROW_BYTES = 160;
+const ADDRESS_WORDS = 4;
 
 export class RowDigest {
-  readonly #hash = createHash('sha256');
-  #rows = new Uint8Array(0);
+  readonly #hashes = columnEntries.map(([name, column]) => ({ name, column, hash: createHash('sha256') }));
+  #addresses = new Uint32Array(0);
 
   add(batch: EventBatch): void {
-    if (this.#rows.length < batch.count * ROW_BYTES) this.#rows = new Uint8Array(batch.capacity * ROW_BYTES);
-    const view = new DataView(this.#rows.buffer);
-    for (let row = 0; row < batch.count; row++) putRow(view, row * ROW_BYTES, batch, row);
-    this.#hash.update(this.#rows.subarray(0, batch.count * ROW_BYTES));
+    for (const { name, column, hash } of this.#hashes) {
+      if (column.refersTo === 'addresses') hash.update(this.#addressesOf(batch, name));
+      else if (column.refersTo === 'helpers') hash.update(namesOf(batch, name));
+      else hash.update(batch[name].subarray(0, batch.count * (column.elements ?? 1)));
+    }
   }
 
   digest(): string {
-    return this.#hash.digest('hex');
+    const all = createHash('sha256');
+    for (const { hash } of this.#hashes) all.update(hash.digest());
+    return all.digest('hex');
+  }
+
+  /** The addresses themselves: their indexes differ from batch to batch. */
+  #addressesOf(batch: EventBatch, name: ColumnName): Uint32Array {
+    const { addresses4, addresses6, count, family } = batch;
+    const indexes = batch[name];
+    if (this.#addresses.length < count * ADDRESS_WORDS)
+      this.#addresses = new Uint32Array(batch.capacity * ADDRESS_WORDS);
+    const words = this.#addresses.fill(0, 0, count * ADDRESS_WORDS);
+    for (let row = 0; row < count; row++) {
+      const at = row * ADDRESS_WORDS;
+      const from = indexes[row] * ADDRESS_WORDS;
+      if (family[row] === AF_INET) words[at] = addresses4.values[indexes[row]];
+      else for (let i = 0; i < ADDRESS_WORDS; i++) words[at + i] = addresses6.words[from + i];
+    }
+    return words.subarray(0, count * ADDRESS_WORDS);
   }
 }
 
-function putRow(view: DataView, at: number, batch: EventBatch, row: number): void {
-  view.setFloat64(at, batch.timeUs[row]);
-  view.setFloat64(at + 8, batch.endUs[row]);
-  view.setUint8(at + 16, batch.kind[row]);
-  view.setUint8(at + 17, batch.flags[row]);
-  view.setUint8(at + 18, batch.timeSource[row]);
-  view.setUint8(at + 19, batch.family[row]);
-  view.setUint8(at + 20, batch.proto[row]);
-  view.setUint8(at + 21, batch.tcpState[row]);
-  view.setUint16(at + 22, batch.zone[row]);
-  view.setUint8(at + 24, batch.zoneDirection[row]);
-  view.setUint8(at + 25, batch.helpers[batch.helper[row]].length);
-  view.setUint16(at + 26, batch.origSrcPort[row]);
-  view.setUint16(at + 28, batch.origDstPort[row]);
-  view.setUint16(at + 30, batch.replySrcPort[row]);
-  view.setUint16(at + 32, batch.replyDstPort[row]);
-  view.setUint16(at + 34, 0);
-  putAddress(view, at + 36, batch, row, batch.origSrc[row]);
-  putAddress(view, at + 52, batch, row, batch.origDst[row]);
-  putAddress(view, at + 68, batch, row, batch.replySrc[row]);
-  putAddress(view, at + 84, batch, row, batch.replyDst[row]);
-  view.setUint32(at + 100, batch.status[row]);
-  view.setUint32(at + 104, batch.mark[row]);
-  view.setUint32(at + 108, batch.id[row]);
-  for (let i = 0; i < 8; i++) view.setUint32(at + 112 + i * 4, batch.counters[row * 8 + i]);
-  for (let i = 0; i < 16; i++) view.setUint8(at + 144 + i, batch.labels[row * 16 + i]);
-}
-
-function putAddress(view: DataView, at: number, batch: EventBatch, row: number, index: number): void {
-  if (batch.family[row] === AF_INET) {
-    view.setUint32(at, batch.addresses4.values[index]);
-    for (let i = 4; i < 16; i += 4) view.setUint32(at + i, 0);
-  } else for (let i = 0; i < 4; i++) view.setUint32(at + i * 4, batch.addresses6.words[index * 4 + i]);
+/** The helper names, each behind its length. */
+function namesOf(batch: EventBatch, name: ColumnName): string {
+  const { helpers, count } = batch;
+  const indexes = batch[name];
+  let names = '';
+  for (let row = 0; row < count; row++) {
+    const helper = helpers[indexes[row]];
+    names += `${helper.length}:${helper}`;
+  }
+  return names;
 }

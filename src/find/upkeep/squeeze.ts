@@ -1,34 +1,19 @@
 /** `-S`: joins the starts and ends of a log into connections and writes them as a file of format 3. */
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
 import type { LogFile } from '../../base/disk/disk.js';
-import { errnoCode, InvariantError, SystemFailure, UsageError } from '../../base/errors.js';
+import { realReadDisk } from '../../base/disk/read-disk.js';
+import { InvariantError, SystemFailure, UsageError } from '../../base/errors.js';
 import type { EventBatch } from '../../event/batch.js';
 import { RecordFlag } from '../../event/batch.js';
 import { GapCause, unknownGap } from '../../event/gap.js';
 import { Pairer } from '../../event/pair.js';
-import { BlockType } from '../../log/format/format.js';
+import { BlockType, LIVE_SUFFIX } from '../../log/format/format.js';
 import { locate, openBytes, openLog, openSource } from '../../log/read/open.js';
 import type { LogItem, LogSource } from '../../log/read/source.js';
 import { LogFileWriter } from '../../log/write/whole-file.js';
-import { asFailure, checkPlaces, putInPlace, syncPath, temporaryName } from './new-file.js';
+import { asFailure, checkPlaces, NewFile } from './new-file.js';
 import { standInMeta } from './origin.js';
+import { Original } from './original.js';
 import { RowDigest } from './row-digest.js';
-
-// Windows has no links that a stranger could leave in the way.
-const { O_NOFOLLOW = 0 } = constants;
 
 /**
  * Squeeze one log. Without an output the input is replaced, once the new file has been read back and found
@@ -38,24 +23,43 @@ const { O_NOFOLLOW = 0 } = constants;
 export async function squeeze(options: SqueezeOptions): Promise<SqueezeResult> {
   const { file, output } = options;
   const place = locate(file);
-  if (place.live)
-    throw new SystemFailure(
-      'squeeze',
-      'EBUSY',
-      `${place.path}: is still being written, squeeze it once it is closed`,
-    );
-  const inPlace = output === undefined;
+  if (place.live) throw stillWritten(place.path);
   const before = checkPlaces('squeeze', place, output);
-  if (inPlace && (place.standardInput || before?.isFile() === false)) throw needsOutput(file);
-  const opened = await openBytes(file);
+  if (output !== undefined) return squeezeFrom(file, before?.size ?? 0, output);
+  if (place.standardInput || before?.isFile() === false) throw needsOutput(file);
+  // What is replaced is what is read, wherever the links of its path lead meanwhile.
+  const path = realReadDisk.realPath(place.path) ?? place.path;
+  if (path.endsWith(LIVE_SUFFIX)) throw stillWritten(path);
+  const original = Original.open('squeeze', path);
+  try {
+    return await squeezeFrom(file, Number(original.stats.size), original);
+  } finally {
+    original.close();
+  }
+}
+
+function stillWritten(path: string): SystemFailure {
+  return new SystemFailure(
+    'squeeze',
+    'EBUSY',
+    `${path}: is still being written, squeeze it once it is closed`,
+  );
+}
+
+/** Into a new file, or over the original that `file` leads to. */
+async function squeezeFrom(
+  file: string,
+  bytesBefore: number,
+  into: string | Original,
+): Promise<SqueezeResult> {
+  const opened = await openBytes(into instanceof Original ? into.file.path : file);
   const source = await openSource(opened);
   try {
-    const bytesBefore = before?.size ?? 0;
-    if (inPlace && source.header.squeezed && source.header.formatMajor === 3)
-      return leftAsItIs(file, bytesBefore);
-    if (inPlace && opened.place.packed) throw needsOutput(file);
-    const target = output ?? realpathSync(place.path);
-    return await new Squeeze(source, target, inPlace ? before : undefined).run(bytesBefore);
+    if (into instanceof Original) {
+      if (source.header.squeezed && source.header.formatMajor === 3) return leftAsItIs(file, bytesBefore);
+      if (opened.place.packed) throw needsOutput(file);
+    }
+    return await new Squeeze(file, source, into).run(bytesBefore);
   } finally {
     await source.close();
   }
@@ -80,8 +84,7 @@ function leftAsItIs(file: string, bytes: number): SqueezeResult {
 }
 
 class Squeeze {
-  readonly #temporary: string;
-  #written: LogFile | undefined;
+  readonly #target: string;
   readonly #digest = new RowDigest();
   readonly #damage: string[] = [];
   #connections = 0;
@@ -90,43 +93,51 @@ class Squeeze {
   #lastUs: number;
 
   constructor(
+    readonly file: string,
     readonly source: LogSource,
-    readonly target: string,
-    /** The input as it was found, when it is to be replaced. */
-    readonly replaces: Stats | undefined,
+    readonly into: string | Original,
   ) {
-    this.#temporary = temporaryName(target);
+    this.#target = into instanceof Original ? into.file.path : into;
     this.#lastUs = source.header.startUs;
   }
 
   async run(bytesBefore: number): Promise<SqueezeResult> {
     try {
-      await this.#write();
-      await this.#verify();
-      const bytesAfter = statSync(this.#temporary).size;
-      const isReplaced = this.replaces === undefined || this.#damage.length === 0;
-      if (isReplaced) this.#putInPlace();
+      const bytesAfter = await this.#make();
       return {
-        file: this.target,
+        file: this.#target,
         alreadySqueezed: false,
         connections: this.#connections,
         open: this.#open,
         startUnseen: this.#startUnseen,
         bytesBefore,
-        bytesAfter: isReplaced ? bytesAfter : bytesBefore,
+        bytesAfter: bytesAfter ?? bytesBefore,
         damage: this.#damage,
         exitCode: this.#damage.length > 0 ? 1 : 0,
       };
     } catch (error) {
-      throw asFailure('squeeze', error, this.target);
-    } finally {
-      rmSync(this.#temporary, { force: true });
+      throw asFailure('squeeze', error, this.#target);
     }
   }
 
-  async #write(): Promise<void> {
+  /** Answers the length of the new file; undefined when a damaged original was left in its place. */
+  async #make(): Promise<number | undefined> {
+    const made = NewFile.create('squeeze', this.#target);
+    try {
+      await this.#write(made.file);
+      await this.#verify(made.file.path);
+      if (!(this.into instanceof Original)) made.putInPlace();
+      else if (this.#damage.length === 0) made.replace(this.into);
+      else return undefined;
+      return made.bytes;
+    } finally {
+      made.close();
+    }
+  }
+
+  async #write(file: LogFile): Promise<void> {
     const { header } = this.source;
-    const writer = LogFileWriter.create(this.#temporary, await standInMeta(header, true));
+    const writer = LogFileWriter.into(file, await standInMeta(header, true));
     const pairer = header.squeezed ? undefined : new Pairer(header.startUs);
     let allRows = new Uint32Array(0);
     for await (const item of this.source.items({ openFirst: pairer !== undefined })) {
@@ -145,8 +156,7 @@ class Squeeze {
       else this.#append(writer, pairer.add(batch, allRows, batch.count));
     }
     if (pairer !== undefined) this.#append(writer, pairer.finish());
-    writer.close();
-    this.#written = writer.file;
+    writer.finish();
   }
 
   /** All that is no row; a gap where something is damaged. */
@@ -167,7 +177,7 @@ class Squeeze {
         break;
       case 'damage': {
         const { offsetBytes, lengthBytes, what } = item.damage;
-        this.#damage.push(`${this.source.header.file}: offset ${offsetBytes}, ${lengthBytes} bytes: ${what}`);
+        this.#damage.push(`${this.file}: offset ${offsetBytes}, ${lengthBytes} bytes: ${what}`);
         const at = this.#lastUs;
         writer.appendGap(unknownGap(GapCause.damagedFile, at, at));
       }
@@ -188,59 +198,22 @@ class Squeeze {
   }
 
   /** Read the new file back: every row must be there as it was given. */
-  async #verify(): Promise<void> {
+  async #verify(path: string): Promise<void> {
     const digest = new RowDigest();
-    const written = await openLog(this.#temporary);
+    const written = await openLog(path);
     try {
       for await (const item of written.items()) {
         if (item.type === 'records') digest.add(item.batch);
         if (item.type === 'damage')
-          throw new InvariantError(`${this.target}: the squeezed file is damaged (${item.damage.what})`);
+          throw new InvariantError(`${this.#target}: the squeezed file is damaged (${item.damage.what})`);
       }
       if (!written.closed || digest.digest() !== this.#digest.digest())
         throw new InvariantError(
-          `${this.target}: the squeezed file does not read back as written; nothing was changed`,
+          `${this.#target}: the squeezed file does not read back as written; nothing was changed`,
         );
     } finally {
       await written.close();
     }
-  }
-
-  /** Durable under its final name, or not at all. */
-  #putInPlace(): void {
-    if (this.replaces === undefined) {
-      putInPlace(this.#temporary, this.target);
-      return;
-    }
-    const now = statSync(this.target);
-    const { ino, dev, size, mtimeMs } = this.replaces;
-    if (now.ino !== ino || now.dev !== dev || now.size !== size || now.mtimeMs !== mtimeMs)
-      throw new SystemFailure(
-        'squeeze',
-        'EBUSY',
-        `${this.target}: changed while it was squeezed; it was left as it is`,
-      );
-    keepOwner(this.#written!, this.replaces);
-    syncPath(this.#temporary);
-    renameSync(this.#temporary, this.target);
-    syncPath(dirname(this.target));
-  }
-}
-
-/** By a descriptor: who may write in the directory could have put a link to any other file under the name. */
-function keepOwner({ path, inode, device }: LogFile, { mode, uid, gid }: Stats): void {
-  const fd = openSync(path, constants.O_RDONLY | O_NOFOLLOW);
-  try {
-    const { ino, dev } = fstatSync(fd);
-    if (ino !== inode || dev !== device)
-      throw new SystemFailure('squeeze', 'EBUSY', `${path}: another file has its name; nothing was changed`);
-    fchmodSync(fd, mode & 0o7777);
-    fchownSync(fd, uid, gid);
-  } catch (error) {
-    // Only root may give files away; the reader of the directory owns the new file then.
-    if (errnoCode(error) !== 'EPERM') throw error;
-  } finally {
-    closeSync(fd);
   }
 }
 

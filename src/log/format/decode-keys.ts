@@ -1,6 +1,6 @@
 /**
- * Events blocks to rows with whole keys: what the set of open connections needs, and nothing else of a block
- * is unpacked. Table worker's thread, for every event. Bytes that nobody vouches for: every failure is a
+ * Decodes events blocks to rows with whole keys: only what the store of open connections needs of a block is
+ * unpacked. Runs on the table worker's thread, for every event. The bytes may be damaged: every failure is a
  * PayloadDamage.
  */
 import { AddressTable4, AddressTable6 } from '../../event/addresses.js';
@@ -11,7 +11,7 @@ import { SectionReader } from './section-codec.js';
 import { CLASS_FIELDS, ClassShift, Section, tradesReplyPorts } from './section-ids.js';
 import { type ByteSource, badPayload } from './varint.js';
 
-/** As in log/row-loops.ts: long loops cost compiled code. */
+/** As in encode-loops.ts: V8 gives up compiled code in the middle of a long loop. */
 const PORTION_ROWS = 256;
 
 /** Of a block, a value a row. */
@@ -59,7 +59,7 @@ export class KeyReader {
     rows.count = 0;
   }
 
-  /** What rows refer to, as they need it. */
+  /** Resolve the references of clients and services once a block, because many rows share them. */
   #resolve(): void {
     const { clientSource, clientNat, destination, serviceNat, servicePort, serviceNatPort } = this.#tables;
     const clients = this.#clients.reset(clientSource.length);
@@ -170,13 +170,13 @@ export class KeyReader {
   }
 }
 
-/** As the class of a row says it. */
+/** Values of the family bit in the class of a row; `none` is no family. */
 const Family = { ipv4: 0, ipv6: 1, none: 2 } as const;
 
 /**
- * Words of a client or service, together because rows name them in no order: the family that both addresses
- * are of, the address and what it becomes on the other side (of IPv6 the indexes), and the port and what that
- * becomes.
+ * Words of a client or service: the family that both addresses are of, the address and what NAT makes of it
+ * (of IPv6 the indexes), and the port and what NAT makes of that. They stand together, because rows refer to
+ * clients and services in no order and each reference then misses one cache line.
  */
 const Resolved = { family: 0, own: 1, other: 2, ports: 3 } as const;
 const RESOLVED_WORDS = 4;

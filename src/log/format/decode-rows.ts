@@ -12,8 +12,12 @@ import {
   ALL_COLUMNS,
   CLASS_FIELDS,
   ClassShift,
+  classColumns,
   NUMBER_PLANES,
   Section,
+  type SectionColumn,
+  sectionColumns,
+  sectionsEnd,
   tradesReplyPorts,
 } from './section-ids.js';
 import { type ByteSource, badPayload, unzigzag } from './varint.js';
@@ -39,7 +43,7 @@ class RecordDecoder {
       readTimes(sections.source(Section.rowTime), count, minTimeUs, batch.timeUs);
     else this.#readLastTimes(sections, count, minTimeUs, batch);
     batch.count = count;
-    this.#readOptional(sections, count, batch, columns);
+    this.#readOptional(sections, batch, columns);
   }
 
   /** Names, and which columns the classes hold. */
@@ -53,11 +57,8 @@ class RecordDecoder {
     }
     for (let i = 0; i < classes.length; i += CLASS_FIELDS) {
       if (classes[i + 3] >>> 16 >= batch.helpers.length) throw badPayload('names a helper it does not hold');
-      if (classes[i + 1] !== 0) batch.present |= Column.status;
-      if (classes[i + 2] !== 0) batch.present |= Column.mark;
-      if ((classes[i + 3] & 0xffff) !== 0) batch.present |= Column.zone;
-      if (classes[i + 3] >>> 16 !== 0) batch.present |= Column.helper;
-      if (((classes[i] >>> ClassShift.tcpState) & 15) !== 0) batch.present |= Column.tcpState;
+      for (const { bit, word, shift, mask } of classColumns)
+        if (((classes[i + word] >>> shift) & mask) !== 0) batch.present |= bit;
     }
   }
 
@@ -167,38 +168,45 @@ class RecordDecoder {
     for (let i = 0; i < count; i++) this.#words[i] = classes[this.#rowClass[i] * CLASS_FIELDS];
   }
 
-  #readOptional(sections: SectionReader, count: number, batch: EventBatch, columns: number): void {
+  #readOptional(sections: SectionReader, batch: EventBatch, columns: number): void {
+    for (const column of sectionColumns) {
+      if (!(columns & column.bit)) continue;
+      for (let id = column.section.id; id < sectionsEnd(column); id++)
+        if (sections.has(id)) this.#readSection(sections, id, batch, column);
+    }
+  }
+
+  #readSection(sections: SectionReader, id: number, batch: EventBatch, column: SectionColumn): void {
+    const { section, elements } = column;
+    const { count, timeUs } = batch;
+    const values = batch[column.name];
     const words = this.#words;
-    const { timeUs } = batch;
-    if (columns & Column.startUs && sections.has(Section.startAge)) {
-      batch.present |= Column.startUs;
-      const source = sections.source(Section.startAge);
-      for (let i = 0; i < count; i++)
-        if ((words[i] >>> ClassShift.hasStart) & 1) batch.startUs[i] = timeUs[i] - source.zigzag();
+    batch.present |= column.bit;
+    if (section.form === 'bytes') {
+      const bytes = sections.bytes(id);
+      if (bytes.length !== count * elements)
+        throw badPayload(`has ${column.name} of another length than its rows`);
+      values.set(bytes);
+      return;
     }
-    if (columns & Column.endUs && sections.has(Section.duration)) {
-      batch.present |= Column.endUs;
-      const source = sections.source(Section.duration);
-      for (let i = 0; i < count; i++)
-        if ((words[i] >>> ClassShift.hasEnd) & 1) batch.endUs[i] = timeUs[i] + source.zigzag();
-    }
-    for (let counter = 0; counter < 4; counter++) {
-      const id = Section.origPackets + counter;
-      if (!(columns & Column.counters) || !sections.has(id)) continue;
-      batch.present |= Column.counters;
-      const source = sections.source(id);
-      for (let i = 0; i < count; i++)
-        if (words[i] >>> ClassShift.hasCounters === 1) source.varint64(batch.counters, i * 8 + counter * 2);
-    }
-    if (columns & Column.id) readWhole(sections, Section.id, Column.id, batch.id, batch);
-    if (columns & Column.timeoutSeconds)
-      readWhole(sections, Section.timeoutSeconds, Column.timeoutSeconds, batch.timeoutSeconds, batch);
-    if (columns & Column.use) readWhole(sections, Section.use, Column.use, batch.use, batch);
-    if (columns & Column.labels && sections.has(Section.labels)) {
-      const labels = sections.bytes(Section.labels);
-      if (labels.length !== count * 16) throw badPayload('has labels of another length than its rows');
-      batch.labels.set(labels);
-      batch.present |= Column.labels;
+    const source = sections.source(id);
+    switch (section.form) {
+      case 'age':
+        for (let i = 0; i < count; i++)
+          if ((words[i] >>> section.rowBit) & 1) values[i] = timeUs[i] - source.zigzag();
+        break;
+      case 'duration':
+        for (let i = 0; i < count; i++)
+          if ((words[i] >>> section.rowBit) & 1) values[i] = timeUs[i] + source.zigzag();
+        break;
+      case 'counters': {
+        const pair = (id - section.id) * 2;
+        for (let i = 0; i < count; i++)
+          if ((words[i] >>> section.rowBit) & 1) source.varint64(values as Uint32Array, i * elements + pair);
+        break;
+      }
+      case 'varints':
+        for (let i = 0; i < count; i++) values[i] = source.varint();
     }
   }
 }
@@ -221,20 +229,6 @@ function readNumbers(sections: SectionReader, id: number, count: number): Float6
     for (let row = 0; row < count; row++) numbers[row] += bytes[row] * scale;
   }
   return numbers;
-}
-
-/** A column that has a value in every row, when the block has it. */
-function readWhole(
-  sections: SectionReader,
-  id: number,
-  column: number,
-  values: Uint32Array,
-  batch: EventBatch,
-): void {
-  if (!sections.has(id)) return;
-  batch.present |= column;
-  const source = sections.source(id);
-  for (let i = 0; i < batch.count; i++) values[i] = source.varint();
 }
 
 let decoder: RecordDecoder | undefined;

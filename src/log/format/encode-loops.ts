@@ -50,6 +50,20 @@ function rankPortion(rowEntries: Uint16Array, ranks: Uint32Array, from: number, 
   for (let i = from; i < to; i++) rowEntries[i] = ranks[rowEntries[i]];
 }
 
+/**
+ * Rows are looked up by the addresses' places in the batch, and only entries by their ranks: `becomes` is one
+ * more, or 0.
+ */
+export function rankAddresses(
+  addresses: Uint32Array,
+  becomes: Uint32Array,
+  count: number,
+  ranks: Uint32Array,
+): void {
+  for (let i = 0; i < count; i++) addresses[i] = ranks[addresses[i]];
+  for (let i = 0; i < count; i++) if (becomes[i] !== 0) becomes[i] = ranks[becomes[i] - 1] + 1;
+}
+
 /** Adds how many rows have each entry. */
 export function countUses(rowEntries: Uint16Array, count: number, uses: Uint32Array): void {
   for (let from = 0; from < count; from += PORTION_ROWS)
@@ -71,6 +85,12 @@ function countPortion(values: Uint16Array, from: number, to: number): number {
   let found = 0;
   for (let i = from; i < to; i++) if (values[i] !== 0) found++;
   return found;
+}
+
+export function holdsNonZero(values: Uint16Array | Uint32Array, count: number): boolean {
+  let any = 0;
+  for (let i = 0; i < count; i++) any |= values[i];
+  return any !== 0;
 }
 
 /** Each row's time since that of the row before (the first: since `since`). */
@@ -162,26 +182,27 @@ function writeDifference(difference: number, sink: ByteSink): void {
 
 /** Smallest and largest time of the rows, microseconds since the epoch. */
 export function timeRange(batch: EventBatch): { minTimeUs: number; maxTimeUs: number } {
-  range[MIN_US] = Number.POSITIVE_INFINITY;
-  range[MAX_US] = 0;
+  range[SMALLEST] = Number.POSITIVE_INFINITY;
+  range[LARGEST] = 0;
   for (let from = 0; from < batch.count; from += PORTION_ROWS)
     rangePortion(batch.timeUs, batch.endUs, from, Math.min(batch.count, from + PORTION_ROWS));
-  return { minTimeUs: range[MIN_US], maxTimeUs: range[MAX_US] };
+  return { minTimeUs: range[SMALLEST], maxTimeUs: range[LARGEST] };
 }
 
 const range = new Float64Array(2);
-const MIN_US = 0;
-const MAX_US = 1;
+// Its elements, in microseconds.
+const SMALLEST = 0;
+const LARGEST = 1;
 
 function rangePortion(timeUs: Float64Array, endUs: Float64Array, from: number, to: number): void {
-  let minTimeUs = range[MIN_US];
-  let maxTimeUs = range[MAX_US];
+  let minTimeUs = range[SMALLEST];
+  let maxTimeUs = range[LARGEST];
   for (let i = from; i < to; i++) {
     const time = timeUs[i];
     if (time < minTimeUs) minTimeUs = time;
     if (time > maxTimeUs) maxTimeUs = time;
     if (endUs[i] > maxTimeUs) maxTimeUs = endUs[i];
   }
-  range[MIN_US] = minTimeUs;
-  range[MAX_US] = maxTimeUs;
+  range[SMALLEST] = minTimeUs;
+  range[LARGEST] = maxTimeUs;
 }

@@ -1,8 +1,20 @@
-/** EventBatch to payload. Parser thread, once per block; see section-ids.ts for what the sections hold. */
+/**
+ * EventBatch to payload. Parser thread, once per block; see section-ids.ts for what the sections hold. Per
+ * row it does table look-ups and typed array stores only.
+ */
 
 import { invariant } from '../../base/errors.js';
 import { AF_INET6, BATCH_CAPACITY, Column, type EventBatch } from '../../event/batch.js';
-import { countNonZero, rankRows, writeAges, writePlanes, writeSorted, writeTimes } from './encode-loops.js';
+import { writeSection } from './encode-columns.js';
+import {
+  countNonZero,
+  holdsNonZero,
+  rankAddresses,
+  rankRows,
+  writePlanes,
+  writeSorted,
+  writeTimes,
+} from './encode-loops.js';
 import { PopularFirst, sortByKey, WordTable } from './encode-tables.js';
 import { GroupOrder } from './group-order.js';
 import { type Effort, SectionWriter } from './section-codec.js';
@@ -11,6 +23,8 @@ import {
   ClassShift,
   NUMBER_PLANES,
   Section,
+  sectionColumns,
+  sectionsEnd,
   tradesReplyPorts,
   WORST_BYTES_PER_ROW,
 } from './section-ids.js';
@@ -310,50 +324,17 @@ class RecordEncoder {
     this.#addNumbers(Section.classDuration, numbers, ended, effort);
   }
 
-  /**
-   * Columns that only some files use. A row has a value where its class says so, or in every row (id,
-   * timeout, use, labels).
-   */
+  /** Columns that only some files use, each in sections of its own. */
   #addOptional(batch: EventBatch, present: number, effort: Effort): void {
-    const { count, timeUs, startUs, endUs } = batch;
-    const sink = this.#sink;
-    let from = sink.length;
-    if (present & Column.startUs) {
-      writeAges(timeUs, startUs, count, sink);
-      this.#add(Section.startAge, from, effort);
-    }
-    if (present & Column.endUs && effort === 'fast') {
-      from = sink.length;
-      for (let i = 0; i < count; i++) if (endUs[i] !== 0) sink.zigzag(endUs[i] - timeUs[i]);
-      this.#add(Section.duration, from, effort);
-    }
-    if (present & Column.counters) {
-      for (let counter = 0; counter < 4; counter++) {
-        from = sink.length;
-        this.#writeCounter(batch, counter * 2);
-        this.#add(Section.origPackets + counter, from, effort);
+    for (const column of sectionColumns) {
+      // Strong effort has written the ends already, with the last times.
+      if (!(present & column.bit) || (column.section.form === 'duration' && effort === 'strong')) continue;
+      for (let id = column.section.id; id < sectionsEnd(column); id++) {
+        const from = this.#sink.length;
+        writeSection(batch, column, id, this.#classes.a, this.#rowClass, this.#sink);
+        this.#add(id, from, effort);
       }
     }
-    if (present & Column.id) this.#addVarints(Section.id, batch.id, count, effort);
-    if (present & Column.timeoutSeconds)
-      this.#addVarints(Section.timeoutSeconds, batch.timeoutSeconds, count, effort);
-    if (present & Column.use) this.#addVarints(Section.use, batch.use, count, effort);
-    if (present & Column.labels) this.#sections.add(Section.labels, batch.labels, 0, count * 16, effort);
-  }
-
-  #writeCounter(batch: EventBatch, pair: number): void {
-    const { counters, count } = batch;
-    for (let i = 0; i < count; i++) {
-      const at = i * 8 + pair;
-      const row = this.#classes.a[this.#rowClass[i]];
-      if (row >>> ClassShift.hasCounters === 1) this.#sink.varint64(counters[at], counters[at + 1]);
-    }
-  }
-
-  #addVarints(id: number, values: Uint32Array, count: number, effort: Effort): void {
-    const from = this.#sink.length;
-    for (let i = 0; i < count; i++) this.#sink.varint(values[i]);
-    this.#add(id, from, effort);
   }
 
   /** Low bytes as section `id`, high bytes as the next; high bytes that are all zero are left out. */
@@ -390,26 +371,6 @@ class RecordEncoder {
   #add(id: number, from: number, effort: Effort): void {
     this.#sections.add(id, this.#sink.bytes, from, this.#sink.length, effort);
   }
-}
-
-/**
- * Rows are looked up by the addresses' places in the batch, and only entries by their ranks: `becomes` is one
- * more, or 0.
- */
-function rankAddresses(
-  addresses: Uint32Array,
-  becomes: Uint32Array,
-  count: number,
-  ranks: Uint32Array,
-): void {
-  for (let i = 0; i < count; i++) addresses[i] = ranks[addresses[i]];
-  for (let i = 0; i < count; i++) if (becomes[i] !== 0) becomes[i] = ranks[becomes[i] - 1] + 1;
-}
-
-function holdsNonZero(values: Uint16Array | Uint32Array, count: number): boolean {
-  let any = 0;
-  for (let i = 0; i < count; i++) any |= values[i];
-  return any !== 0;
 }
 
 let encoder: RecordEncoder | undefined;

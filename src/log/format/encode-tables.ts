@@ -1,6 +1,6 @@
 /**
- * The tables of a block: what rows have in common is stored once and rows hold small indexes. Three of them
- * are built here while encoding, on the parser thread, once per block over all rows, without allocating:
+ * The dictionaries of a block: what rows have in common is stored once and rows hold small indexes. Three of
+ * them are built here while encoding, on the parser thread, once per block over all rows, without allocating:
  *
  *   class    everything with few values: kind, flags, time source, family, protocol, states, zone, mark,
  *            helper
@@ -16,7 +16,8 @@ import { countUses } from './encode-loops.js';
 const SLOTS_MIN = 1024;
 
 /**
- * Distinct rows of up to four u32 words each, in order of first appearance. At most BATCH_CAPACITY entries.
+ * Distinct entries of up to four u32 words each, in order of first appearance, found by hashing with linear
+ * probing. At most BATCH_CAPACITY entries.
  */
 export class WordTable {
   count = 0;

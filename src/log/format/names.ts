@@ -1,5 +1,5 @@
 /**
- * Log file names: strftime templates in local time, and the times at which a new name is due.
+ * Log file names: strftime templates in local time.
  *
  * Our own table: the package `strftime` (0.10) has no %G, %g and %V, writes unknown conversions as they are,
  * and knows only Node's idea of the time zone. Names of days and months are English, as in the C locale: a
@@ -9,6 +9,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../../base/errors.js';
+import { shownBeforeSeconds } from '../../base/time/boundaries.js';
 import { CONVERSION, conversions, format } from '../../base/time/strftime.js';
 import { localZone, type Zone } from '../../base/time/zone.js';
 import { filePattern, type NamePattern, namePattern } from './name-pattern.js';
@@ -32,6 +33,23 @@ export function fileNameAt(template: string, timeUs: number, offsetSeconds: numb
     epochSeconds,
     offsetSeconds,
   });
+}
+
+/**
+ * Whether the local clock shows this time for the second time (autumn), and that alone is why a new file may
+ * find its name taken. `openedUs` is the time that named the file before: a template that gives both the same
+ * name, however the clock is set, asks for no new file.
+ */
+export function isNameAgain(template: string, openedUs: number, timeUs: number): boolean {
+  zone ??= localZone();
+  const epochSeconds = Math.floor(timeUs / 1e6);
+  const wentBack = shownBeforeSeconds(epochSeconds, zone);
+  if (wentBack === 0) return false;
+  const offsetBefore = zone.offsetSecondsAt(epochSeconds) + wentBack;
+  return (
+    fileName(template, timeUs) !== fileName(template, openedUs) ||
+    fileNameAt(template, timeUs, offsetBefore) !== fileNameAt(template, openedUs, offsetBefore)
+  );
 }
 
 /** UsageError when the template cannot name a file. */
@@ -69,13 +87,4 @@ export function literalDirectory(template: string): string {
   const { directories } = templatePatterns(template);
   const first = directories.findIndex((component) => typeof component !== 'string');
   return join('/', ...(first < 0 ? directories : directories.slice(0, first)).map(String));
-}
-
-/**
- * When the next file is due: the next multiple of the interval since the epoch, in UTC, as the ancestor did.
- */
-export function nextBoundaryUs(timeUs: number, rotateMinutes: number): number {
-  if (rotateMinutes === 0) return Number.POSITIVE_INFINITY;
-  const intervalUs = rotateMinutes * 60e6;
-  return (Math.floor(timeUs / intervalUs) + 1) * intervalUs;
 }

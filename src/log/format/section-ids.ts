@@ -1,8 +1,19 @@
 /**
- * Rows of an EventBatch to a block's payload and back: what every section holds, declared once. FORMAT.md
- * describes it byte by byte. `encodeRecords` runs on the parser thread once per block; per row it does table
- * look-ups and typed array stores only.
+ * What the sections of a block hold, by id; FORMAT.md describes them byte by byte. A block is encoded by
+ * dictionaries: what rows have in common stands once in a table of classes, clients or services, and rows
+ * hold indexes. Encoder and decoder write those out by hand; the columns that have a section of their own
+ * they take from `sectionColumns`.
  */
+
+import { Column } from '../../event/batch.js';
+import {
+  type ColumnName,
+  type ColumnsWith,
+  columnEntries,
+  columns,
+  type OptionalColumnName,
+  type SectionDeclaration,
+} from '../../event/columns.js';
 
 /** All of EventBatch's columns. */
 export const ALL_COLUMNS = 0xffffffff;
@@ -68,20 +79,16 @@ export const Section = {
   natPortHigh: 31,
 
   /** Per row whose class says so: time minus kernel start time, microseconds, zigzag varint */
-  startAge: 32,
+  startAge: columns.startUs.section.id,
   /** Per row whose class says so: end minus time, microseconds, zigzag varint */
-  duration: 33,
+  duration: columns.endUs.section.id,
   /** Per row whose class says so: 64-bit varints */
-  origPackets: 34,
-  origBytes: 35,
-  replyPackets: 36,
-  replyBytes: 37,
-  /** Per row, when present: varints */
-  id: 40,
-  timeoutSeconds: 41,
-  use: 42,
-  /** Per row, when present: 16 bytes */
-  labels: 43,
+  origPackets: columns.counters.section.id,
+  origBytes: columns.counters.section.id + 1,
+  replyPackets: columns.counters.section.id + 2,
+  replyBytes: columns.counters.section.id + 3,
+  /** Per row, when present: varints, or bytes as they are */
+  ...wholeSections(),
 
   /**
    * In place of rowTime: the row's last time (its end where the class says that it has one, else its time),
@@ -96,24 +103,60 @@ export const Section = {
   classDuration: 51,
 } as const;
 
+/** A column that stands in a section of its own, and its bit of `present`. */
+export interface SectionColumn {
+  readonly name: ColumnsWith<{ section: object }>;
+  readonly bit: number;
+  readonly elements: number;
+  readonly section: SectionDeclaration;
+}
+
+/** In the order in which their sections stand in a block. */
+export const sectionColumns: readonly SectionColumn[] = columnEntries.flatMap(([key, column]) => {
+  const { section, elements = 1 } = column;
+  const name = key as SectionColumn['name'];
+  return section === undefined ? [] : [{ name, bit: Column[name], elements, section }];
+});
+
+/** The optional columns that classes hold: their bit of `present`, and where in a class they stand. */
+export const classColumns = columnEntries.flatMap(([key, { optional, classBits }]) => {
+  if (!optional || classBits === undefined) return [];
+  const { word, shift, bits } = classBits;
+  const mask = bits === 32 ? -1 : (1 << bits) - 1;
+  return [{ bit: Column[key as OptionalColumnName], word, shift, mask }];
+});
+
+/** Packets and bytes, original and reply: so many section ids in a row. */
+const COUNTERS = 4;
+
+/** The id behind the last section of a column. */
+export function sectionsEnd({ section }: SectionColumn): number {
+  return section.id + (section.form === 'counters' ? COUNTERS : 1);
+}
+
+/** Ids of the sections that hold a column of every row, by the column's name. */
+function wholeSections(): Readonly<Record<ColumnsWith<{ section: { form: 'varints' | 'bytes' } }>, number>> {
+  const ids: Partial<Record<ColumnName, number>> = {};
+  for (const [name, { section }] of columnEntries)
+    if (section?.form === 'varints' || section?.form === 'bytes') ids[name] = section.id;
+  return ids as ReturnType<typeof wholeSections>;
+}
+
 /** Planes of a number of up to 53 bits, and so many section ids in a row. */
 export const NUMBER_PLANES = 7;
 
-/**
- * Bits of a class's first word above kind (3 bits), flags (8), time source (3), IPv6 (1), protocol (8), TCP
- * state (4), zone direction (2).
- */
+/** Where a value stands in a class's first word; which rows have a start, an end and counters. */
 export const ClassShift = {
-  kind: 0,
-  flags: 3,
-  timeSource: 11,
-  ipv6: 14,
-  proto: 15,
-  tcpState: 23,
-  zoneDirection: 27,
-  hasStart: 29,
-  hasEnd: 30,
-  hasCounters: 31,
+  kind: columns.kind.classBits.shift,
+  flags: columns.flags.classBits.shift,
+  timeSource: columns.timeSource.classBits.shift,
+  ipv6: columns.family.classBits.shift,
+  proto: columns.proto.classBits.shift,
+  tcpState: columns.tcpState.classBits.shift,
+  zoneDirection: columns.zoneDirection.classBits.shift,
+  hasStart: columns.startUs.section.rowBit,
+  hasEnd: columns.endUs.section.rowBit,
+  hasCounters: columns.counters.section.rowBit,
 } as const;
 /** A class: word as above, status, mark, zone | helper << 16. */
 export const CLASS_FIELDS = 4;

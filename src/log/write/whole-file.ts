@@ -1,10 +1,11 @@
 /**
  * A whole log file written in one go, by one caller: what squeeze and repair use. Nothing is durable until
- * `close`.
+ * it is finished.
  */
 
 import type { LogFile, LogFileSystem } from '../../base/disk/disk.js';
 import { realFileSystem } from '../../base/disk/file-system.js';
+import { standsAt } from '../../base/disk/same-file.js';
 import { BATCH_CAPACITY, type EventBatch, RecordKind } from '../../event/batch.js';
 import type { GapRecord } from '../../event/gap.js';
 import { FILTER_MAX_BYTES, writeAddressFilter } from '../format/address-filter.js';
@@ -31,20 +32,24 @@ export class LogFileWriter {
     this.#runId = BigInt(`0x${meta.runId}`);
   }
 
-  /** A new file under its final name. Throws SystemFailure, EEXIST when there is one already. */
+  /**
+   * A new file under its final name. Throws SystemFailure, EEXIST when there is one already, and leaves nothing
+   * behind.
+   */
   static create(path: string, meta: FileMeta, fs: LogFileSystem = realFileSystem): LogFileWriter {
     const file = fs.create(path);
     try {
-      return new LogFileWriter(Segment.begin(fs, file, meta), meta);
+      return LogFileWriter.into(file, meta, fs);
     } catch (error) {
+      if (standsAt(fs, path, file)) fs.remove(path);
       fs.close(file);
       throw error;
     }
   }
 
-  /** As it was made, to tell it from another that has its name later. */
-  get file(): LogFile {
-    return this.#segment.file;
+  /** Into a new, empty file, which `finish` leaves open: whoever made it knows it by its descriptor. */
+  static into(file: LogFile, meta: FileMeta, fs: LogFileSystem = realFileSystem): LogFileWriter {
+    return new LogFileWriter(Segment.begin(fs, file, meta), meta);
   }
 
   /**
@@ -83,12 +88,18 @@ export class LogFileWriter {
   }
 
   /** Index, end block, durable. Answers the last hash and the length of the file. */
-  close(): { chain: string; bytes: number } {
+  finish(): { chain: string; bytes: number } {
     this.#segment.commit();
     const closing = this.#segment.planClosing('complete');
     this.#segment.writeClosing(closing);
-    this.#segment.close();
     return { chain: hex(closing.chain), bytes: closing.fileBytes };
+  }
+
+  /** The same, and the file is closed. */
+  close(): { chain: string; bytes: number } {
+    const end = this.finish();
+    this.#segment.close();
+    return end;
   }
 
   #identity(): { runId: bigint; sequence: number } {

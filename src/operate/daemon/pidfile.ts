@@ -10,10 +10,12 @@ import {
   openSync,
   readFileSync,
   readSync,
-  statSync,
+  type Stats,
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { realReadDisk } from '../../base/disk/read-disk.js';
+import { standsAt } from '../../base/disk/same-file.js';
 import { SystemFailure } from '../../base/errors.js';
 import { flock } from '../../base/libc/file.js';
 
@@ -24,6 +26,8 @@ const CONTENT_BYTES_MAX = 32;
 const PROGRAM = 'ctrecorder';
 
 export class PidFile {
+  #closed = false;
+
   private constructor(
     readonly path: string,
     readonly fd: number,
@@ -43,10 +47,9 @@ export class PidFile {
         MODE,
       );
       try {
-        const stats = fstatSync(fd);
-        if (!stats.isFile() || stats.size > CONTENT_BYTES_MAX) throw noPidFile(path);
+        const stats = statsOf(path, fd);
         if (!flock(fd, true, true)) throw running(path, contentOf(fd));
-        if (statSync(path, { throwIfNoEntry: false })?.ino === stats.ino) {
+        if (hasName(path, stats)) {
           refuseIfLive(path, contentOf(fd));
           return new PidFile(path, fd);
         }
@@ -58,8 +61,9 @@ export class PidFile {
     }
   }
 
-  /** The file that another process has opened and handed over. */
+  /** The file that another process has opened and handed over. Throws SystemFailure when it is none. */
   static adopt(path: string, fd: number): PidFile {
+    statsOf(path, fd);
     return new PidFile(path, fd);
   }
 
@@ -70,17 +74,34 @@ export class PidFile {
   }
 
   /**
-   * At exit. In a directory where the reduced rights allow no removal the file is left empty, which counts as
-   * stale.
+   * At exit. False when it was left alone, because another file has its name by now, or none. In a directory
+   * where the reduced rights allow no removal the file is left empty, which counts as stale. Safe to repeat.
    */
-  remove(): void {
+  remove(): boolean {
+    if (this.#closed) return true;
+    const { path, fd } = this;
     try {
-      unlinkSync(this.path);
+      if (!hasName(path, fstatSync(fd))) return false;
+      unlinkSync(path);
     } catch {
-      ftruncateSync(this.fd);
+      ftruncateSync(fd);
+    } finally {
+      this.#closed = true;
+      closeSync(fd);
     }
-    closeSync(this.fd);
+    return true;
   }
+}
+
+/** Of a file that may be written and removed; throws SystemFailure when it can be no pid file. */
+function statsOf(path: string, fd: number): Stats {
+  const stats = fstatSync(fd);
+  if (!stats.isFile() || stats.size > CONTENT_BYTES_MAX) throw noPidFile(path);
+  return stats;
+}
+
+function hasName(path: string, { ino, dev }: Stats): boolean {
+  return standsAt(realReadDisk, path, { inode: ino, device: dev });
 }
 
 function contentOf(fd: number): string {

@@ -20,7 +20,10 @@ export async function recordSession(
   onReady: (info: ReadyInfo) => Promise<void>,
 ): Promise<number> {
   pidFile?.write();
-  process.once('exit', () => pidFile?.remove());
+  process.once('exit', () => {
+    if (pidFile?.remove() === false)
+      log.debug(`${pidFile.path}: left alone, it is not the file that this recorder made`);
+  });
   const fatal = (error: unknown) =>
     log.fatal(log.isLevelEnabled('debug') ? { err: error } : {}, oneLine(error));
   // Before the command line's own handler, whose line nobody would read in the background.

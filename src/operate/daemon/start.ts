@@ -50,15 +50,20 @@ export async function start(options: StartOptions, load = loadRecorder): Promise
   const reducing = replayFile === undefined && (user !== undefined || group !== undefined);
   if (reducing) resolveIdentity(user, group); // an unknown name is refused here, not in the log of a daemon
   const pidFile = pidFileOf(options, adopted);
-  if (recorder.nice !== undefined) setPriority(recorder.nice);
-  if (reducing && !(foreground && rightsAreLimited())) {
-    // Per thread: a child's threads inherit it from this one. In the foreground Node's own threads exist
-    // already, so that the program has to start again in its own place.
-    limitRights();
-    if (foreground) restart(progressFd, pidFile);
+  try {
+    if (recorder.nice !== undefined) setPriority(recorder.nice);
+    if (reducing && !(foreground && rightsAreLimited())) {
+      // Per thread: a child's threads inherit it from this one. In the foreground Node's own threads exist
+      // already, so that the program has to start again in its own place.
+      limitRights();
+      if (foreground) restart(progressFd, pidFile);
+    }
+    if (foreground || replayFile !== undefined) return await record(options, load, pidFile);
+    return await launchRecorder(options, pidFile);
+  } catch (error) {
+    pidFile?.remove();
+    throw error;
   }
-  if (foreground || replayFile !== undefined) return record(options, load, pidFile);
-  return launchRecorder(options, pidFile);
 }
 
 function adoptedPidFile(): number | undefined {
@@ -83,19 +88,14 @@ async function launchRecorder(
   pidFile: PidFile | undefined,
 ): Promise<number> {
   const { progressFd } = recorder;
-  try {
-    const { pid, info } = await launch({
-      ...(progressFd !== undefined && { progressFd }),
-      ...(pidFile !== undefined && { pidFileFd: pidFile.fd }),
-      keepStderr: stderrIsFile(),
-      say: warn,
-    });
-    say(`recording to ${info.file} in the background, process ${pid}`);
-    return ExitCode.done;
-  } catch (error) {
-    pidFile?.remove();
-    throw error;
-  }
+  const { pid, info } = await launch({
+    ...(progressFd !== undefined && { progressFd }),
+    ...(pidFile !== undefined && { pidFileFd: pidFile.fd }),
+    keepStderr: stderrIsFile(),
+    say: warn,
+  });
+  say(`recording to ${info.file} in the background, process ${pid}`);
+  return ExitCode.done;
 }
 
 async function record(

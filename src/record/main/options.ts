@@ -13,6 +13,8 @@ export interface RecorderOptions {
   readonly fileTemplate: string;
   /** Minutes between rotations (`-t`), 0 = never. */
   readonly rotateMinutes: number;
+  /** Intervals count from local midnight, at which names change (`--rotate-local`); else in UTC. */
+  readonly rotateLocal: boolean;
   /** IANA protocol numbers to record (`-p`), or "all". */
   readonly protocols: readonly number[] | 'all';
   /** Socket receive buffer as asked for with `-b`, in KiB. */
@@ -60,6 +62,7 @@ export interface RecorderOptions {
 /** What applies where the command line says nothing. */
 export const defaultRecorderOptions = {
   rotateMinutes: 0,
+  rotateLocal: false,
   protocols: [6],
   rcvbufKiB: 8192,
   ringSlots: 16384,

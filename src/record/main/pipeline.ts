@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import { DamageError, SystemFailure } from '../../base/errors.js';
 import { RECEIVE_EXTRA_BYTES } from '../../base/libc/receive.js';
 import { thisHost } from '../../base/process/host.js';
+import { checkLocalRotation } from '../../base/time/boundaries.js';
 import { localZone } from '../../base/time/zone.js';
 import { recorderName } from '../../base/version.js';
 import { Certainty, LossCause } from '../../event/gap.js';
@@ -32,6 +33,7 @@ import type { RecorderOptions } from './options.js';
 import { exitWithoutThreads, settleProcess, startThreadPool } from './own-process.js';
 import type { ReadyInfo, RecordSummary } from './recording.js';
 import { RecordingLog } from './recording-log.js';
+import { misplacedRotation } from './rotation-check.js';
 import { TableStage } from './table-stage.js';
 import { Watchdog } from './watchdog.js';
 import { WorkerThread } from './worker.js';
@@ -56,6 +58,7 @@ export class Pipeline {
   readonly #watchdog: Watchdog;
   readonly #table: TableStage | undefined;
   readonly #firstFile: Promise<string>;
+  #hasFile = false;
   #firstFileOpened!: (file: string) => void;
   readonly #stopAsked: Promise<void>;
   #askStop!: () => void;
@@ -63,10 +66,11 @@ export class Pipeline {
   #source: MessageSource | undefined;
   #exitWithThreads = (): void => {};
 
-  /** Throws UsageError when TZ or the template of the file names is wrong. */
+  /** Throws UsageError when TZ, the template of the file names or their interval is wrong. */
   constructor(options: RecorderOptions, log: Logger) {
     localZone(); // says what is wrong with TZ, and the workers take it from here
     checkTemplate(options.fileTemplate);
+    if (options.rotateLocal) checkLocalRotation(options.rotateMinutes);
     this.#options = options;
     this.#log = log;
     this.#replay = options.replayFile !== undefined;
@@ -205,14 +209,27 @@ export class Pipeline {
   }
 
   #parserTask(port: MessagePort): ParserTask {
-    const { protocols, flushIntervalMs, rotateMinutes, saveLimitBytes: limitBytes } = this.#options;
+    const {
+      protocols,
+      flushIntervalMs,
+      rotateMinutes,
+      rotateLocal,
+      saveLimitBytes: limitBytes,
+    } = this.#options;
     const file = this.#saveFile;
     return {
       port,
       messages: this.#messages.ring.buffer,
       blocks: this.#blocks.buffer,
       stats: this.#parserStats.buffer as SharedArrayBuffer,
-      options: { protocols, flushIntervalMs, rotateMinutes, runId: this.#runId, replay: this.#replay },
+      options: {
+        protocols,
+        flushIntervalMs,
+        rotateMinutes,
+        rotateLocal,
+        runId: this.#runId,
+        replay: this.#replay,
+      },
       save: file && { fd: file.fd, path: file.path, limitBytes },
     };
   }
@@ -256,11 +273,20 @@ export class Pipeline {
     if (event.type === 'opened') {
       const { file: path, openedUs, afterSequence } = event;
       this.#table?.fileOpened({ path, openedUs, afterSequence });
-      this.#firstFileOpened(path);
+      this.#hearFirstFile(path, openedUs);
     } else if (event.type === 'flushed') {
       if (event.mark === STATISTICS) this.#texts.statistics(this.#source!, this.#watchdog.stalled);
       else this.#table?.marked(event.mark, event.sequence);
     }
+  }
+
+  /** Only now a replay's time is known too. */
+  #hearFirstFile(path: string, openedUs: number): void {
+    if (this.#hasFile) return;
+    this.#hasFile = true;
+    const misplaced = misplacedRotation(this.#options, openedUs);
+    if (misplaced !== undefined) this.#log.warn(misplaced);
+    this.#firstFileOpened(path);
   }
 
   async #end(): Promise<void> {

@@ -4,13 +4,14 @@
  * (waiting for messages) and on a full one (waiting for the disk). Per message it does what decode.ts does
  * and one comparison of times, nothing else.
  */
+import { nextBoundaryUs } from '../../base/time/boundaries.js';
 import { type Clock, systemClock } from '../../base/time/clock.js';
+import { localZone, utcZone, type Zone } from '../../base/time/zone.js';
 import { Column, EventBatch, TimeSource } from '../../event/batch.js';
 import { CERTAINTIES, type GapRecord, LOSS_CAUSES } from '../../event/gap.js';
 import { writeAddressFilter } from '../../log/format/address-filter.js';
 import { type BlockIdentity, UNNUMBERED, writeJsonBlock, writeRecordBlock } from '../../log/format/block.js';
 import { BlockType } from '../../log/format/format.js';
-import { nextBoundaryUs } from '../../log/format/names.js';
 import { ALL_COLUMNS } from '../../log/format/section-ids.js';
 import { createDecodeCounters, type DecodeCounters, decodeDatagram } from '../conntrack/decode.js';
 import { Repeats } from '../conntrack/repeats.js';
@@ -24,6 +25,8 @@ export interface ParserOptions {
   readonly protocols: readonly number[] | 'all';
   readonly flushIntervalMs: number;
   readonly rotateMinutes: number;
+  /** Intervals count from local midnight; else from the epoch, in UTC. */
+  readonly rotateLocal: boolean;
   readonly runId: bigint;
   /** Events in a block at the most; BLOCK_EVENTS when it is not said. */
   readonly blockEvents?: number;
@@ -54,11 +57,6 @@ const RECORDED_COLUMNS = ALL_COLUMNS & ~(Column.id | Column.timeoutSeconds | Col
 const PORTION_SLOTS = 128;
 /** Waits end at least this often, so that a side that died is noticed. */
 const WAIT_MS_MAX = 1000;
-/**
- * Steps back of the clock that are smaller than this many intervals do not move the next rotation: no
- * boundary is used twice.
- */
-const BACKWARD_INTERVALS_MAX = 2;
 const NETLINK_PORT_ID_OFFSET = 4;
 
 export class Parser {
@@ -67,6 +65,7 @@ export class Parser {
   readonly #identity: BlockIdentity;
   readonly #allowed: Uint8Array | undefined;
   readonly #timeSource: number;
+  readonly #rotationZone: Zone;
   /** Only while the kernel may send events again. */
   #repeats: Repeats | undefined;
   readonly #portIds: Uint32Array;
@@ -101,6 +100,7 @@ export class Parser {
       for (const protocol of options.protocols) this.#allowed[protocol] = 1;
     }
     this.#timeSource = options.replay ? TimeSource.capture : TimeSource.receive;
+    this.#rotationZone = options.rotateLocal ? localZone() : utcZone;
     const { ring } = messages;
     this.#portIds = new Uint32Array(ring.buffer, 0, Math.floor(ring.buffer.byteLength / 4));
     this.#portIdFirst = (ring.extrasOffset + NETLINK_PORT_ID_OFFSET) / 4;
@@ -253,7 +253,7 @@ export class Parser {
   #open(timeUs: number): void {
     this.#opened = true;
     this.#send(0, BlockMessage.open, timeUs);
-    this.#boundaryUs = nextBoundaryUs(timeUs, this.options.rotateMinutes);
+    this.#boundaryUs = this.#boundaryAfter(timeUs);
     this.#dueUs = this.#boundaryUs;
   }
 
@@ -266,16 +266,23 @@ export class Parser {
   #rotate(nowUs: number): void {
     this.#closeBlock();
     this.#send(0, BlockMessage.rotate, nowUs);
-    this.#boundaryUs = nextBoundaryUs(nowUs, this.options.rotateMinutes);
+    // When a user asks for it just after the clock went back, a boundary that was used is not due again.
+    if (nowUs >= this.#boundaryUs) this.#boundaryUs = this.#boundaryAfter(nowUs);
     this.#dueUs = this.#boundaryUs;
   }
 
-  /** After a clock that was far ahead is set right, rotation must not wait until the time it had shown. */
+  /**
+   * After a clock that was far ahead is set right, rotation must not wait until the time it had shown. A step
+   * back over a single boundary does not move the next rotation: no boundary is used twice.
+   */
   #afterStepBack(nowUs: number): void {
-    const intervalUs = this.options.rotateMinutes * 60e6;
-    if (intervalUs > 0 && this.#boundaryUs - nowUs > BACKWARD_INTERVALS_MAX * intervalUs)
-      this.#boundaryUs = nextBoundaryUs(nowUs, this.options.rotateMinutes);
+    const nextUs = this.#boundaryAfter(nowUs);
+    if (this.#boundaryUs > this.#boundaryAfter(nextUs)) this.#boundaryUs = nextUs;
     this.#dueUs = Math.min(this.#flushDueUs, this.#boundaryUs);
+  }
+
+  #boundaryAfter(timeUs: number): number {
+    return nextBoundaryUs(timeUs, this.options.rotateMinutes, this.#rotationZone);
   }
 
   #setFlushDue(timeUs: number): void {

@@ -1,8 +1,8 @@
 /** pcap files. https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-03.html */
 import { type CaptureFormat, checkLength, checkLinkType, type Packet } from './packet.js';
 
-const MAGIC_US = 0xa1b2c3d4;
-const MAGIC_NS = 0xa1b23c4d;
+const MICROSECOND_MAGIC = 0xa1b2c3d4;
+const NANOSECOND_MAGIC = 0xa1b23c4d;
 export const PCAP_HEADER_BYTES = 24;
 export const PCAP_PACKET_HEADER_BYTES = 16;
 
@@ -20,7 +20,7 @@ export class Pcap implements CaptureFormat {
     header: DataView,
   ) {
     this.#littleEndian = isMagic(header.getUint32(Header.magic, true));
-    this.#nanoseconds = header.getUint32(Header.magic, this.#littleEndian) === MAGIC_NS;
+    this.#nanoseconds = header.getUint32(Header.magic, this.#littleEndian) === NANOSECOND_MAGIC;
     // The upper half is about frame check sequences.
     checkLinkType(file, 0, header.getUint32(Header.linkType, this.#littleEndian) & 0xffff);
   }
@@ -49,7 +49,7 @@ export class Pcap implements CaptureFormat {
 
 /** The header of a file of nanoseconds in little-endian order, as MessageSaver writes it. */
 export function writePcapHeader(view: DataView, snaplenBytes: number, linkType: number): void {
-  view.setUint32(Header.magic, MAGIC_NS, true);
+  view.setUint32(Header.magic, NANOSECOND_MAGIC, true);
   view.setUint16(Header.major, 2, true);
   view.setUint16(Header.minor, 4, true);
   view.setUint32(Header.snaplen, snaplenBytes, true);
@@ -71,5 +71,5 @@ export function writePcapPacketHeader(
 }
 
 function isMagic(magic: number): boolean {
-  return magic === MAGIC_US || magic === MAGIC_NS;
+  return magic === MICROSECOND_MAGIC || magic === NANOSECOND_MAGIC;
 }

@@ -3,6 +3,8 @@
  * nanoseconds, link type 253). A full disk or the limit ends it, never the recording.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { realReadDisk } from '../../base/disk/read-disk.js';
+import { standsAt } from '../../base/disk/same-file.js';
 import { errnoCode, isSystemError, SystemFailure } from '../../base/errors.js';
 import { COOKED_HEADER_BYTES, writeCookedHeader } from './cooked.js';
 import { LINKTYPE_NETLINK } from './packet.js';
@@ -51,12 +53,14 @@ export class SaveFile {
    * attempt.
    */
   close(): void {
+    const { path, fd } = this;
     try {
-      if (fstatSync(this.fd).size === 0) unlinkSync(this.path);
+      const { size, ino, dev } = fstatSync(fd);
+      if (size === 0 && standsAt(realReadDisk, path, { inode: ino, device: dev })) unlinkSync(path);
     } catch {
       // Its directory may belong to somebody else than the user we have become.
     }
-    closeSync(this.fd);
+    closeSync(fd);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Knows which connections are open, from the log itself, and compares that with the kernel's table. Table
  * worker's thread, beside the recording: it reads finished blocks back from the file, so that the way of an
- * event knows nothing of it. Memory: the connections open at once, about 80 bytes each.
+ * event knows nothing of it. Memory: the connections open at once, about 90 bytes each.
  *
  *   rotation   the log so far ──▶ open connections ──▶ snapshot records, so that each file answers alone
  *   audit      mark ── dump ── mark: what the log says before, the table, what the log says after
@@ -11,15 +11,15 @@
  *              table only     appeared unseen: a start marked so (in the first audit: a snapshot record)
  *              event between  the event wins; the dump may be older or younger
  *
- * A mark is a place in the log behind every event that was sent before it. The kernel sends a DESTROY before
- * it takes the entry out of the table: what is found gone before a mark has its end in the log up to that
- * mark, or the end was lost.
+ * A mark is a barrier: a place in the log behind every event that was sent before it. The kernel sends a
+ * DESTROY before it takes the entry out of the table: what is found gone before a mark has its end in the log
+ * up to that mark, or the end was lost.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wallClockUs } from '../../base/libc/clock.js';
 import { RecordFlag, RecordKind, TimeSource } from '../../event/batch.js';
-import { KEY4_WORDS, KEY6_WORDS, origTupleOf } from '../../event/connection-rows.js';
-import { loadKey } from '../../event/key.js';
+import { origTupleOf } from '../../event/connection-rows.js';
+import { KEY4_WORDS, KEY6_WORDS } from '../../event/key.js';
 import type { KeyedRows } from '../../event/keyed-rows.js';
 import { START_TOLERANCE_US } from '../../event/pair.js';
 import { dumpTable } from './dump.js';
@@ -166,12 +166,12 @@ export class TableKeeper {
 
   #takeEvents(rows: KeyedRows): void {
     const open = this.#tableOf(rows);
-    open.approach(rows);
+    open.prefetch(rows);
     if (this.#isAuditing) this.#takeAudited(open, rows);
     else
       for (let row = 0; row < rows.count; row++)
-        if (rows.kind[row] === RecordKind.start) this.#begin(open, open.find(rows, row), rows, row);
-        else open.end(rows, row);
+        if (rows.kind[row] === RecordKind.start) this.#begin(open, open.findRow(rows, row), rows, row);
+        else open.removeRow(rows, row);
   }
 
   /**
@@ -179,10 +179,10 @@ export class TableKeeper {
    */
   #takeAudited(open: OpenTable, rows: KeyedRows): void {
     for (let row = 0; row < rows.count; row++) {
-      let entry = open.find(rows, row);
+      let entry = open.findRow(rows, row);
       if (entry !== NONE && open.isFromTable(entry)) {
         this.#drop(open, entry);
-        entry = open.find(rows, row);
+        entry = open.findRow(rows, row);
       }
       if (rows.kind[row] === RecordKind.start) this.#begin(open, entry, rows, row);
       else if (entry !== NONE) open.remove(entry);
@@ -190,7 +190,7 @@ export class TableKeeper {
   }
 
   #begin(open: OpenTable, known: number, rows: KeyedRows, row: number): void {
-    const entry = known === NONE ? open.add(rows, row) : known;
+    const entry = known === NONE ? open.addRow(rows, row) : known;
     open.fill(entry, rows, row, rows.flags[row] & RecordFlag.replied, this.#audits);
   }
 
@@ -198,8 +198,8 @@ export class TableKeeper {
     let entries = 0;
     dumpTable(beganUs, (rows) => {
       const open = this.#tableOf(rows);
-      open.approach(rows);
-      open.approachRecords(rows);
+      open.prefetch(rows);
+      open.prefetchRecords(rows);
       for (let row = 0; row < rows.count; row++) {
         if (this.#allowed !== undefined && this.#allowed[rows.protoOf(row)] === 0) continue;
         if (rows.status[row] & IPS_DYING) continue;
@@ -212,11 +212,11 @@ export class TableKeeper {
 
   #match(open: OpenTable, rows: KeyedRows, row: number): void {
     const startUs = rows.startUs[row];
-    let entry = open.find(rows, row);
+    let entry = open.findRow(rows, row);
     if (entry !== NONE && isNoLater(startUs, open, entry))
       open.show(entry, rows, row, rows.flags[row] & RecordFlag.replied, this.#audits);
     else {
-      entry = open.add(rows, row);
+      entry = open.addRow(rows, row);
       this.#undecided++;
       const flags = (rows.flags[row] & RecordFlag.replied) | RecordFlag.startUnseen;
       open.fill(entry, rows, row, flags, this.#audits);
@@ -239,7 +239,7 @@ export class TableKeeper {
         open.forEach((entry) => {
           if (gone.length === GONE_MAX || open.isOfAudit(entry, this.#audits)) return;
           open.loadKey(entry);
-          const newest = open.findKey();
+          const newest = open.newest();
           const askedUs = wallClockUs();
           let beforeUs = 0;
           if (newest !== entry)
@@ -321,8 +321,8 @@ interface GoneEntry {
 function isThere(lookup: EntryLookup, open: OpenTable, entry: number): boolean {
   const found = lookup.find(origTupleOf(open));
   if (found === undefined) return false;
-  loadKey(open.key, found, 0);
-  return open.findKey() === entry && isNoLater(found.startUs[0], open, entry);
+  open.loadRow(found, 0);
+  return open.newest() === entry && isNoLater(found.startUs[0], open, entry);
 }
 
 /**

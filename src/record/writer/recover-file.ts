@@ -4,10 +4,11 @@
  * stands at the path.
  */
 import { basename, dirname } from 'node:path';
-import { type LogFile, type LogFileSystem, standsAt } from '../../base/disk/disk.js';
+import type { LogFile, LogFileSystem } from '../../base/disk/disk.js';
 import { renameNumbered, writeAll } from '../../base/disk/file-system.js';
 import { ByteInput, DiskFeed } from '../../base/disk/input.js';
 import { numbered } from '../../base/disk/numbered.js';
+import { standsAt } from '../../base/disk/same-file.js';
 import { DamageError, errnoCode, PayloadDamage, SystemFailure } from '../../base/errors.js';
 import type { Clock } from '../../base/time/clock.js';
 import { EventBatch } from '../../event/batch.js';

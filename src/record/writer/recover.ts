@@ -3,7 +3,8 @@
  * ends. Its own live files that nobody has locked are recovered (recover-file.ts). Files of other recorders
  * are left alone and named.
  */
-import { type LogFileSystem, standsAt } from '../../base/disk/disk.js';
+import type { LogFileSystem } from '../../base/disk/disk.js';
+import { standsAt } from '../../base/disk/same-file.js';
 import { DamageError, SystemFailure } from '../../base/errors.js';
 import type { Clock } from '../../base/time/clock.js';
 import type { EarlierRecording, FileEnd, PreviousFile } from '../../log/format/file-meta.js';

@@ -20,7 +20,7 @@ import type { EndReason } from '../../log/format/end-block.js';
 import type { EarlierRecording, PreviousFile } from '../../log/format/file-meta.js';
 import { BlockType, LIVE_SUFFIX } from '../../log/format/format.js';
 import { hex, numberFrame, sequenceOf } from '../../log/format/frame.js';
-import { fileName } from '../../log/format/names.js';
+import { fileName, isNameAgain } from '../../log/format/names.js';
 import type { Recorder } from '../../log/read/ownership.js';
 import { type Closing, Segment } from '../../log/write/segment.js';
 import { attemptAll } from './attempt-all.js';
@@ -381,6 +381,8 @@ export class LogWriter {
         chain: hex(chain),
         runId: this.#runId,
       };
+      if (isNameAgain(this.template, current.timeUs, timeUs))
+        return this.#nextNumbered(name, timeUs, previous);
       if (name === fileName(this.template, current.timeUs))
         obstacle = 'the template gives the same name again';
       else if (this.#isTaken(name)) obstacle = 'a file of that name is there already';
@@ -394,6 +396,16 @@ export class LogWriter {
       this.#say('warn', `not rotated to ${name}: ${obstacle}; recording goes on in ${this.path}`);
     this.#refusedName = name;
     return undefined;
+  }
+
+  /** For a time that the local clock shows twice: recording does not go on in the file of the first. */
+  #nextNumbered(name: string, timeUs: number, previous: PreviousFile): OpenFile {
+    const next = this.#beginNumbered(name, timeUs, timeUs, previous);
+    const { finalPath } = next;
+    const why = `${name} is there already, since local clocks show this time twice`;
+    if (finalPath !== name)
+      this.#say('warn', `${why}: recording to ${finalPath}; with %z in -f the names would differ`);
+    return next;
   }
 
   #say(level: 'info' | 'warn' | 'error', message: string): void {

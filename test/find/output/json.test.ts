@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Column, RecordFlag, RecordKind } from '../../../src/event/batch.js';
+import { type ColumnName, columnEntries, type OptionalColumnName } from '../../../src/event/columns.js';
 import { JsonWriter } from '../../../src/find/output/json.js';
+import { change, fullBatch } from '../../event/full-batch.js';
 import { batchOf, documented, type TestRow } from '../helpers.js';
 
 const TIME = 1_795_409_443_000_654;
@@ -16,10 +18,41 @@ function jsonOf(row: Partial<TestRow>, change: (batch: ReturnType<typeof batchOf
   return JSON.parse(text);
 }
 
+/** Every key of a full row, as in `orig.src`, and whether it is another when one value is. */
+function differences(name: ColumnName, row: number, element: number, proto: number): [string, boolean][] {
+  const [before, after] = [false, true].map((isChanged) => {
+    const batch = fullBatch(1);
+    batch.proto[row] = proto;
+    batch.kind[row] = RecordKind.connection;
+    batch.flags[row] = 0;
+    batch.tcpState[row] = 4;
+    batch.timeSource[row] = 0;
+    batch.zoneDirection[row] = 2;
+    // Where the start was not seen the kernel's word for it stands.
+    if (name === 'startUs') batch.kind[row] = RecordKind.end;
+    if (isChanged) change(batch, name, row, element);
+    const writer = new JsonWriter('x');
+    writer.load(batch);
+    return flat(JSON.parse(writer.row(batch, row)));
+  });
+  const keys = new Set([...before.keys(), ...after.keys()]);
+  return [...keys].map((key) => [key, before.get(key) !== after.get(key)]);
+}
+
+function flat(row: Record<string, unknown>): Map<string, unknown> {
+  const found = new Map<string, unknown>();
+  for (const [key, value] of Object.entries(row))
+    if (value === null || typeof value !== 'object') found.set(key, value);
+    else for (const [inner, one] of Object.entries(value)) found.set(`${key}.${inner}`, one);
+  return found;
+}
+
 const full = (kind: number) =>
   jsonOf({ kind, flags: 0xff, zone: 7, zoneDirection: 1, endUs: TIME + 5, startUs: TIME - 5 }, (batch) => {
-    batch.present |=
-      Column.status | Column.mark | Column.tcpState | Column.counters | Column.helper | Column.id;
+    for (const name of Object.keys(Column) as OptionalColumnName[]) {
+      if (batch[name][0] === 0) batch[name][0] = 1;
+      batch.present |= Column[name];
+    }
     batch.status[0] = 0x198;
     batch.mark[0] = 7;
     batch.id[0] = 8;
@@ -43,6 +76,42 @@ test('docs/json.md names every key, and no other', () => {
   assert.deepEqual(new Set(sideKeys), new Set([...side.always, ...side.others]));
   const gap = { fromUs: TIME, toUs: TIME + 1, lost: 3, certainty: 'exact', cause: 'overrun' } as const;
   assert.deepEqual(Object.keys(JSON.parse(new JsonWriter('x').gap(gap))), documented('## Gaps').always);
+});
+
+/** Columns that decide which keys others have, or what those tell. */
+const MEANING_OF_OTHERS = new Set<ColumnName>(['kind', 'flags', 'timeUs', 'family', 'proto']);
+/** Keys that no column tells. */
+const OTHER_KEYS = ['file', 'orig', 'reply'];
+
+test('the keys that the columns declare are the documented ones', () => {
+  const declared = columnEntries.flatMap(([, { json }]) => json);
+  const { always, others } = documented('## Events and connections');
+  const keys = declared.filter((key) => !key.includes('.'));
+  assert.deepEqual(new Set([...keys, ...OTHER_KEYS]), new Set([...always, ...others]));
+  const side = documented('`orig` and `reply` hold:');
+  for (const direction of ['orig', 'reply']) {
+    const sideKeys = declared
+      .filter((key) => key.startsWith(`${direction}.`))
+      .map((key) => key.split('.')[1]);
+    assert.deepEqual(new Set(sideKeys), new Set([...side.always, ...side.others]), direction);
+  }
+});
+
+test('a column changes the keys that it declares, and none when it declares none', () => {
+  const [ROW, TCP, GRE] = [0, 6, 47];
+  for (const [name, { elements = 1, json }] of columnEntries) {
+    const changed = new Set<string>();
+    for (const proto of [TCP, 1, GRE])
+      for (let element = 0; element < elements; element++)
+        for (const [key, value] of differences(name, ROW, element, proto)) if (value) changed.add(key);
+    const others = [...changed].filter((key) => !json.includes(key));
+    if (!MEANING_OF_OTHERS.has(name)) assert.deepEqual(others, [], name);
+    if (json.length > 0)
+      assert.ok(
+        json.some((key) => changed.has(key)),
+        `${name}: none of ${json} changed`,
+      );
+  }
 });
 
 test('values', () => {

@@ -19,7 +19,7 @@ function lineOf(row: Partial<TestRow>, withProtocol = false): string {
   writer.load(batch);
   // Old content shows whatever is scribbled and not overwritten.
   const bytes = new Uint8Array(MAX_LINE_BYTES).fill(0x21);
-  const end = writer.write(new DataView(bytes.buffer), 0, batch, 0);
+  const end = writer.line(new DataView(bytes.buffer), 0, batch, 0);
   return Buffer.from(bytes.subarray(0, end)).toString();
 }
 

@@ -65,7 +65,12 @@ test('lines carry the protocol; snapshots and gaps only when asked for; gaps are
 });
 
 test('with -s snapshots are starts, and JSON says which pairs span a gap', async (t) => {
-  const { stdout } = await listText(write(t), { noHeader: true, squeeze: true, json: true, showGaps: true });
+  const { stdout } = await listText(write(t), {
+    noHeader: true,
+    squeeze: true,
+    format: 'json',
+    showGaps: true,
+  });
   const rows = stdout
     .trim()
     .split('\n')

@@ -108,7 +108,7 @@ test('docs/json.md names every key', async (t) => {
 
 for (const file of [GOLDEN, fixture('legacy-tcp.ct'), fixture('legacy-tcp-squeezed.ct')])
   test(`what the listing of ${file.slice(file.lastIndexOf('/') + 1)} counts`, async (t) => {
-    const rows = (await listText(file, { json: true, noHeader: true, showSnapshots: true })).stdout
+    const rows = (await listText(file, { format: 'json', noHeader: true, showSnapshots: true })).stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));

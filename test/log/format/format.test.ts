@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { type ColumnDeclaration, columnEntries } from '../../../src/event/columns.js';
 import { FILTER_MAX_BYTES } from '../../../src/log/format/address-filter.js';
 import {
   BLOCK_HEADER_BYTES,
@@ -86,3 +87,29 @@ test('bits of a class word', () => {
   for (const [name, shift] of Object.entries(ClassShift))
     assert.match(text, new RegExp(`[ ;]\\(?${shift}[- ]`), name);
 });
+
+test('columns', () => {
+  const documented = tableBelow('## Columns');
+  assert.deepEqual(
+    documented.map(([name]) => name),
+    columnEntries.map(([name]) => name),
+  );
+  for (const [i, [name, column]] of columnEntries.entries()) {
+    const [, holds, unit, fallback, place] = documented[i];
+    const { what, optional } = column;
+    assert.deepEqual([holds, unit, fallback], [what, column.unit ?? '', optional ? '0' : ''], name);
+    // Columns that several sections hold together are described in words.
+    const declared = placeOf(column);
+    if (declared === undefined) assert.match(place, /section \d/, name);
+    else assert.equal(place, declared, name);
+  }
+});
+
+function placeOf({ classBits, section }: ColumnDeclaration): string | undefined {
+  if (classBits !== undefined) {
+    const { word, shift, bits } = classBits;
+    return `class, word ${word}, ${bits === 1 ? `bit ${shift}` : `bits ${shift}-${shift + bits - 1}`}`;
+  }
+  if (section === undefined) return undefined;
+  return `section ${section.id}${'rowBit' in section ? `, rows with class bit ${section.rowBit}` : ''}`;
+}

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../../../src/base/errors.js';
 import type { NamePattern } from '../../../src/log/format/name-pattern.js';
-import { checkTemplate, fileName, nextBoundaryUs, templatePatterns } from '../../../src/log/format/names.js';
+import { checkTemplate, fileName, templatePatterns } from '../../../src/log/format/names.js';
 
 const letters = [...'aAbBCdDeFgGhHIjmMprRsSTuUVwWyYzZ%'];
 const everything = letters.map((letter) => `%${letter}`).join('_');
@@ -98,13 +98,4 @@ test('a name made to be slow to match is refused like any other', () => {
     assert.ok(!(directories[1] as NamePattern)(name.replaceAll('-', 'x')));
   }
   assert.ok((directories[1] as NamePattern)('-'.repeat(255)));
-});
-
-test('rotation is due at multiples of the interval since the epoch, UTC', () => {
-  const noonUs = Date.parse('2026-11-23T12:00:00Z') * 1000;
-  assert.equal(nextBoundaryUs(noonUs, 60), noonUs + 3600e6);
-  assert.equal(nextBoundaryUs(noonUs - 1, 60), noonUs);
-  assert.equal(nextBoundaryUs(noonUs + 1, 1440), Date.parse('2026-11-24T00:00:00Z') * 1000);
-  assert.equal(nextBoundaryUs(7 * 60e6, 7), 14 * 60e6);
-  assert.equal(nextBoundaryUs(noonUs, 0), Number.POSITIVE_INFINITY);
 });

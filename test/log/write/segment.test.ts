@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { LogFileSystem } from '../../../src/base/disk/disk.js';
@@ -164,6 +164,29 @@ test('a whole file written in one go: rows, gaps, a squeezed header; an existing
     const before = readFileSync(path);
     assert.throws(() => LogFileWriter.create(path, meta), { name: 'SystemFailure', code: 'EEXIST' });
     assert.deepEqual(readFileSync(path), before);
+  }));
+
+test('a whole file whose beginning cannot be written leaves nothing behind, and what has its name stays', () =>
+  inDirectory(async (directory) => {
+    const path = join(directory, 'new');
+    const create = (onWrite: () => void) => () => {
+      const write: LogFileSystem['write'] = () => {
+        onWrite();
+        throw new SystemFailure('write', 'EIO', 'injected');
+      };
+      LogFileWriter.create(path, meta, { ...realFileSystem, write });
+    };
+    assert.throws(
+      create(() => {}),
+      { code: 'EIO' },
+    );
+    assert.ok(!existsSync(path));
+    const replaced = () => {
+      unlinkSync(path);
+      writeFileSync(path, 'keep me');
+    };
+    assert.throws(create(replaced), { code: 'EIO' });
+    assert.equal(readFileSync(path, 'utf8'), 'keep me');
   }));
 
 function frameAt(bytes: Uint8Array, offset: number): { frame: ParsedFrame; next: number } {

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { SystemFailure } from '../../../src/base/errors.js';
@@ -27,6 +38,34 @@ test('holds the process id and is removed', { skip }, () => {
   assert.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
   file.remove();
   assert.ok(!existsSync(path));
+});
+
+test('is removed only where it stands itself', { skip }, () => {
+  const first = PidFile.open(path);
+  first.write();
+  rmSync(path);
+  const second = PidFile.open(path);
+  second.write();
+  assert.equal(first.remove(), false);
+  assert.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
+  assertTaken();
+  const aside = join(directory, 'aside');
+  renameSync(path, aside);
+  symlinkSync(aside, path);
+  assert.equal(second.remove(), false);
+  assert.equal(readFileSync(path, 'utf8'), `${process.pid}\n`);
+  rmSync(path);
+  rmSync(aside);
+});
+
+test('another file that is handed over as one is refused and not emptied', { skip }, () => {
+  const content = 'precious\n'.repeat(10);
+  writeFileSync(path, content);
+  const fd = openSync(path, 'r+');
+  assert.throws(() => PidFile.adopt(path, fd), SystemFailure);
+  closeSync(fd);
+  assert.equal(readFileSync(path, 'utf8'), content);
+  rmSync(path);
 });
 
 test('is refused while it is locked, and left as it is', { skip }, () => {

@@ -10,8 +10,11 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
 } from 'node:fs';
 import { test } from 'node:test';
+import { start } from '../../../src/operate/daemon/start.js';
+import { defaultRecorderOptions } from '../../../src/record/main/options.js';
 import { StubProgram, signal, skipWithoutRoot, until } from './stub-program.js';
 import { assertReduced, threadsOf } from './threads.js';
 
@@ -183,6 +186,54 @@ test('a second one with the same pid file is refused', () =>
     assert.equal(third.code, 0);
     assert.notEqual(program.read('pid').trim(), pid);
   }));
+
+test('the pid file of another recorder is left alone, and that is said', () =>
+  withProgram(async (program) => {
+    const settings = (fileTemplate: string) => ({
+      recorder: { fileTemplate },
+      foreground: true,
+      debug: true,
+      pidFile: 'pid',
+    });
+    const first = program.start(settings('a.ct'));
+    let stderr = '';
+    first.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    await until(() => existsSync(program.path('a.ct')), first);
+    rmSync(program.path('pid'));
+    const second = program.start(settings('b.ct'));
+    await until(() => existsSync(program.path('b.ct')), second);
+    first.kill('SIGTERM');
+    assert.deepEqual(await once(first, 'close'), [0, null]);
+    assert.match(stderr, /"level":20,[^\n]*"msg":"pid: left alone,/);
+    assert.equal(program.read('pid'), `${second.pid}\n`);
+    const third = await program.run(settings('c.ct'));
+    assert.match(
+      third.stderr,
+      new RegExp(`^ctrecorder: pid: a recorder is running already, process ${second.pid};`),
+    );
+    second.kill('SIGTERM');
+    assert.deepEqual(await once(second, 'close'), [0, null]);
+    assert.ok(!existsSync(program.path('pid')));
+  }));
+
+test('a start that fails before anything is recorded leaves no pid file', async () => {
+  const program = new StubProgram();
+  try {
+    const pidFile = program.path('pid');
+    const recorder = { ...defaultRecorderOptions, fileTemplate: 'nat.ct', replayFile: 'none.pcap' };
+    const options = { recorder, foreground: true, debug: false, pidFile, say: () => {}, warn: () => {} };
+    const broken = async () => {
+      assert.ok(existsSync(pidFile));
+      throw new Error('broken');
+    };
+    await assert.rejects(start(options, broken), /^Error: broken$/);
+    assert.ok(!existsSync(pidFile));
+  } finally {
+    program.close();
+  }
+});
 
 test('a second signal ends at once', () =>
   withProgram(async (program) => {

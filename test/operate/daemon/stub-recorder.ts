@@ -17,6 +17,7 @@ export interface StubSettings {
   readonly recorder: Partial<RecorderOptions> & { readonly fileTemplate: string };
   readonly foreground: boolean;
   readonly pidFile?: string;
+  readonly debug?: boolean;
   /** Do not end when asked to stop. */
   readonly stuck?: boolean;
   /** Die at the start without a word. */
@@ -78,9 +79,9 @@ async function startThread(): Promise<void> {
 
 process.on('SIGUSR1', () => {});
 const options: StartOptions = {
+  debug: false,
   ...settings,
   recorder: { ...defaultRecorderOptions, ...settings.recorder },
-  debug: false,
   logFormat: 'json',
   say: (line) => void process.stdout.write(`${line}\n`),
   warn: (line) => void process.stderr.write(`${line}\n`),

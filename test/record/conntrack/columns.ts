@@ -1,14 +1,9 @@
-/**
- * The optional columns of a batch, by name: whatever `Column` has, and the direction that stands beside a
- * zone.
- */
+/** The optional columns of a batch, by name. */
 import { Column, type EventBatch } from '../../../src/event/batch.js';
+import type { ColumnArrays, OptionalColumnName } from '../../../src/event/columns.js';
 
-export type Values = Uint8Array | Uint16Array | Uint32Array | Float64Array;
+export type Values = ColumnArrays[OptionalColumnName];
 
 export function optionalColumns(batch: EventBatch): [name: string, values: Values][] {
-  return [...Object.keys(Column), 'zoneDirection'].map((name) => [
-    name,
-    (batch as unknown as Record<string, Values>)[name],
-  ]);
+  return (Object.keys(Column) as OptionalColumnName[]).map((name) => [name, batch[name]]);
 }

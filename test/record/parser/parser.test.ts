@@ -14,6 +14,7 @@ import { RingProducer } from '../../../src/record/ring/producer.js';
 import { BLOCK_SLOT_BYTES, BlockMessage } from '../../../src/record/stage/blocks.js';
 import { Control, putControl } from '../../../src/record/stage/control.js';
 import { createStats } from '../../../src/record/stage/counters.js';
+import { useZone } from '../../find/helpers.js';
 
 // NEW of a UDP connection without a time of its own: test/fixtures/messages, nat-gateway-6.18.hex, line 7,
 // without its last attribute.
@@ -86,6 +87,7 @@ function parse(options: Partial<ParserOptions> = {}): { handed: Handed[]; stats:
     protocols: 'all',
     flushIntervalMs: 1000,
     rotateMinutes: 60,
+    rotateLocal: false,
     runId: 77n,
     replay: false,
   };
@@ -182,6 +184,41 @@ test('a clock that was far ahead and is set right rotates again within the inter
   receive(T0_US + HOUR_US + 1);
   const { handed } = parse({ flushIntervalMs: 10_000_000 });
   assert.equal(kinds(handed).filter((kind) => kind === 'rotate').length, 1);
+});
+
+test('a rotation that a user asks for just after the clock went back does not bring back a used boundary', () => {
+  nowUs = T0_US + HOUR_US - 10e6;
+  open();
+  receive(T0_US + HOUR_US + 5e6);
+  putControl(messages, Control.clockStep, -20e6, T0_US + HOUR_US - 15e6);
+  putControl(messages, Control.rotate, T0_US + HOUR_US - 12e6);
+  receive(T0_US + HOUR_US + 1e6);
+  receive(T0_US + 2 * HOUR_US);
+  const { handed } = parse({ flushIntervalMs: 10_000_000 });
+  assert.deepEqual(
+    handed.filter(({ message }) => message === BlockMessage.rotate).map(({ timeUs }) => timeUs),
+    [T0_US + HOUR_US + 5e6, T0_US + HOUR_US - 12e6, T0_US + 2 * HOUR_US],
+  );
+});
+
+test('in local time a day of 25 hours is one file, also when the clock goes back to the day before', (t) => {
+  useZone(t, 'Europe/Warsaw');
+  const midnightUs = Date.parse('2026-10-24T22:00:00Z') * 1000;
+  nowUs = midnightUs - HOUR_US;
+  open();
+  receive(midnightUs - 1);
+  receive(midnightUs);
+  // Two days of 24 hours before the next boundary, yet only one boundary away.
+  putControl(messages, Control.clockStep, -23.5 * HOUR_US, midnightUs - 23.5 * HOUR_US);
+  receive(midnightUs - 23.5 * HOUR_US);
+  receive(midnightUs + HOUR_US);
+  receive(midnightUs + 25 * HOUR_US - 1);
+  receive(midnightUs + 25 * HOUR_US);
+  const { handed } = parse({ rotateMinutes: 1440, rotateLocal: true, flushIntervalMs: 1_000_000_000 });
+  assert.deepEqual(
+    handed.filter(({ message }) => message === BlockMessage.rotate).map(({ timeUs }) => timeUs),
+    [midnightUs, midnightUs + 25 * HOUR_US],
+  );
 });
 
 test('without rotation there is none, however long it takes', () => {

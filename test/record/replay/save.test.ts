@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { SystemFailure } from '../../../src/base/errors.js';
@@ -162,5 +162,13 @@ describe('the file of --save-messages', () => {
     assert.ok(existsSync(file.path));
     file.close();
     assert.ok(!existsSync(file.path));
+  });
+
+  it('stays when it is another file by now', (context) => {
+    const file = SaveFile.create(someFile(context));
+    rmSync(file.path);
+    writeFileSync(file.path, '');
+    file.close();
+    assert.ok(existsSync(file.path));
   });
 });

@@ -30,15 +30,15 @@ class Modelled {
     rows.status[0] = name;
     rows.mark[0] = ~name;
     rows.timeSource[0] = name % 5;
-    this.open.approach(rows);
-    this.open.approachRecords(rows);
+    this.open.prefetch(rows);
+    this.open.prefetchRecords(rows);
   }
 
   add(name: number): void {
     this.#load(name);
     const { open, rows } = this;
     rows.timeUs[0] = name * 1000;
-    const entry = open.add(rows, 0);
+    const entry = open.addRow(rows, 0);
     open.fill(entry, rows, 0, name & 0xff, name);
     open.setLastSeenUs(entry, name * 1000 + 1);
     this.model.set(name, [entry, ...(this.model.get(name) ?? [])]);
@@ -49,7 +49,7 @@ class Modelled {
     const [entry, ...older] = this.model.get(name) ?? [];
     if (byKey) {
       this.#load(name);
-      this.open.end(this.rows, 0);
+      this.open.removeRow(this.rows, 0);
     } else if (entry !== undefined) this.open.remove(entry);
     this.model.set(name, older);
   }
@@ -58,11 +58,10 @@ class Modelled {
     this.#load(name);
     const { open, rows } = this;
     const [expected = NONE] = this.model.get(name) ?? [];
-    assert.equal(open.find(rows, 0), expected);
-    open.key.set(rows.keys);
-    assert.equal(open.findKey(), expected);
+    assert.equal(open.findRow(rows, 0), expected);
     if (expected === NONE) return;
     open.loadKey(expected);
+    assert.equal(open.newest(), expected);
     assert.deepEqual(open.key, rows.keys);
     assert.equal(open.flags(expected), name & 0xff);
     assert.equal(open.status(expected), name);

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -12,6 +13,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -20,6 +22,7 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { LogFileSystem } from '../../../src/base/disk/disk.js';
 import { realFileSystem } from '../../../src/base/disk/file-system.js';
+import { errnoCode } from '../../../src/base/errors.js';
 import { testFiles } from '../../../src/find/upkeep/check.js';
 import { squeeze } from '../../../src/find/upkeep/squeeze.js';
 import type { RemovedFile } from '../../../src/log/format/retention-note.js';
@@ -277,19 +280,56 @@ test('a header is read once, not at every look; a file that was changed is looke
     assert.deepEqual(look(), [found[0], found[2], found[3]]);
   }));
 
-test('the space of a removed file is freed in steps, but not under somebody who reads it', () =>
+test('the space of a removed file is freed in steps, but not under somebody who reads it or has another name for it', () =>
+  inDirectory(async (directory) => {
+    const bytes = 40 * 2 ** 20;
+    /** The sizes that the file has while it is freed. */
+    const freed = async (prepare: (path: string) => unknown): Promise<Set<number>> => {
+      const path = join(directory, 'file');
+      writeFileSync(path, '');
+      truncateSync(path, bytes);
+      prepare(path);
+      const file = realFileSystem.open(path);
+      unlinkSync(path);
+      const sizes = new Set([bytes]);
+      let isClosed = false;
+      const closing = realFileSystem.closeLater(file).then(() => {
+        isClosed = true;
+      });
+      for (; !isClosed; await setImmediate())
+        try {
+          sizes.add(realFileSystem.factsOf(file).bytes);
+        } catch (error) {
+          assert.equal(errnoCode(error), 'EBADF');
+        }
+      await closing;
+      return sizes;
+    };
+    assert.deepEqual(await freed(() => {}), new Set([40, 24, 8].map((mebibytes) => mebibytes * 2 ** 20)));
+    let reader = -1;
+    assert.deepEqual(
+      await freed((path) => {
+        reader = openSync(path, 'r');
+      }),
+      new Set([bytes]),
+    );
+    closeSync(reader);
+    const backup = join(directory, 'backup');
+    await freed((path) => linkSync(path, backup));
+    assert.equal(statSync(backup).size, bytes);
+  }));
+
+test('a descriptor that is another file by now is neither cut nor closed', () =>
   inDirectory(async (directory) => {
     const path = join(directory, 'file');
     const bytes = 40 * 2 ** 20;
-    // It keeps its name here, to show what became of it.
     writeFileSync(path, '');
     truncateSync(path, bytes);
-    const reader = openSync(path, 'r');
-    await realFileSystem.closeLater(realFileSystem.open(path));
-    assert.equal(statSync(path).size, bytes);
-    closeSync(reader);
-    await realFileSystem.closeLater(realFileSystem.open(path));
-    assert.ok(statSync(path).size < 20 * 2 ** 20);
+    const other = realFileSystem.open(path);
+    unlinkSync(path);
+    await realFileSystem.closeLater({ ...other, inode: other.inode + 1 });
+    assert.equal(realFileSystem.factsOf(other).bytes, bytes);
+    realFileSystem.close(other);
   }));
 
 test('a removal does not wait for the space to be freed, and the next one waits for that', async () => {

@@ -1,21 +1,23 @@
 /**
- * From the hash of a key to the entries of that key, the newest first. Table worker's thread, for every event
- * that is read back. The 64 bits of a secret hash stand for the key: so an event that ends a connection reads
- * one slot here and nothing of its record, and of a million open connections one in 10^13 events would be
- * taken for another's.
+ * Hash table with linear probing: from the 64-bit seeded hash of a key to the entries of that hash, the
+ * newest first. Runs for every event that is paired, and for every event that the table worker reads back.
+ * The key itself stands in the entry's record: whoever reads that compares it, and whoever does not (`take`)
+ * reads one slot here and nothing else. Of a million open connections one in 10^13 such events would be taken
+ * for another's.
  *
- *   slots of three words: the hash's two, entry + 1 (0 = free); a taken slot sends on to the next
+ *   slots of three words: the hash's two, entry + 1 (0 = free); a search goes on to the next slot until it
+ *   finds a free one
  */
 const NONE = -1;
 const SLOT_WORDS = 3;
 const ENTRY = 2;
-/** Slots per entry, at least. */
+/** Slots per entry, at least: at most half of them are taken, so that searches are short. */
 const SLOTS_PER_ENTRY = 2;
 
 export class KeyIndex {
   #slots: Int32Array;
   #mask: number;
-  /** What `approach` read, kept so that it is read. */
+  /** What `prefetch` read, kept so that the compiler does not drop the reads. */
   readonly #touched = new Int32Array(1);
 
   /** For so many entries, a power of two. */
@@ -25,10 +27,10 @@ export class KeyIndex {
   }
 
   /**
-   * Have the slots of these hashes (two words each) on their way from memory, side by side instead of one
-   * after another.
+   * Prefetch the slots of these hashes (two words each): the cache misses of many searches overlap, instead
+   * of each waiting for the one before.
    */
-  approach(hashes: Int32Array, count: number): void {
+  prefetch(hashes: Int32Array, count: number): void {
     const slots = this.#slots;
     const mask = this.#mask;
     let touched = 0;
@@ -36,16 +38,37 @@ export class KeyIndex {
     this.#touched[0] = touched;
   }
 
-  /** The newest entry of the hash at `at`, or -1. */
-  find(hashes: Int32Array, at: number): number {
-    const slot = this.#slotOf(hashes[at], hashes[at + 1]);
-    return slot < 0 ? NONE : this.#slots[slot + ENTRY] - 1;
+  /** Place of the slot of the newest entry of this hash, or -1. */
+  first(hash: number, more: number): number {
+    const slots = this.#slots;
+    const mask = this.#mask;
+    for (let i = hash & mask; ; i = (i + 1) & mask) {
+      const slot = i * SLOT_WORDS;
+      if (slots[slot + ENTRY] === 0) return NONE;
+      if (slots[slot] === hash && slots[slot + 1] === more) return slot;
+    }
   }
 
-  /** The same, and it is in the index no more. */
+  /** Place of the slot of the next older entry of the same hash as the one at `place`, or -1. */
+  next(place: number): number {
+    const slots = this.#slots;
+    const hash = slots[place];
+    const more = slots[place + 1];
+    for (let slot = this.#after(place); ; slot = this.#after(slot)) {
+      if (slots[slot + ENTRY] === 0) return NONE;
+      if (slots[slot] === hash && slots[slot + 1] === more) return slot;
+    }
+  }
+
+  /** The entry of a place that `first` or `next` found. */
+  entryAt(place: number): number {
+    return this.#slots[place + ENTRY] - 1;
+  }
+
+  /** Remove the newest entry of the hash at `at`; answers the entry, or -1. */
   take(hashes: Int32Array, at: number): number {
-    const slot = this.#slotOf(hashes[at], hashes[at + 1]);
-    if (slot < 0) return NONE;
+    const slot = this.first(hashes[at], hashes[at + 1]);
+    if (slot === NONE) return NONE;
     const entry = this.#slots[slot + ENTRY] - 1;
     this.#free(slot);
     return entry;
@@ -56,15 +79,23 @@ export class KeyIndex {
     this.#put(hashes[at], hashes[at + 1], entry + 1);
   }
 
-  /** Take out an entry that is in the index. */
+  /** Remove an entry that is in the index. */
   remove(hash: number, more: number, entry: number): void {
-    let slot = this.#slotOf(hash, more);
+    let slot = this.first(hash, more);
     while (this.#slots[slot + ENTRY] !== entry + 1) slot = this.#after(slot);
     this.#free(slot);
   }
 
+  /** How many slots a search for the hash at `at` reads when it must see all of them. */
+  probeCount(hashes: Int32Array, at: number): number {
+    let count = 1;
+    for (let i = hashes[at] & this.#mask; this.#slots[i * SLOT_WORDS + ENTRY] !== 0; count++)
+      i = (i + 1) & this.#mask;
+    return count;
+  }
+
   /**
-   * Room for twice as many. Those of one hash keep their order, which is that of age: the last are moved
+   * Room for twice as many. Entries of one hash keep their order, which is that of age: the last are moved
    * first.
    */
   grow(): void {
@@ -72,23 +103,12 @@ export class KeyIndex {
     const oldMask = this.#mask;
     this.#slots = new Int32Array(old.length * 2);
     this.#mask = oldMask * 2 + 1;
-    // What was sent on over the end stands at the beginning, and is older than what it was sent on by.
+    // A run of taken slots may go on over the end of the table: begin behind a free one.
     let begin = 0;
     while (old[begin * SLOT_WORDS + ENTRY] !== 0) begin++;
     for (let i = oldMask; i >= 0; i--) {
       const slot = ((begin + i) & oldMask) * SLOT_WORDS;
       if (old[slot + ENTRY] !== 0) this.#put(old[slot], old[slot + 1], old[slot + ENTRY]);
-    }
-  }
-
-  /** Place of the first slot of the hash, or -1. */
-  #slotOf(hash: number, more: number): number {
-    const slots = this.#slots;
-    const mask = this.#mask;
-    for (let i = hash & mask; ; i = (i + 1) & mask) {
-      const slot = i * SLOT_WORDS;
-      if (slots[slot + ENTRY] === 0) return NONE;
-      if (slots[slot] === hash && slots[slot + 1] === more) return slot;
     }
   }
 
@@ -113,7 +133,7 @@ export class KeyIndex {
     return next === this.#slots.length ? 0 : next;
   }
 
-  /** Free a slot, and let those behind it move up that are not where their hash sent them. */
+  /** Free a slot, and move up those behind it that do not stand at the place of their hash. */
   #free(place: number): void {
     const slots = this.#slots;
     const mask = this.#mask;

@@ -1,14 +1,14 @@
 /**
- * Which entries are in use: a bit each. New entries are the next free ones behind the last, round and round,
- * so that records which are written one after another stand near each other in memory (a stack of freed ones
- * would scatter them: twice the time). Only when nearly all entries so far are in use others are touched for
- * the first time: the memory is that of the most at once.
+ * Which entries are in use, as a bitmap. A new entry is the next free one behind the last, round and round,
+ * so that records which are written one after another stand near each other in memory: a stack of freed
+ * entries would scatter them, which took twice the time. An entry is touched for the first time only when
+ * nearly all of those before it are in use, so the memory is that of the most entries at once.
  */
 const WORD_BITS = 32;
 const ALL = 0xffffffff;
 /**
- * Of an extent, a share of entries is left free, so that looking for one is short: of the memory touched, of
- * all there is.
+ * A share of the entries is left free, so that the search for a free one is short: of those touched so far,
+ * and of all.
  */
 const EXTENT_SHARE_FREE = 1 / 16;
 const SHARE_FREE = 1 / 64;
@@ -18,10 +18,11 @@ export class EntryPool {
   /** Entries in use. */
   count = 0;
   #used: Uint32Array;
-  /** Words of `used` that were ever needed. */
+  /** How many words of the bitmap were ever needed. */
   #extent = 1;
   /** From so many entries on the extent grows. */
   #extendFrom = WORD_BITS * (1 - EXTENT_SHARE_FREE);
+  /** The word of the bitmap where the search for a free entry goes on. */
   #hand = 0;
 
   /** `capacity`: a multiple of 32. */
