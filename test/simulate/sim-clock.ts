@@ -23,6 +23,11 @@ export class SimClock implements Clock {
     this.offsetMs += ms;
   }
 
+  /** Nobody keeps it right, so that only time tells. */
+  isSynchronised(): boolean {
+    return false;
+  }
+
   wallUs(): number {
     return this.beginUs + Math.round((this.trueMs + this.offsetMs) * 1000);
   }

@@ -92,6 +92,7 @@ class FileCheck {
       gaps: new GapSum(),
       chains: new Map(),
       removed: [],
+      announced: [],
       notes: [],
     };
   }
@@ -192,11 +193,11 @@ class FileCheck {
 
   #checkCheckpoint(block: ScannedBlock): void {
     const note = this.#believe(block, parseJson) as Partial<RetentionNote> | undefined;
-    const removed: unknown = note?.retention?.removed;
-    if (!Array.isArray(removed) || removed.length === 0) return;
-    const files = removed.filter((file): file is RemovedFile => typeof file?.chain === 'string');
-    this.#result.removed.push(...files);
-    const last = files.at(-1);
+    this.#result.announced.push(...filesIn(note?.retention?.removing));
+    const removed = filesIn(note?.retention?.removed);
+    if (removed.length === 0) return;
+    this.#result.removed.push(...removed);
+    const last = removed.at(-1);
     const what = `retention removed ${removed.length} file${removed.length === 1 ? '' : 's'}`;
     this.#result.notes.push(`${what}, the last ${printable(last?.file)}, chain ${printable(last?.chain)}`);
   }
@@ -273,4 +274,10 @@ async function reportLegacy(file: string, source: Parameters<typeof checkLegacy>
   } finally {
     await source.close();
   }
+}
+
+/** Whatever a note holds; it may be a lie. */
+function filesIn(list: unknown): RemovedFile[] {
+  if (!Array.isArray(list)) return [];
+  return list.filter((file): file is RemovedFile => typeof file?.chain === 'string');
 }

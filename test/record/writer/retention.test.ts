@@ -22,7 +22,7 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { LogFileSystem } from '../../../src/base/disk/disk.js';
 import { realFileSystem } from '../../../src/base/disk/file-system.js';
-import { errnoCode } from '../../../src/base/errors.js';
+import { errnoCode, SystemFailure } from '../../../src/base/errors.js';
 import { testFiles } from '../../../src/find/upkeep/check.js';
 import { squeeze } from '../../../src/find/upkeep/squeeze.js';
 import type { RemovedFile } from '../../../src/log/format/retention-note.js';
@@ -48,6 +48,8 @@ import {
 } from './writer-helper.js';
 
 process.env.TZ = 'UTC';
+
+const FULL = new SystemFailure('write', 'ENOSPC', 'write: no space left (ENOSPC)');
 
 test('--keep-days: files whose last event is older, each said and noted with its size and last hash', (t) =>
   inDirectory(async (directory) => {
@@ -119,7 +121,7 @@ test('a full disk in the middle of it: what that took is not removed once more',
     const { liveBytes } = days.writer;
     days.retention.schedule();
     while (days.removed.length === 0) days.retention.step();
-    assert.ok(days.retention.makeRoom());
+    assert.ok(days.retention.makeRoom({ error: FULL, bytes: 1 }));
     await days.work();
     assert.deepEqual(
       days.removed.slice(0, 3).map(({ reason }) => reason),

@@ -9,7 +9,7 @@ import type { LogFile, LogFileSystem } from '../../../src/base/disk/disk.js';
 import { realFileSystem } from '../../../src/base/disk/file-system.js';
 import type { ErrnoCode } from '../../../src/base/errno.js';
 import { errnoCode, SystemFailure } from '../../../src/base/errors.js';
-import { systemClock } from '../../../src/base/time/clock.js';
+import { systemClock } from '../../../src/base/libc/clock.js';
 import { AF_INET, EventBatch, RecordKind } from '../../../src/event/batch.js';
 import type { GapRecord } from '../../../src/event/gap.js';
 import { testFiles } from '../../../src/find/upkeep/check.js';
