@@ -55,6 +55,11 @@ export class ClockTrust {
     else if (aheadMs > ABSENCE_MS_MAX) this.#doubt(`${log}, more than a day before`);
   }
 
+  /** An earlier run ended before its clock had proved steady. */
+  stillInDoubt(): void {
+    this.#doubt('it was when the recorder ended');
+  }
+
   /** True when doubt has ended with this look. */
   look(): boolean {
     const now = lookAt(this.clock);

@@ -1,7 +1,8 @@
 /**
  * Where retention says what it is about to remove while the disk is too full to say it in the log: a small
  * file whose room was taken beforehand, rewritten in place. What stands in it is told in the log as soon as
- * that can be written, by the next start at the latest. Writer thread.
+ * that can be written, by the next start at the latest. It also keeps that the wall clock is in doubt, which a
+ * restart must not end. Writer thread.
  */
 import { dirname } from 'node:path';
 import type { LogFile, LogFileSystem } from '../../base/disk/disk.js';
@@ -15,6 +16,8 @@ export class IntentFile {
   #file: LogFile | undefined;
   /** What stands in it. */
   #removing: readonly RemovedFile[] = [];
+  #atUs = 0;
+  #isClockInDoubt = false;
 
   constructor(
     readonly fs: LogFileSystem,
@@ -38,9 +41,11 @@ export class IntentFile {
       const writable = isNew ? this.#reopened() : file;
       const text = isNew ? '' : this.#read(writable);
       this.#file = writable;
-      const note = noteIn(text);
+      const { note, clockInDoubt } = contentsIn(text);
       this.#removing = note?.retention.removing ?? [];
-      if (note === undefined) this.#write('');
+      this.#atUs = note?.retention.atUs ?? 0;
+      this.#isClockInDoubt = clockInDoubt;
+      if (isNew) this.#write(this.#removing);
       fs.syncDirectory(dirname(path));
       return note;
     } catch (error) {
@@ -53,7 +58,8 @@ export class IntentFile {
   /** One more that is about to be removed, durably; after `prepare`. Throws SystemFailure. */
   announce(atUs: number, removed: RemovedFile): void {
     const removing = [...this.#removing, removed];
-    this.#write(JSON.stringify({ retention: { atUs, removing } } satisfies RetentionNote));
+    this.#atUs = atUs;
+    this.#write(removing);
     this.#removing = removing;
   }
 
@@ -61,10 +67,26 @@ export class IntentFile {
   clear(): void {
     if (this.#removing.length === 0 || this.#file === undefined) return;
     try {
-      this.#write('');
+      this.#write([]);
       this.#removing = [];
     } catch (error) {
       if (!(error instanceof SystemFailure)) throw error; // the next start tells it once more
+    }
+  }
+
+  /** An earlier run, or this one, left its clock in doubt. */
+  get isClockInDoubt(): boolean {
+    return this.#isClockInDoubt;
+  }
+
+  /** For the next start: the times in the log say nothing then. */
+  set isClockInDoubt(is: boolean) {
+    if (is === this.#isClockInDoubt || this.#file === undefined) return;
+    this.#isClockInDoubt = is;
+    try {
+      this.#write(this.#removing);
+    } catch (error) {
+      if (!(error instanceof SystemFailure)) throw error; // the log may still tell the next start
     }
   }
 
@@ -90,7 +112,12 @@ export class IntentFile {
     return Buffer.from(bytes.subarray(0, length)).toString('utf8');
   }
 
-  #write(text: string): void {
+  #write(removing: readonly RemovedFile[]): void {
+    const contents: Contents = {
+      clockInDoubt: this.#isClockInDoubt,
+      ...(removing.length > 0 && { retention: { atUs: this.#atUs, removing } }),
+    };
+    const text = JSON.stringify(contents);
     const bytes = Buffer.from(`${text.padEnd(SIZE_BYTES - 1)}\n`);
     writeAll(this.fs, this.#file!, bytes, 0, bytes.length, 0);
     this.fs.sync(this.#file!);
@@ -114,14 +141,17 @@ export class IntentFile {
   }
 }
 
-/** Undefined when nothing was announced, or it was not durable yet: then nothing was removed either. */
-function noteIn(text: string): RetentionNote | undefined {
+/** What was announced, if anything, is as a checkpoint tells it. */
+type Contents = { readonly clockInDoubt: boolean } & Partial<RetentionNote>;
+
+/** What is not whole was not durable yet: then nothing was removed either. */
+function contentsIn(text: string): { note: RetentionNote | undefined; clockInDoubt: boolean } {
   try {
-    const { retention } = JSON.parse(text) as Partial<RetentionNote>;
-    const removing = retention?.removing?.filter(({ chain }) => typeof chain === 'string');
-    if (retention === undefined || removing === undefined || removing.length === 0) return undefined;
-    return { retention: { atUs: Number(retention.atUs), removing } };
+    const { retention, clockInDoubt } = JSON.parse(text) as Partial<Contents>;
+    const removing = (retention?.removing ?? []).filter(({ chain }) => typeof chain === 'string');
+    const note = removing.length > 0 && { retention: { atUs: Number(retention?.atUs), removing } };
+    return { note: note || undefined, clockInDoubt: clockInDoubt === true };
   } catch {
-    return undefined;
+    return { note: undefined, clockInDoubt: false };
   }
 }

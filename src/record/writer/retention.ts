@@ -15,9 +15,9 @@ import { literalDirectory } from '../../log/format/names.js';
 import type { RemovalReason, RemovedFile, RetentionNote } from '../../log/format/retention-note.js';
 import type { OwnFile } from '../../log/read/catalogue.js';
 import { FinishedFiles, isPacked } from '../../log/read/finished-files.js';
+import { Holds } from '../../log/read/holds.js';
 import { endOf } from '../../log/read/own-files.js';
 import { ClockTrust } from './clock-trust.js';
-import { Holds } from './holds.js';
 import { IntentFile } from './intent-file.js';
 import { Room, type Shortage } from './room.js';
 import type { LogWriter } from './writer.js';
@@ -69,7 +69,10 @@ export class Retention {
 
   /** At the start: how far the log goes, microseconds since the epoch. */
   begin(newestUs: number | undefined): void {
-    if (newestUs !== undefined && this.options.keepDays !== undefined) this.#trust.compareWithLog(newestUs);
+    if (this.#goesByAge) {
+      if (newestUs !== undefined) this.#trust.compareWithLog(newestUs);
+      if (this.#haveIntentFile() && this.#intent?.isClockInDoubt) this.#trust.stillInDoubt();
+    }
     this.schedule();
   }
 
@@ -86,7 +89,10 @@ export class Retention {
 
   step(): void {
     const { clock } = this.writer;
-    if (this.options.keepDays !== undefined && this.#trust.look()) this.schedule();
+    if (this.#goesByAge) {
+      if (this.#trust.look()) this.schedule();
+      if (this.#intent !== undefined) this.#intent.isClockInDoubt = this.#trust.isInDoubt;
+    }
     if (this.writer.liveBytes > this.#liveBytesMax) this.schedule();
     if (!this.writer.hasNotes && this.#removed.length === 0 && this.#untold === undefined)
       this.#intent?.clear();
@@ -144,6 +150,10 @@ export class Retention {
     if (!this.writer.hasNotes) this.#intent?.clear();
     this.#intent?.close();
     this.#intent = undefined;
+  }
+
+  get #goesByAge(): boolean {
+    return this.options.keepDays !== undefined;
   }
 
   get #removes(): boolean {
@@ -376,10 +386,7 @@ export class Retention {
   }
 
   #tellOfHolds(): void {
-    const { fs, path } = this.writer;
-    const facts = path === '' ? undefined : fs.stat(path);
-    const live = facts === undefined ? [] : [{ path, facts }];
-    const unmatched = this.#holds.unmatched([...this.#files, ...live]);
+    const unmatched = this.#holds.unmatched(this.#files, this.writer.path);
     this.stats[WriterStat.holdsUnmatched] = unmatched.length;
     for (const hold of unmatched) this.#sayOnce(`--hold ${hold}`, 'fits no file of this recorder now');
   }

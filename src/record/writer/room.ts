@@ -49,8 +49,8 @@ export class Room {
     }
     // Of a quota nobody knows what is left.
     const freeBytes = error.code === 'EDQUOT' ? 0 : this.#freeBytes();
-    const isMinFree = error.operation === 'min-free';
-    const neededBytes = Math.max(bytes, BLOCK_BYTES) + (isMinFree ? this.minFreeBytes : 0);
+    // Below --min-free nothing is recorded, so what does not lead above it is of no use.
+    const neededBytes = Math.max(bytes, BLOCK_BYTES) + this.minFreeBytes;
     let removableBytes = 0;
     for (const { facts } of candidates) {
       removableBytes += facts.bytes;

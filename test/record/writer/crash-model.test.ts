@@ -123,6 +123,7 @@ class Recording {
     retention.schedule();
     while (retention.busy) {
       retention.step();
+      if (this.#writer.hasNotes) this.#writer.commit();
       await setImmediate();
     }
     this.write();

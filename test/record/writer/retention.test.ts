@@ -120,16 +120,17 @@ test('a full disk in the middle of it: what that took is not removed once more',
     const days = new Days(directory, { keepBytes: 12_000 }).record(14, 100);
     const { liveBytes } = days.writer;
     days.retention.schedule();
-    while (days.removed.length === 0) days.retention.step();
+    while (days.removed.length === 0) days.step();
     assert.ok(days.retention.makeRoom({ error: FULL, bytes: 1 }));
     await days.work();
     assert.deepEqual(
       days.removed.slice(0, 3).map(({ reason }) => reason),
       ['bytes', 'disk full', 'bytes'],
     );
-    // Without the notes, which came later.
-    const used = usedBytes(directory) - days.writer.liveBytes + liveBytes;
-    assert.ok(used <= 12_000 && used + days.removed.at(-1)!.bytes > 12_000);
+    // Some of the notes came before the last removal, some later.
+    const used = usedBytes(directory);
+    const noteBytes = days.writer.liveBytes - liveBytes;
+    assert.ok(used - noteBytes <= 12_000 && used + days.removed.at(-1)!.bytes > 12_000);
   }));
 
 test('a legal hold keeps a file by path, by name and by a marker beside it, also when it counts', () =>
@@ -243,7 +244,7 @@ test('any call of it fails: what is gone is in the log, and nothing else', async
       active = true;
       days.retention.schedule();
       while (days.retention.busy) {
-        days.retention.step();
+        days.step();
         await setImmediate();
       }
       active = false;
@@ -251,7 +252,9 @@ test('any call of it fails: what is gone is in the log, and nothing else', async
       const gone = [1, 2, 3, 4].filter((day) => !days.left.includes(day)).map((day) => NAMES[day]);
       assert.ok(gone.length >= 3);
       assert.deepEqual(
-        notesInAll(days).map(({ file }) => file),
+        notesInAll(days)
+          .map(({ file }) => file)
+          .sort(),
         gone,
       );
     });
@@ -275,7 +278,7 @@ test('a header is read once, not at every look; a file that was changed is looke
     const found = NAMES.slice(1, 5);
     utimesSync(days.path(2), 1000, 1000);
     assert.deepEqual(look(), found);
-    writeFileSync(days.path(2), 'no log any more');
+    writeFileSync(days.path(2), new Uint8Array(statSync(days.path(2)).size));
     utimesSync(days.path(2), 1000, 1000);
     assert.deepEqual(look(), found);
     utimesSync(days.path(2), 1000, 2000);
@@ -345,14 +348,14 @@ test('a removal does not wait for the space to be freed, and the next one waits 
     };
     const days = new Days(directory, { keepBytes: 1 }, { ...realFileSystem, closeLater }).record(4);
     days.retention.schedule();
-    while (days.removed.length === 0) days.retention.step();
-    for (let i = 0; i < 10; i++) days.retention.step();
+    while (days.removed.length === 0) days.step();
+    for (let i = 0; i < 10; i++) days.step();
     assert.equal(days.removed.length, 1);
     assert.ok(days.retention.busy);
     freed();
     while (days.removed.length === 1) {
       await setImmediate();
-      days.retention.step();
+      days.step();
     }
     assert.deepEqual(days.left, [3, 4]);
     freed();
@@ -370,7 +373,9 @@ test('what was removed until a stop is in the log, though there was more to remo
     const days = new Days(directory, {}).record(6);
     days.writer.close();
     setNow(t, 100);
-    const all = options(join(directory, '%Y%m%d'), { retention: { keepDays: 1, holds: [] } });
+    const all = options(join(directory, '%Y%m%d'), {
+      retention: { keepDays: 1, holds: [], trustClock: true },
+    });
     const ring = createBlockRing();
     const producer = new RingProducer(ring);
     const [events, stats] = [new Events(), createStats()];
