@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -35,7 +36,7 @@ import { LogWriter } from '../../../src/record/writer/writer.js';
 import { WriterLoop } from '../../../src/record/writer/writer-loop.js';
 import { WriterStat } from '../../../src/record/writer/writer-stats.js';
 import type { WriterEvent } from '../../../src/record/writer/writer-task.js';
-import { blockOf, DAY_US, Days, NAMES, notesIn, setNow, usedBytes } from './days.js';
+import { announcedIn, blockOf, DAY_US, Days, NAMES, notesIn, setNow, usedBytes } from './days.js';
 import {
   complaints,
   Events,
@@ -260,9 +261,12 @@ test('any call of it fails: what is gone is in the log, and nothing else', async
     });
 });
 
+/** Of the fifth day, also where another file stands in for one that was given up. */
 function notesInAll(days: Days): RemovedFile[] {
   days.writer.close();
-  return notesIn(days.path(5)).flatMap(({ removed }) => removed);
+  return readdirSync(days.directory)
+    .filter((name) => name.startsWith(NAMES[5]))
+    .flatMap((name) => notesIn(join(days.directory, name)).flatMap(({ removed }) => removed));
 }
 
 test('a header is read once, not at every look; a file that was changed is looked at again', () =>
@@ -390,4 +394,100 @@ test('what was removed until a stop is in the log, though there was more to remo
     const [file] = events.files('closed');
     const noted = notesIn(file).flatMap(({ removed }) => removed.map((gone) => gone.file));
     assert.deepEqual(noted, NAMES.slice(1, 4));
+  }));
+
+test('what is to be removed is durable in the log before it is, and -T explains a missing file by that alone', () =>
+  inDirectory(async (directory) => {
+    let copy = '';
+    const announced: string[] = [];
+    const fs: LogFileSystem = {
+      ...realFileSystem,
+      remove(path) {
+        const live = `${days.path(4)}.part`;
+        announced.push(...announcedIn(live).map(({ file }) => file));
+        if (copy === '') {
+          copy = join(directory, 'copy');
+          copyFileSync(live, copy);
+        }
+        realFileSystem.remove(path);
+      },
+    };
+    const days: Days = new Days(directory, { keepBytes: 1 }, fs).record(4);
+    await days.retain();
+    assert.deepEqual(days.left, [4]);
+    assert.deepEqual([...new Set(announced)], NAMES.slice(1, 4));
+    // As if the recorder had been killed after the removals and before it could say that they are done.
+    const lines: string[] = [];
+    const earlier = new Days(directory, {}).record(1);
+    earlier.writer.close();
+    for await (const report of testFiles([earlier.path(1), copy])) lines.push(...report.lines);
+    assert.ok(
+      lines.some((line) => /was about to be removed by retention/.test(line)),
+      lines.join('\n'),
+    );
+  }));
+
+test('a hold through a symbolic link keeps the file; one that fits nothing is said once and counted', () =>
+  inDirectory(async (directory) => {
+    const data = join(directory, 'data');
+    mkdirSync(data);
+    symlinkSync('data', join(directory, 'log'));
+    const holds = [
+      join(directory, 'log', NAMES[1]),
+      join(directory, 'evidence'),
+      '/nowhere/at/all',
+      'no-such',
+    ];
+    const days = new Days(data, { keepBytes: 1, holds }).record(4);
+    symlinkSync(join(data, NAMES[2]), join(directory, 'evidence'));
+    await days.retain();
+    await days.retain();
+    assert.deepEqual(days.left, [1, 2, 4]);
+    assert.deepEqual(days.events.logged(/--hold/), [
+      '--hold /nowhere/at/all: fits no file of this recorder now',
+      '--hold no-such: fits no file of this recorder now',
+    ]);
+    assert.equal(days.stats[WriterStat.holdsUnmatched], 2);
+  }));
+
+test('packed files: those of gzip count and go in their order, with the chain of what is in them; others are named', () =>
+  inDirectory(async (directory) => {
+    const days = new Days(directory, { keepBytes: 1 }).record(6);
+    const chains = new Map(
+      days.events.all.flatMap((event) => (event.type === 'closed' ? [[event.file, event.chain]] : [])),
+    );
+    execFileSync('gzip', [days.path(1), days.path(2), days.path(3)]);
+    writeFileSync(`${days.path(3)}.hold`, '');
+    renameSync(days.path(4), `${days.path(4)}.xz`);
+    await days.retain();
+    assert.deepEqual(
+      days.removed.map(({ file, chain }) => [file, chain]),
+      [1, 2, 5].map((day) => {
+        const path = days.path(day);
+        return [day === 5 ? path : `${path}.gz`, chains.get(path)];
+      }),
+    );
+    assert.ok(existsSync(`${days.path(3)}.gz`) && existsSync(`${days.path(4)}.xz`));
+    assert.equal(days.events.logged(/1 packed file .* neither counts nor removes/).length, 1);
+    assert.equal(days.stats[WriterStat.filesUncounted], 1);
+  }));
+
+test('-S leaves a held file alone: a marker beside it or beside a link, or a --hold of its recorder', () =>
+  inDirectory(async (directory) => {
+    const days = new Days(directory, {}).record(4);
+    days.writer.close();
+    const before = [1, 2, 3].map((day) => readFileSync(days.path(day)));
+    writeFileSync(`${days.path(1)}.hold`, '');
+    const link = join(directory, 'link');
+    symlinkSync(days.path(2), link);
+    writeFileSync(`${link}.hold`, '');
+    const recorders = [{ holds: [days.path(3)] }];
+    writeFileSync(join(directory, '.ctrecorder.json'), JSON.stringify({ version: 1, recorders }));
+    for (const file of [days.path(1), link, days.path(3)])
+      await assert.rejects(squeeze({ file }), /: is under legal hold and stays as it is/);
+    assert.deepEqual(
+      [1, 2, 3].map((day) => readFileSync(days.path(day))),
+      before,
+    );
+    await squeeze({ file: days.path(4) });
   }));
