@@ -194,6 +194,8 @@ class IdentityFile {
       fs.syncDirectory(dirname(path));
     } catch (error) {
       if (!(error instanceof SystemFailure)) throw error;
+      // A full disk is told by whoever cannot do without room.
+      if (error.code === 'ENOSPC' || error.code === 'EDQUOT') return;
       this.#say(`${path}: cannot be written, so the next start looks through the files: ${error.message}`);
     }
   }

@@ -21,7 +21,7 @@ import { openLog } from '../../../src/log/read/open.js';
 import type { Damage } from '../../../src/log/read/source.js';
 import type { RingProducer } from '../../../src/record/ring/producer.js';
 import { BlockMessage } from '../../../src/record/stage/blocks.js';
-import { identityOptions } from '../../../src/record/writer/identity.js';
+import { IDENTITY_FILE, identityOptions } from '../../../src/record/writer/identity.js';
 import { findEarlier } from '../../../src/record/writer/recover.js';
 import type { WriterEvent, WriterOptions } from '../../../src/record/writer/writer-task.js';
 import { withFolder } from '../../lab/folder.js';
@@ -194,10 +194,10 @@ export async function inDirectory(run: (directory: string) => unknown, parent?: 
   await withFolder('writer', run, parent);
 }
 
-/** All names below a directory, sorted. */
+/** All names below a directory, sorted; not that of the recorder's small file about itself. */
 export function namesIn(directory: string): string[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && entry.name !== IDENTITY_FILE)
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
     .sort();
 }
