@@ -168,7 +168,8 @@ export class SimDisk {
       else names.set(change.path, change.inode);
     });
     this.names.clear();
-    for (const [path, number] of names) this.names.set(path, number);
+    // What was removed and closed before the power went may be gone for good.
+    for (const [path, number] of names) if (this.inodes.has(number)) this.names.set(path, number);
     const linked = new Set(this.names.values());
     for (const inode of [...this.inodes.values()]) {
       this.#tear(inode, random);

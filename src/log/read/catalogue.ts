@@ -130,7 +130,9 @@ export function endToContinue(disk: ReadDisk, { path, meta }: OwnFile): FileEnd 
     const end = endOf(disk, path);
     if (end === undefined) return undefined;
     const chain = meta.origin?.lastChain ?? end.lastFile.chain;
-    return { ...end, lastFile: { ...end.lastFile, chain, runId: meta.runId } };
+    // A file without a row tells of no time but that of its beginning.
+    const seenUntilUs = Math.max(end.seenUntilUs, meta.openedUs);
+    return { seenUntilUs, lastFile: { ...end.lastFile, chain, runId: meta.runId } };
   } catch (error) {
     if (!(error instanceof SystemFailure || error instanceof DamageError)) throw error;
     return undefined;
