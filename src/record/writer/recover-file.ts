@@ -53,11 +53,15 @@ export interface Recovered {
   readonly end: FileEnd;
 }
 
-/** Undefined when somebody else has the file locked, or it is not the same file any more. */
+/**
+ * Undefined when somebody else has the file locked, or it is not the same file any more. `hasLater`: the
+ * recorder went on in other files after this one, which began with the gap between.
+ */
 export async function recoverFile(
   fs: LogFileSystem,
   path: string,
   claims: Claims,
+  hasLater: boolean,
   emit: Emit,
   clock: Clock,
 ): Promise<Recovered | undefined> {
@@ -66,7 +70,7 @@ export async function recoverFile(
     // Another recorder's recovery may have been faster: then the name leads elsewhere, or nowhere.
     if (!fs.lock(file) || !standsAt(fs, path, file)) return undefined;
     const found = await survey(fs, file, claims);
-    return new Recovery(fs, file, found, claims, emit, clock).run();
+    return new Recovery(fs, file, found, claims, hasLater, emit, clock).run();
   } finally {
     attemptAll(() => fs.close(file));
   }
@@ -93,6 +97,7 @@ class Recovery {
     readonly file: LogFile,
     readonly found: Survey,
     readonly claims: Claims,
+    readonly hasLater: boolean,
     readonly emit: Emit,
     readonly clock: Clock,
   ) {
@@ -109,7 +114,9 @@ class Recovery {
     let name: string;
     try {
       if (tornBytes > 0) aside = this.#keepAside();
-      if (!isClosed) this.#close();
+      // What can be read may still be in memory only: a sync that failed made its recorder give up.
+      if (isClosed) this.fs.sync(this.file);
+      else this.#close();
       name = this.#rename();
     } catch (error) {
       if (!(error instanceof SystemFailure)) throw error;
@@ -151,7 +158,7 @@ class Recovery {
     segment.cutBack();
     let closing = segment.planClosing('rotation');
     if (!this.claims.has(hex(closing.chain))) {
-      if (!isNamed) {
+      if (!isNamed && !this.hasLater) {
         const identity = { runId: state.runId, sequence: state.sequence + 1 };
         const gap = unseenGap(GapCause.died, this.#seenUntilUs, this.clock.wallUs());
         segment.appendFrame(gapBlock(gap, identity), 0, NO_FILTER);

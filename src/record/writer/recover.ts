@@ -51,7 +51,8 @@ export async function findEarlier(
   for (const { meta } of own) if (meta.previous !== undefined) claims.set(meta.previous.chain, meta.previous);
   for (const file of own.filter(({ isLive }) => isLive)) {
     try {
-      const recovered = await recoverFile(fs, file.path, claims, emit, clock);
+      const hasLater = own.at(-1) !== file;
+      const recovered = await recoverFile(fs, file.path, claims, hasLater, emit, clock);
       if (recovered === undefined) continue;
       if (recovered.path === file.path) postponed.push({ file, end: recovered.end });
       else {
