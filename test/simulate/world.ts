@@ -216,7 +216,7 @@ export class World {
   }
 
   async #traffic(recorder: SimRecorder): Promise<void> {
-    const count = this.#random.between(20, 220);
+    const count = this.#random.between(40, 560);
     const ms = this.#random.between(100, 2500);
     const first = this.#events;
     this.#events += count;

@@ -219,7 +219,7 @@ class Recovery {
 /** Read every block, up to the one whose end a later file names. */
 async function survey(fs: LogFileSystem, file: LogFile, claims: Claims): Promise<Survey> {
   const { path } = file;
-  const input = new ByteInput(new DiskFeed(fs, file));
+  const input = inputOf(fs, file, 0);
   try {
     const preamble = await readPreamble(input, path);
     const { meta, block } = await readMeta(input, path);
@@ -254,6 +254,11 @@ async function survey(fs: LogFileSystem, file: LogFile, claims: Claims): Promise
   }
 }
 
+/** With a buffer that is no larger than the file, as nearly all that are recovered are small. */
+function inputOf(fs: LogFileSystem, file: LogFile, offsetBytes: number): ByteInput {
+  return new ByteInput(new DiskFeed(fs, file, offsetBytes), fs.factsOf(file).bytes);
+}
+
 function createNumbered(fs: LogFileSystem, wanted: string): LogFile {
   for (let number = 0; ; number++) {
     try {
@@ -272,9 +277,9 @@ async function withFilters(
 ): Promise<IndexEntry[]> {
   if (entries.length === 0) return [];
   const found: IndexEntry[] = [];
-  const batch = new EventBatch();
+  const batch = new EventBatch(entries.reduce((most, { count }) => Math.max(most, count), 1));
   const [{ offsetBytes }] = entries;
-  const input = new ByteInput(new DiskFeed(fs, file, offsetBytes));
+  const input = inputOf(fs, file, offsetBytes);
   input.offset = offsetBytes;
   try {
     for await (const item of scanBlocks(input)) {
