@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import type { LogFileSystem } from '../../base/disk/disk.js';
 import { SystemFailure } from '../../base/errors.js';
 import type { Host } from '../../base/process/host.js';
-import { isIdentity } from '../../log/format/json-blocks.js';
+import { isIdentity } from '../../log/format/file-meta.js';
 import { literalDirectory } from '../../log/format/names.js';
 import { type CataloguedFile, inOrder, type OwnFile } from '../../log/read/catalogue.js';
 import { type Recorder, sameProtocols } from '../../log/read/ownership.js';
