@@ -122,7 +122,7 @@ export async function* fileStats(
 async function statsOf(file: string, say: (line: string) => void): Promise<FileStats> {
   const opened = await openBytes(file);
   const { place } = opened;
-  if (place.live && place.path !== file) say(`${file}: still being written, reading ${place.path}`);
+  if (place.live && place.path !== file) say(`${file}: is still being written; reading ${place.path}`);
   const stats = new LogStats();
   stats.files = 1;
   if (opened.format === 2) {

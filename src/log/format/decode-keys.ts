@@ -121,7 +121,7 @@ export class KeyReader {
       const clientAt = client * RESOLVED_WORDS;
       const serviceAt = service * RESOLVED_WORDS;
       if (clients[clientAt] !== family || services[serviceAt] !== family)
-        throw badPayload('refers to an address it does not hold');
+        throw badPayload('refers to an address that it does not contain');
       const rows = family === Family.ipv4 ? this.#rows4 : this.#rows6;
       if (rows.count === rows.capacity) this.#flush(rows);
       const row = rows.count++;

@@ -82,7 +82,7 @@ export interface HeaderBlock {
 export async function readMeta(input: ByteInput, file: string): Promise<HeaderBlock> {
   const frame = await peekFrame(input);
   if (frame !== undefined && frame.type !== BlockType.header)
-    return { meta: {}, damage: noHeader(input, 'the first block is no header') };
+    return { meta: {}, damage: noHeader(input, 'the first block is not a header') };
   for await (const block of scanBlocks(input)) {
     if (block.type === 'damage') return { meta: {}, damage: block.damage };
     try {
@@ -178,7 +178,7 @@ async function believedMeta(input: ByteInput, file: string): Promise<HeaderBlock
     const { code, offsetBytes, lengthBytes } = error;
     return {
       meta: {},
-      damage: { code, offsetBytes, lengthBytes, what: 'the header block does not hold what it should' },
+      damage: { code, offsetBytes, lengthBytes, what: 'the header block is not valid' },
     };
   }
 }

@@ -4,6 +4,7 @@
  * know nothing else.
  */
 
+import { counted } from '../../base/counted.js';
 import type { DamageCode } from '../../base/errors.js';
 import type { EventBatch } from '../../event/batch.js';
 import type { GapRecord } from '../../event/gap.js';
@@ -40,6 +41,12 @@ export interface Damage {
   readonly lengthBytes: number;
   /** What was found, one line without the file name. */
   readonly what: string;
+}
+
+/** `offset 388, 7 bytes: what`; damage between two bytes has no length to tell. */
+export function damageText({ offsetBytes, lengthBytes, what }: Damage): string {
+  const length = lengthBytes === 0 ? '' : `, ${counted(lengthBytes, 'byte')}`;
+  return `offset ${offsetBytes}${length}: ${what}`;
 }
 
 export type LogItem =

@@ -70,7 +70,7 @@ export class Watchdog {
     const tail = Atomics.load(ring.control, TAIL_WORD);
     const idle = tail === Atomics.load(ring.control, HEAD_WORD);
     if (idle || tail !== stage.tail) {
-      if (stage.said) this.log.info(`the ${name} goes on after ${seconds(stage.stalledMs)}`);
+      if (stage.said) this.log.info(`the ${name} is making progress again after ${seconds(stage.stalledMs)}`);
       stage.tail = tail;
       stage.stalledMs = 0;
       stage.said = false;
@@ -80,7 +80,7 @@ export class Watchdog {
     if (stage.said || stage.stalledMs < this.stalledMs) return;
     stage.said = true;
     const since = new Date(Date.now() - stage.stalledMs).toISOString();
-    this.log.error(`the ${name} makes no progress since ${since}: ${obstacle()}`);
+    this.log.error(`the ${name} has made no progress since ${since}: ${obstacle()}`);
   }
 }
 

@@ -116,7 +116,7 @@ export class EventSocket {
         setSocketOption(this.#fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group, `join group ${name}`);
       } catch (error) {
         if (errnoCode(error) !== 'EPERM') throw error;
-        const what = `join group ${name}: not permitted; needs the capability CAP_NET_ADMIN (run as root)`;
+        const what = `join group ${name}: not permitted: this needs the capability CAP_NET_ADMIN (run as root)`;
         throw new SystemFailure(`join group ${name}`, 'EPERM', what, { cause: error });
       }
     }

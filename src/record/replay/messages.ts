@@ -156,7 +156,7 @@ export class MessageReader {
     const swapped = view.getUint32(this.#at, false);
     if (swapped < NLMSG_HEADER_BYTES || swapped > realBytes) return;
     const { file } = this.packets;
-    throw badCapture(file, 0, 'is from a big-endian machine, whose messages cannot be read here');
+    throw badCapture(file, 0, 'comes from a big-endian machine; its messages cannot be read here');
   }
 }
 

@@ -40,7 +40,7 @@ export function checkLength(file: string, offset: number, recordBytes: number): 
 
 export function checkTime(file: string, offset: number, timeUs: number): void {
   if (!(timeUs >= 0 && timeUs <= TIME_US_MAX))
-    throw badCapture(file, offset, 'has a packet of an impossible time');
+    throw badCapture(file, offset, 'has a packet with an impossible time');
 }
 
 export function checkLinkType(file: string, offset: number, linkType: number): void {

@@ -56,7 +56,7 @@ export class PacketReader {
     await nextTurn();
     if (available >= this.#neededBytes) return true;
     if (this.#format === undefined) throw badCapture(this.file, 0, 'is too short for a capture');
-    if (available > 0) throw badCapture(this.file, this.input.offset, 'is cut within a packet');
+    if (available > 0) throw badCapture(this.file, this.input.offset, 'is cut off within a packet');
     return false;
   }
 

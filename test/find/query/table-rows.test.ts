@@ -198,7 +198,7 @@ test('damage in the snapshot of the beginning is said', async (t) => {
   writeFileSync(file, bytes);
   const { stdout, stderr, result } = await listText(file, { noHeader: true, squeeze: true });
   assert.equal(stdout.trim().split('\n').length, 2);
-  assert.match(stderr, /block 2 has a wrong payload checksum/);
+  assert.match(stderr, /block 2: the payload's checksum is wrong/);
   assert.equal(result.exitCode, 1);
 });
 
