@@ -55,7 +55,7 @@ export async function* testFiles(
       const checked = await new FileCheck(opened.input, file, opened.place.live).run();
       yield* links.add(checked, () => report(checked));
     } catch (error) {
-      // One that cannot be opened or is no log is said, and the others are checked all the same.
+      // One that cannot be opened or is not a log is reported, and the others are checked all the same.
       if (!(error instanceof SystemFailure || error instanceof DamageError)) throw error;
       yield* links.pass({ file, lines: [], sound: false, failure: error });
     }

@@ -31,7 +31,7 @@ export class LogStats {
   /** As the kernel told them. */
   starts = 0;
   ends = 0;
-  /** That no message told: found out by comparing table dumps. */
+  /** Without an event: found by comparing table dumps. */
   derivedStarts = 0;
   derivedEnds = 0;
   snapshots = 0;

@@ -170,7 +170,7 @@ export class KeyReader {
   }
 }
 
-/** Values of the family bit in the class of a row; `none` is no family. */
+/** Values of the family bit in the class of a row; `none` stands for neither. */
 const Family = { ipv4: 0, ipv6: 1, none: 2 } as const;
 
 /**

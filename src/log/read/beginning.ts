@@ -108,7 +108,7 @@ export interface Beginning {
 
 /**
  * Preamble and header block. What is damaged of them costs no more than itself, and the input is left at the
- * block after them. Throws DamageError when this is no file of format 3.
+ * block after them. Throws DamageError when this is not a file of format 3.
  */
 export async function readBeginning(input: ByteInput, file: string): Promise<Beginning> {
   const damage: Damage[] = [];

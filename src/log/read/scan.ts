@@ -1,7 +1,7 @@
 /**
  * Block by block through a format 3 file: what is whole is given, what is not is named and skipped. After
- * damage the scan goes on at the next place where a block header with a right CRC stands, be it inside what a
- * damaged block claimed for itself: bytes may be missing from that one.
+ * damage the scan goes on at the next place where a block header with a correct CRC stands, even inside what
+ * a damaged block claimed for itself: bytes may be missing from that one.
  */
 
 import type { ByteInput } from '../../base/disk/input.js';

@@ -54,7 +54,7 @@ export type LogItem =
   | { readonly type: 'records'; readonly batch: EventBatch }
   | { readonly type: 'gap'; readonly gap: GapRecord }
   | { readonly type: 'clock-step'; readonly atUs: number; readonly stepUs: number }
-  /** What the recorder did that is no event, with the times of its block: FORMAT.md, checkpoints. */
+  /** What the recorder did that is not an event, with the times of its block: FORMAT.md, checkpoints. */
   | {
       readonly type: 'checkpoint';
       readonly value: Readonly<Record<string, unknown>>;

@@ -1,5 +1,6 @@
 /**
- * Says on the log that the kernel dropped messages, and what to do about it; a loss that goes on is said once
+ * Says on the log that the kernel dropped messages, and what to do about it; a loss that continues is
+ * reported once
  * in a while.
  */
 import type { Logger } from 'pino';

@@ -28,7 +28,7 @@ export class Watchdog {
   #lookedAtMs = performance.now();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `stalledMs`: without progress for so long, a stage is said to be stalled. */
+  /** `stalledMs`: a stage without progress for so long is reported as stalled. */
   constructor(
     stages: readonly WatchedStage[],
     readonly log: Logger,

@@ -23,7 +23,7 @@ export class MessageReader {
    */
   from = 0;
   lengthBytes = 0;
-  /** What the capture holds besides; plain counts. */
+  /** What else the capture holds; plain counts. */
   readonly counts = {
     packets: 0,
     /** Packets shorter than they were on the link: the capture was made with a snap length. */

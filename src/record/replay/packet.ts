@@ -21,7 +21,7 @@ export interface CaptureFormat {
   /**
    * Take one record at `at` of `view`, of which `available` bytes are there; `offset` is its place in the
    * file. Answers its length, or, negated, the bytes that are needed to tell (nothing is taken then). Fills
-   * `packet`, with capturedBytes 0 when the record is no packet. Throws DamageError 'bad-capture'.
+   * `packet`, with capturedBytes 0 when the record is not a packet. Throws DamageError 'bad-capture'.
    */
   take(view: DataView, at: number, available: number, offset: number, packet: Packet): number;
 }

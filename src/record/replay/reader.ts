@@ -25,7 +25,7 @@ export class PacketReader {
 
   /**
    * Go to the next packet at hand; false when bytes must be read first (`fill`). DamageError 'bad-capture'
-   * where the file is no capture, of another link type, or damaged.
+   * where the file is not a capture, of another link type, or damaged.
    */
   next(): boolean {
     const { input, packet } = this;

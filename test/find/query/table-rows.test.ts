@@ -1,4 +1,4 @@
-/** Rows that no event told, in pairing: they stand in the file a moment after the events that followed. */
+/** Rows without an event, in pairing: they stand in the file a moment after the events that followed. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -35,7 +35,7 @@ async function statsOf(
   return { stats: found.stats, json: JSON.parse(statsJson(found, found.stats)), said };
 }
 
-/** Every kind of row, also those that no message told, and gaps of every certainty. */
+/** Every kind of row, also those without an event, and gaps of every certainty. */
 function writeEveryKind(t: TestContext): string {
   const file = join(temporaryDirectory(t), 'a.ct');
   const writer = LogFileWriter.create(file, meta);

@@ -99,7 +99,7 @@ test('a file left behind is closed, renamed, and the next file goes on from it',
     const files = [first, join(directory, '2026/2116')];
     assert.deepEqual(await complaints(...files), []);
     assert.deepEqual(await rowsOf(...files), expectedRows(1, 302));
-    // A proper stop is no end of the chain either.
+    // A proper stop does not end the chain either.
     assert.equal((await recover(template))?.lastFile.file, '2116');
   }));
 
