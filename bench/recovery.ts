@@ -10,15 +10,18 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { LogFileSystem } from '../src/base/disk/disk.js';
 import { realFileSystem } from '../src/base/disk/file-system.js';
+import { systemClock } from '../src/base/time/clock.js';
 import { AF_INET, EventBatch } from '../src/event/batch.js';
 import { writeAddressFilter } from '../src/log/format/address-filter.js';
 import { UNNUMBERED, writeRecordBlock } from '../src/log/format/block.js';
 import { BLOCK_HEADER_BYTES, BlockType } from '../src/log/format/format.js';
 import { numberFrame } from '../src/log/format/frame.js';
 import { createStats } from '../src/record/stage/counters.js';
-import { recoverFiles } from '../src/record/writer/recover.js';
+import { identityOptions } from '../src/record/writer/identity.js';
+import { findEarlier } from '../src/record/writer/recover.js';
 import { LogWriter } from '../src/record/writer/writer.js';
 import { WriterStat } from '../src/record/writer/writer-stats.js';
+import type { WriterEvent } from '../src/record/writer/writer-task.js';
 import { makeFolder } from '../test/lab/folder.js';
 import { generateTrace } from './generate/trace.js';
 
@@ -40,13 +43,22 @@ interface Block {
 
 const folder = makeFolder('recovery');
 const template = join(folder, 'log');
+const OPTIONS = {
+  template,
+  protocols: 'all',
+  runId: RUN_ID,
+  recorder: 'bench',
+  host: { hostname: 'bench', bootId: '' },
+  live: false,
+} as const;
 writeLiveFile(blocksOfTrace());
 const { size } = statSync(`${template}.part`);
 const startMs = performance.now();
 const startCpu = process.cpuUsage();
-await recoverFiles(template, 'all', realFileSystem, (event) => {
+const emit = (event: WriterEvent) => {
   if (event.type === 'log') console.log(event.message);
-});
+};
+await findEarlier(identityOptions(template, OPTIONS), realFileSystem, emit, systemClock);
 const seconds = (performance.now() - startMs) / 1000;
 const { user, system } = process.cpuUsage(startCpu);
 console.log(
@@ -89,16 +101,8 @@ function encoded(batch: EventBatch): Block {
 /** As a killed recorder leaves it: not closed, not locked. */
 function writeLiveFile(blocks: readonly Block[]): void {
   const fs: LogFileSystem = { ...realFileSystem, lock: () => true };
-  const options = {
-    template,
-    protocols: 'all',
-    runId: RUN_ID,
-    recorder: 'bench',
-    host: { hostname: 'bench', bootId: '' },
-    live: false,
-  } as const;
   const stats = createStats();
-  const writer = new LogWriter(options, stats, () => {}, fs);
+  const writer = new LogWriter(OPTIONS, stats, () => {}, fs);
   writer.open(Date.now() * 1000);
   while (stats[WriterStat.bytesWritten] < wantedBytes) {
     const groupEnds = statSync(writer.path).size + GROUP_BYTES;

@@ -52,6 +52,15 @@ export const GapCause = {
   damagedFile: 'damaged file',
 } as const;
 
+/**
+ * A gap of unknown size from the last time that was surely seen up to now. Where the clock went back in
+ * between, it reaches from the smaller to the larger; it always has a length.
+ */
+export function unseenGap(cause: string, seenUntilUs: number, nowUs: number): GapRecord {
+  const fromUs = Math.min(seenUntilUs, nowUs);
+  return unknownGap(cause, fromUs, Math.max(seenUntilUs, nowUs, fromUs + 1));
+}
+
 export function unknownGap(cause: string, fromUs: number, toUs: number): GapRecord {
   return { fromUs, toUs, lost: 0, certainty: 'unknown', cause };
 }

@@ -12,11 +12,10 @@ import { realFileSystem } from '../../src/base/disk/file-system.js';
 import { BLOCK_HEADER_BYTES, BlockField } from '../../src/log/format/format.js';
 import { FinishedFiles } from '../../src/log/read/finished-files.js';
 import { createStats } from '../../src/record/stage/counters.js';
-import { recoverFiles } from '../../src/record/writer/recover.js';
 import { LogWriter } from '../../src/record/writer/writer.js';
 import { temporaryDirectory } from '../lab/folder.js';
 import { forged, type Piece, piecesOf, writeSound } from '../log/read/damage-helper.js';
-import { Events, meta, options, START_US } from '../record/writer/writer-helper.js';
+import { Events, meta, options, recoverFiles, START_US } from '../record/writer/writer-helper.js';
 
 const RUNS = 150;
 const skip = process.platform === 'win32' ? 'no pipes among files there' : false;
@@ -35,7 +34,7 @@ async function start(template: string): Promise<void> {
   const earlier = await recoverFiles(template, [6], realFileSystem, events.emit);
   const writer = new LogWriter(options(template), createStats(), () => {}, realFileSystem);
   writer.open(START_US + 3600e6, earlier);
-  const look = new FinishedFiles(realFileSystem, { template, protocols: [6] }).look();
+  const look = new FinishedFiles(realFileSystem).look(writer.recorder);
   while (look.next().done !== true);
   writer.close();
 }

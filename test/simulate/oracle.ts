@@ -105,6 +105,15 @@ export class Oracle implements DiskWatcher {
     made.last = undefined;
   }
 
+  /** Everything below `from` is below `to` now. */
+  moved(from: string, to: string): void {
+    for (const [path, digest] of [...this.foreign])
+      if (path.startsWith(`${from}/`)) {
+        this.foreign.delete(path);
+        this.foreign.set(to + path.slice(from.length), digest);
+      }
+  }
+
   runEnds(sim: SimRecorder): void {
     const run = this.runs.find((candidate) => candidate.sim === sim)!;
     run.acknowledged = sim.acknowledged;
@@ -296,8 +305,9 @@ export class Oracle implements DiskWatcher {
   #judgeLeftovers(): void {
     const torn = new Map<string, string>();
     for (const [path, number] of this.disk.names) {
-      if (!basename(path).includes('.torn')) continue;
-      const digest = digestOf(this.disk.inodes.get(number)!);
+      if (!basename(path).endsWith('.torn')) continue;
+      const kept = path.replace(/(\.\d+)*\.torn$/, '');
+      const digest = `${kept} ${digestOf(this.disk.inodes.get(number)!)}`;
       if (torn.has(digest)) throw new Broken('leftover', `${path} and ${torn.get(digest)} are the same`);
       torn.set(digest, path);
     }
@@ -309,7 +319,7 @@ export class Oracle implements DiskWatcher {
   }
 
   #own(recorder: string): Made[] {
-    return this.made.filter((made) => made.recorder === recorder && made.inode.links > 0);
+    return this.made.filter((made) => made.recorder === recorder && made.inode.links > 0 && !made.excused);
   }
 
   #finished(recorder: string): Made[] {

@@ -137,7 +137,8 @@ export class SimDisk {
       else names.set(change.path, change.inode);
     });
     this.names.clear();
-    for (const [path, number] of names) this.names.set(path, number);
+    // What was removed and closed before the power went may be gone for good.
+    for (const [path, number] of names) if (this.inodes.has(number)) this.names.set(path, number);
     const linked = new Set(this.names.values());
     for (const inode of [...this.inodes.values()]) {
       this.#tear(inode, random);
@@ -200,6 +201,15 @@ export class SimDisk {
     const number = this.names.get(from);
     if (number === undefined || !this.names.has(dirname(to))) throw simulatedFailure('rename', to, 'ENOENT');
     if (this.names.has(to)) throw simulatedFailure('rename', to, 'EEXIST');
+    this.names.delete(from);
+    this.names.set(to, number);
+    this.#pendingNames.push({ path: from, inode: undefined }, { path: to, inode: number });
+  }
+
+  replace(from: string, to: string): void {
+    const number = this.names.get(from);
+    if (number === undefined) throw simulatedFailure('rename', to, 'ENOENT');
+    if (this.names.has(to)) this.#removeName(to);
     this.names.delete(from);
     this.names.set(to, number);
     this.#pendingNames.push({ path: from, inode: undefined }, { path: to, inode: number });

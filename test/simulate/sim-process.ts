@@ -145,6 +145,11 @@ export class SimProcess implements LogFileSystem {
     this.disk.rename(path, this.disk.resolve(to, false));
   }
 
+  replace(from: string, to: string): void {
+    this.#enter('replace', to);
+    this.disk.replace(this.disk.resolve(from, false), this.disk.resolve(to, false));
+  }
+
   remove(path: string): void {
     this.#enter('remove', path);
     const resolved = this.disk.resolve(path, false);

@@ -123,12 +123,14 @@ export class World {
   async #start(options: SimOptions): Promise<void> {
     const name = `${options.name}#${++this.#runs}`;
     const runId = BigInt(this.seed) * 1000n + BigInt(this.#runs);
-    const process = new SimProcess(this.#disk, name);
+    const disk = new SimProcess(this.#disk, name);
     const hear = (event: WriterEvent): void => {
       if (event.type === 'closed') this.#rotations++;
+      if (process.env.SIMULATE_LOG !== undefined)
+        console.log(this.#clock.trueMs, name, JSON.stringify(event));
       this.oracle.heard(event, options.retention, options.minFreeBytes);
     };
-    const recorder = new SimRecorder(options, runId, this.#clock, process, hear);
+    const recorder = new SimRecorder(options, runId, this.#clock, disk, hear);
     recorder.onEvent = (number) => this.oracle.noteEvent(number, recorder);
     recorder.onWait = () => this.#helpSoon();
     this.oracle.runBegins(options.name, this.#runs, recorder);
@@ -162,7 +164,7 @@ export class World {
   }
 
   async #traffic(recorder: SimRecorder): Promise<void> {
-    const count = this.#random.between(20, 220);
+    const count = this.#random.between(40, 560);
     const ms = this.#random.between(100, 2500);
     const first = this.#events;
     this.#events += count;
@@ -310,12 +312,13 @@ export class World {
       }
     this.#killed(this.#recorder);
     this.#disk.moveDirectory('/log', to);
+    this.oracle.moved('/log', to);
   }
 
   /** Files that look like the recorder's: copies of its own under other names, half logs, others' logs. */
   #putForeignFiles(): void {
     const random = this.#random;
-    const finished = this.#finishedFiles();
+    const finished = this.#finishedFiles().filter(([path]) => path.startsWith('/log/'));
     if (finished.length === 0) return;
     const [path, inode] = random.pick(finished);
     const bytes = inode.data.slice(0, inode.bytes);

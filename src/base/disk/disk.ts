@@ -69,6 +69,8 @@ export interface LogFileSystem extends ReadDisk {
   closeLater(file: LogFile): Promise<void>;
   /** Never replaces: EEXIST when `to` exists. */
   rename(from: string, to: string): void;
+  /** A rename that takes the place of what stands at `to`: for files that only this program writes. */
+  replace(from: string, to: string): void;
   remove(path: string): void;
   exists(path: string): boolean;
   /** Free space that this user may fill, in the file system that holds `path`. */

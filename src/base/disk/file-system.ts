@@ -10,6 +10,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  renameSync,
   statfsSync,
   unlinkSync,
   writeSync,
@@ -21,6 +22,7 @@ import { flock, renameNoReplace } from '../libc/file.js';
 import type { LogFile, LogFileSystem } from './disk.js';
 import { DEFAULT_FILE_MODE, directoryModeOf } from './file-mode.js';
 import { closeAndFree } from './free-slowly.js';
+import { numbered } from './numbered.js';
 import { attempt, openFile, realReadDisk, systemFailure } from './read-disk.js';
 
 /** What a platform or file system answers that has no such call. */
@@ -95,6 +97,10 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
         attempt('link', to, () => linkSync(from, to));
         this.remove(from);
       }
+    },
+
+    replace(from, to) {
+      attempt('rename', to, () => renameSync(from, to));
     },
 
     remove(path) {
@@ -194,7 +200,7 @@ export function writeAll(
   }
 }
 
-/** Rename to `to`, or to `to.1`, `to.2`, ... when that is taken; answers the name it got. */
+/** Rename to `to`, or to that with a number when it is taken; answers the name it got. */
 export function renameNumbered(fs: LogFileSystem, from: string, to: string): string {
   for (let number = 0; ; number++) {
     const name = numbered(to, number);
@@ -205,9 +211,4 @@ export function renameNumbered(fs: LogFileSystem, from: string, to: string): str
       if (errnoCode(error) !== 'EEXIST') throw error;
     }
   }
-}
-
-/** NAME, NAME.1, NAME.2, ... */
-export function numbered(path: string, number: number): string {
-  return number === 0 ? path : `${path}.${number}`;
 }

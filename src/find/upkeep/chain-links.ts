@@ -6,6 +6,7 @@
 import { printable } from '../../base/printable.js';
 import type { PreviousFile } from '../../log/format/file-meta.js';
 import type { RemovedFile } from '../../log/format/retention-note.js';
+import { maySucceed } from './chain-order.js';
 import type { CheckedFile, CheckReport } from './check-report.js';
 
 interface Waiting {
@@ -24,8 +25,13 @@ export class ChainLinks {
   /** The next file in the chain. Gives the reports that are complete. */
   *add(file: CheckedFile, report: () => CheckReport): Generator<CheckReport, void, void> {
     for (const removed of file.removed) this.#removed.set(removed.chain, removed);
+    const previous = this.#previous;
+    let what = previous && missingLink(previous, file);
+    if (previous !== undefined && what !== undefined && !maySucceed(previous.meta, file.meta)) {
+      this.#first = undefined; // another recorder's: its chain begins here
+      what = undefined;
+    }
     this.#first ??= file;
-    const what = this.#previous && missingLink(this.#previous, file);
     if (this.#first !== file && file.removed.length > 0) this.#tellWhereItBegins(file);
     this.#previous?.chains.clear();
     this.#previous = file;

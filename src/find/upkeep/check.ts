@@ -20,6 +20,7 @@ import { scanBlocks } from '../../log/read/scan.js';
 import { type Damage, damageText } from '../../log/read/source.js';
 import { GapSum } from '../output/gap-text.js';
 import { ChainLinks } from './chain-links.js';
+import { inChainOrder } from './chain-order.js';
 import type { CheckedFile, CheckReport } from './check-report.js';
 
 /** Damage printed one by one; more is only counted. */
@@ -37,7 +38,8 @@ const CHAINS_KEPT = 1024;
 const OFFSETS_KEPT = 65_536;
 
 /**
- * Check each file on its own and, when there are several of format 3, that each names the one before it.
+ * Check each file on its own and, when there are several of one recorder, that each names the one before it,
+ * in the order of the chain whatever order they are given in.
  * `say` gets a line where another file than the named one is read (a live one).
  */
 export async function* testFiles(
@@ -45,7 +47,7 @@ export async function* testFiles(
   say?: (line: string) => void,
 ): AsyncGenerator<CheckReport, void, void> {
   const links = new ChainLinks();
-  for (const file of files) {
+  for (const file of inChainOrder(files)) {
     try {
       const opened = await openBytes(file, say);
       if (opened.format === 2) {

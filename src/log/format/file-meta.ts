@@ -18,6 +18,14 @@ export interface FileMeta {
   /** Name template the file was made from, absolute; empty for files that no recorder made. */
   readonly template: string;
   readonly squeezed: boolean;
+  /** Whose file it is (read/ownership.ts); files of before have none. */
+  readonly identity?: string;
+  /** Tells machines of one host name apart; not the machine's own id. */
+  readonly machineId?: string;
+  /** 1 for the first file of an identity, one more for each that continues it: an order without a clock. */
+  readonly fileNumber?: number;
+  /** The time that named the file; openedUs is later when it stands in for one that was given up. */
+  readonly namedUs?: number;
   /** The file before this one in the chain. */
   readonly previous?: PreviousFile;
   /** A squeezed or repaired file stands in the place of this one. */
@@ -31,11 +39,27 @@ export interface PreviousFile {
   readonly acknowledgedBytes: number;
   /** Its last hash, hex. */
   readonly chain: string;
+  /** 16 hex digits; files of before do not say it. */
+  readonly runId?: string;
 }
 
-/** The recording that a new one continues. */
-export interface EarlierRecording {
+/** How a file ends. */
+export interface FileEnd {
   readonly lastFile: PreviousFile;
   /** What happened later was not seen, microseconds since the epoch. */
   readonly seenUntilUs: number;
+}
+
+/** What a new recording continues. */
+export interface EarlierRecording {
+  /** Undefined when it is only known that somebody recorded. */
+  readonly lastFile: PreviousFile | undefined;
+  readonly seenUntilUs: number;
+  /** The highest number of a file so far, 0 without any. */
+  readonly fileNumber: number;
+}
+
+/** Letters, digits, dot, underscore and dash, at most 64: also what `--identity` takes. */
+export function isIdentity(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(value);
 }

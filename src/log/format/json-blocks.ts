@@ -6,7 +6,7 @@
 import { printable } from '../../base/printable.js';
 import type { GapRecord } from '../../event/gap.js';
 import type { EndRecord } from './end-block.js';
-import type { FileMeta } from './file-meta.js';
+import { type FileMeta, isIdentity } from './file-meta.js';
 import { BlockCodec, CHAIN_BYTES, MAX_JSON_BYTES } from './format.js';
 import type { ScannedBlock } from './frame.js';
 import { badPayload } from './varint.js';
@@ -40,7 +40,17 @@ const metaFields: Readonly<Record<keyof FileMeta, Check>> = {
   protocols: (value) => value === 'all' || (Array.isArray(value) && value.every(isProtocol)),
   template: isText,
   squeezed: (value) => typeof value === 'boolean',
-  previous: (value) => holds(value, { file: isText, acknowledgedBytes: isCount, chain: isChain }),
+  identity: isIdentity,
+  machineId: isHex(16),
+  fileNumber: (value) => isCount(value) && (value as number) >= 1,
+  namedUs: isCount,
+  previous: (value) =>
+    holds(value, {
+      file: isText,
+      acknowledgedBytes: isCount,
+      chain: isChain,
+      runId: (id) => id === undefined || isHex(16)(id),
+    }),
   origin: (value) => holds(value, { file: isText, firstChain: isChain, lastChain: isChain }),
 };
 const gapFields: Readonly<Record<keyof GapRecord, Check>> = {
@@ -60,7 +70,14 @@ const endFields: Readonly<Partial<Record<keyof EndRecord, Check>>> = {
   lastTimeUs: isCount,
   closedUs: (value) => value === undefined || isCount(value),
 };
-const optionalMetaFields: ReadonlySet<string> = new Set<keyof FileMeta>(['previous', 'origin']);
+const optionalMetaFields: ReadonlySet<string> = new Set<keyof FileMeta>([
+  'identity',
+  'machineId',
+  'fileNumber',
+  'namedUs',
+  'previous',
+  'origin',
+]);
 
 export type BlockPayload = Pick<ScannedBlock, 'frame' | 'payload'>;
 

@@ -7,7 +7,11 @@ export type NamePattern = (name: string) => boolean;
 
 const CONVERSION = /(%.)/su;
 /** What the recorder adds to a name that is taken, and to that of a live file. */
-const ADDED = [/\.part$/, /\.\d+$/];
+const ADDED: readonly [RegExp, string][] = [
+  [/\.part$/, ''],
+  [/\.\d+$/, ''],
+  [/\.\d+(\.[^.]*)$/, '$1'],
+];
 
 /** Exactly what the template gives. */
 export function namePattern(component: string): NamePattern {
@@ -34,12 +38,13 @@ export function namePattern(component: string): NamePattern {
   };
 }
 
-/** Also that with `.1`, `.2`, ... and a live file's. */
+/** Also that with a number, as `numbered` or a version before puts it in, and a live file's. */
 export function filePattern(component: string): NamePattern {
   const isGiven = namePattern(component);
   return (name) => {
     let bases = [name];
-    for (const added of ADDED) bases = bases.concat(bases.map((base) => base.replace(added, '')));
+    for (const [added, without] of ADDED)
+      bases = bases.concat(bases.map((base) => base.replace(added, without)));
     return bases.some(isGiven);
   };
 }

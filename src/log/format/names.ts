@@ -7,6 +7,7 @@
  */
 
 import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { UsageError } from '../../base/errors.js';
 import { shownBeforeSeconds } from '../../base/time/boundaries.js';
 import { CONVERSION, conversions, format } from '../../base/time/strftime.js';
@@ -79,4 +80,11 @@ export function templatePatterns(template: string): {
     /%[^%]/.test(component.replaceAll('%%', '')) ? namePattern(component) : component.replaceAll('%%', '%'),
   );
   return { directories, file: filePattern(last) };
+}
+
+/** The directory of a template down to its first conversion: where what belongs to all its files is kept. */
+export function literalDirectory(template: string): string {
+  const { directories } = templatePatterns(template);
+  const first = directories.findIndex((component) => typeof component !== 'string');
+  return join('/', ...(first < 0 ? directories : directories.slice(0, first)).map(String));
 }

@@ -1,46 +1,22 @@
 /**
- * The finished files of one recorder, for its retention: names that the template gives, headers that name
- * this recorder. Writer thread; looks in small steps, and reads a header once, not at every look.
+ * The finished files of one recorder, for its retention, in the order of their chain. Writer thread; looks in
+ * small steps, and reads a header once, not at every look.
  */
-import type { FileFacts, ReadDisk } from '../../base/disk/disk.js';
-import { SystemFailure } from '../../base/errors.js';
-import type { FileMeta } from '../format/file-meta.js';
+import type { ReadDisk } from '../../base/disk/disk.js';
 import { LIVE_SUFFIX } from '../format/format.js';
-import { fileNameAt } from '../format/names.js';
-import { namesByDirectory, ownFile, type Recorder } from './own-files.js';
-
-export interface FinishedFile {
-  readonly path: string;
-  readonly bytes: number;
-  /** Tell it from another file that has its name later. */
-  readonly inode: number;
-  readonly device: number;
-  /** The time that named it. */
-  readonly openedUs: number;
-  /** Last hash, hex, of the file that a squeezed one stands for: the file after it names that. */
-  readonly originChain?: string;
-}
-
-/** What a look at a file found, for as long as the file does not change. */
-interface Known {
-  readonly inode: number;
-  readonly mtimeMs: number;
-  /** Undefined: not this recorder's. */
-  readonly file: FinishedFile | undefined;
-}
+import { type CataloguedFile, lookAt, type OwnFile, ownFiles } from './catalogue.js';
+import { namesByDirectory } from './own-files.js';
+import type { Recorder } from './ownership.js';
 
 export class FinishedFiles {
-  #known = new Map<string, Known>();
+  #known = new Map<string, CataloguedFile>();
 
-  constructor(
-    readonly disk: ReadDisk,
-    readonly recorder: Recorder,
-  ) {}
+  constructor(readonly disk: ReadDisk) {}
 
   /** Look at all files, one more each time; answers those that are this recorder's, oldest first. */
-  *look(): Generator<void, FinishedFile[], void> {
-    const known = new Map<string, Known>();
-    for (const paths of namesByDirectory(this.disk, this.recorder.template)) {
+  *look(recorder: Recorder): Generator<void, OwnFile[], void> {
+    const known = new Map<string, CataloguedFile>();
+    for (const paths of namesByDirectory(this.disk, recorder.template)) {
       for (const path of paths) {
         if (path.endsWith(LIVE_SUFFIX)) continue;
         const found = this.#lookAt(path);
@@ -50,47 +26,18 @@ export class FinishedFiles {
       yield;
     }
     this.#known = known;
-    const files = [...known.values()].flatMap(({ file }) => (file === undefined ? [] : [file]));
-    return files.sort((a, b) => a.openedUs - b.openedUs);
+    return ownFiles(known.values(), recorder);
   }
 
-  #lookAt(path: string): Known | undefined {
-    const facts = factsOf(this.disk, path);
-    if (facts === undefined || facts.kind !== 'file') return undefined;
-    const { inode, device, modifiedMs: mtimeMs, bytes } = facts;
+  #lookAt(path: string): CataloguedFile | undefined {
     const before = this.#known.get(path);
-    if (before !== undefined && before.inode === inode && before.mtimeMs === mtimeMs) return before;
-    const meta = ownFile(this.disk, path, this.recorder)?.meta;
-    if (meta === undefined || !isNamedByTemplate(path, meta)) return { inode, mtimeMs, file: undefined };
-    const { openedUs, origin } = meta;
-    const file = {
-      path,
-      bytes,
-      inode,
-      device,
-      openedUs,
-      ...(origin !== undefined && { originChain: origin.lastChain }),
-    };
-    return { inode, mtimeMs, file };
+    if (before === undefined) return lookAt(this.disk, path);
+    const facts = this.disk.stat(path);
+    const isSame =
+      facts?.inode === before.facts.inode &&
+      facts.device === before.facts.device &&
+      facts.bytes === before.facts.bytes &&
+      facts.modifiedMs === before.facts.modifiedMs;
+    return isSame ? before : lookAt(this.disk, path);
   }
-}
-
-/** Undefined when it is gone or cannot be asked about. */
-function factsOf(disk: ReadDisk, path: string): FileFacts | undefined {
-  try {
-    return disk.stat(path);
-  } catch (error) {
-    if (!(error instanceof SystemFailure)) throw error;
-    return undefined;
-  }
-}
-
-/**
- * Not a copy with a longer name, whatever its header says: exactly what the template gave then, or that with
- * `.1`, `.2`, ...
- */
-function isNamedByTemplate(path: string, { template, openedUs, utcOffsetSeconds }: FileMeta): boolean {
-  if (!Number.isSafeInteger(openedUs) || !Number.isSafeInteger(utcOffsetSeconds)) return false;
-  const name = fileNameAt(template, openedUs, utcOffsetSeconds);
-  return path.startsWith(name) && /^(\.\d+)?$/.test(path.slice(name.length));
 }

@@ -26,7 +26,11 @@ export function headerLines(preamble: Preamble, meta: Partial<FileMeta>): string
     `.boot: ${meta.bootId ?? ''}`,
     `.template: ${meta.template ?? ''}`,
   ];
-  const { previous, origin } = meta;
+  const { previous, origin, identity, machineId, fileNumber, namedUs } = meta;
+  if (identity !== undefined) lines.push(`.identity: ${identity}`);
+  if (machineId !== undefined) lines.push(`.machine: ${machineId}`);
+  if (fileNumber !== undefined) lines.push(`.number: ${fileNumber}`);
+  if (namedUs !== undefined) lines.push(`.named: ${times.text(namedUs)}`);
   if (previous !== undefined)
     lines.push(`.previous: ${previous.file} at ${previous.acknowledgedBytes} ${previous.chain}`);
   if (origin !== undefined) lines.push(`.origin: ${origin.file} ${origin.firstChain} ${origin.lastChain}`);

@@ -44,6 +44,8 @@ export interface RecorderOptions {
    * all.
    */
   readonly retention?: RetentionOptions;
+  /** Whose files these are, where it is not found out (`--identity`). */
+  readonly identity?: string;
   /** File descriptor for one JSON line per durable group (`--progress-fd`). */
   readonly progressFd?: number;
   /** Nice value for all threads (`-N`), when given. */

@@ -235,7 +235,8 @@ export class Pipeline {
   }
 
   #writerTask(port: MessagePort): WriterTask {
-    const { fileTemplate, protocols, progressFd, fileMode, minFreeBytes, retention } = this.#options;
+    const { fileTemplate, protocols, progressFd, fileMode, minFreeBytes, retention, identity } =
+      this.#options;
     return {
       ring: this.#blocks.buffer,
       snapshots: this.#snapshots.buffer,
@@ -250,6 +251,7 @@ export class Pipeline {
         live: !this.#replay,
         fileMode,
         minFreeBytes,
+        ...(identity !== undefined && { identity }),
         ...(progressFd !== undefined && { progressFd }),
         ...(retention !== undefined && { retention }),
       },

@@ -12,7 +12,8 @@ import type { LogFile } from '../../base/disk/disk.js';
 import { errnoCode, isSystemError, SystemFailure } from '../../base/errors.js';
 import { LIVE_SUFFIX } from '../../log/format/format.js';
 import type { RemovalReason, RemovedFile, RetentionNote } from '../../log/format/retention-note.js';
-import { type FinishedFile, FinishedFiles } from '../../log/read/finished-files.js';
+import type { OwnFile } from '../../log/read/catalogue.js';
+import { FinishedFiles } from '../../log/read/finished-files.js';
 import { endOf } from '../../log/read/own-files.js';
 import type { LogWriter } from './writer.js';
 import { WriterStat } from './writer-stats.js';
@@ -32,7 +33,7 @@ export class Retention {
   readonly #heldNames = new Set<string>();
   #work: Generator<void, void, void> | undefined;
   /** Found by the last look, oldest first, less what was removed since. */
-  #files: FinishedFile[] = [];
+  #files: OwnFile[] = [];
   /** When the live file has grown to this, more must go; infinite when that would not help. */
   #liveBytesMax = Number.POSITIVE_INFINITY;
   #removed: RemovedFile[] = [];
@@ -44,11 +45,10 @@ export class Retention {
   constructor(
     readonly writer: LogWriter,
     readonly options: RetentionOptions,
-    protocols: readonly number[] | 'all',
     readonly stats: Float64Array,
     readonly emit: Emit,
   ) {
-    this.#finished = new FinishedFiles(writer.fs, { template: writer.template, protocols });
+    this.#finished = new FinishedFiles(writer.fs);
     for (const hold of options.holds) {
       const name = hold.endsWith(LIVE_SUFFIX) ? hold.slice(0, -LIVE_SUFFIX.length) : hold;
       if (name.includes('/')) this.#heldPaths.add(resolve(name));
@@ -109,15 +109,16 @@ export class Retention {
   }
 
   *#run(): Generator<void, void, void> {
-    this.#files = yield* this.#finished.look();
+    this.#files = yield* this.#finished.look(this.writer.recorder);
     const { keepDays = Number.POSITIVE_INFINITY, keepBytes = Number.POSITIVE_INFINITY } = this.options;
     const keepFromUs = this.writer.clock.wallUs() - keepDays * DAY_US;
-    let bytes = this.#files.reduce((sum, file) => sum + file.bytes, 0);
+    let bytes = this.#files.reduce((sum, file) => sum + file.facts.bytes, 0);
     for (const file of [...this.#files]) {
       const isTooMuch = bytes + this.writer.liveBytes > keepBytes;
-      if (file.openedUs >= keepFromUs && !isTooMuch) break;
-      const isTooOld = file.openedUs < keepFromUs && this.#endsBefore(file, keepFromUs);
-      if ((isTooOld || isTooMuch) && this.#remove(file, isTooOld ? 'age' : 'bytes')) bytes -= file.bytes;
+      if (file.meta.openedUs >= keepFromUs && !isTooMuch) break;
+      const isTooOld = file.meta.openedUs < keepFromUs && this.#endsBefore(file, keepFromUs);
+      if ((isTooOld || isTooMuch) && this.#remove(file, isTooOld ? 'age' : 'bytes'))
+        bytes -= file.facts.bytes;
       if (this.#removed.length === NOTE_FILES_MAX) this.noteRemoved();
       yield;
     }
@@ -126,7 +127,7 @@ export class Retention {
   }
 
   #lookAgain(): this {
-    const look = this.#finished.look();
+    const look = this.#finished.look(this.writer.recorder);
     let next = look.next();
     while (!next.done) next = look.next();
     this.#files = next.value;
@@ -136,12 +137,12 @@ export class Retention {
   /** In the live file's file system: room elsewhere is of no use. */
   #removeOldest(): boolean {
     const { device } = this.writer;
-    const isUseful = (file: FinishedFile) => device === undefined || file.device === device;
+    const isUseful = (file: OwnFile) => device === undefined || file.facts.device === device;
     return [...this.#files].some((file) => isUseful(file) && this.#remove(file, 'disk full'));
   }
 
   /** A file is as old as the last that it tells of. */
-  #endsBefore(file: FinishedFile, timeUs: number): boolean {
+  #endsBefore(file: OwnFile, timeUs: number): boolean {
     try {
       const end = endOf(this.writer.fs, file.path);
       return end === undefined || end.seenUntilUs < timeUs;
@@ -151,21 +152,22 @@ export class Retention {
     }
   }
 
-  #remove(file: FinishedFile, reason: RemovalReason): boolean {
-    const { path, bytes, openedUs } = file;
+  #remove(file: OwnFile, reason: RemovalReason): boolean {
+    const { path, meta, facts } = file;
+    const { bytes } = facts;
     const { fs } = this.writer;
     let open: LogFile | undefined;
     let chain: string;
     try {
       if (this.#isHeld(path)) return false;
       open = fs.open(path);
-      if (open.inode !== file.inode || open.device !== file.device || !fs.lock(open)) return false;
+      if (open.inode !== facts.inode || open.device !== facts.device || !fs.lock(open)) return false;
       const end = endOf(fs, path);
       if (end === undefined) {
         this.#sayOnce(path, 'is not removed: it has no end block, so it is damaged or not finished');
         return false;
       }
-      chain = file.originChain ?? end.lastFile.chain;
+      chain = meta.origin?.lastChain ?? end.lastFile.chain;
       fs.remove(path);
     } catch (error) {
       if (!isSystemError(error)) throw error;
@@ -175,7 +177,7 @@ export class Retention {
       if (open !== undefined) this.#close(open, reason);
     }
     this.#files = this.#files.filter((other) => other !== file);
-    this.#removed.push({ file: basename(path), openedUs, bytes, chain, reason });
+    this.#removed.push({ file: basename(path), openedUs: meta.openedUs, bytes, chain, reason });
     this.#changedDirectories.add(dirname(path));
     this.stats[WriterStat.filesRemoved]++;
     this.stats[WriterStat.bytesRemoved] += bytes;

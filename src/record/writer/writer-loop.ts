@@ -9,8 +9,9 @@ import { BLOCK_HEADER_BYTES, BlockField } from '../../log/format/format.js';
 import type { RingConsumer } from '../ring/consumer.js';
 import { RingState, STATE_WORD } from '../ring/layout.js';
 import { BlockMessage } from '../stage/blocks.js';
+import { identityOptions } from './identity.js';
 import { Progress } from './progress.js';
-import { recoverFiles } from './recover.js';
+import { findEarlier } from './recover.js';
 import { Retention } from './retention.js';
 import type { LogWriter } from './writer.js';
 import { WriterStat } from './writer-stats.js';
@@ -43,7 +44,7 @@ export class WriterLoop {
     if (options.progressFd !== undefined)
       this.#progress = new Progress(options.progressFd, options.runId, stats, emit);
     if (options.retention !== undefined)
-      this.#retention = new Retention(writer, options.retention, options.protocols, stats, emit);
+      this.#retention = new Retention(writer, options.retention, stats, emit);
   }
 
   /**
@@ -137,13 +138,13 @@ export class WriterLoop {
   async #open(timeUs: number): Promise<void> {
     const { writer, options } = this;
     for (;;) {
-      const earlier = await recoverFiles(
-        writer.template,
-        options.protocols,
+      const { recorder, earlier } = await findEarlier(
+        identityOptions(writer.template, options),
         writer.fs,
         this.emit,
         writer.clock,
       );
+      writer.recorder = recorder;
       try {
         writer.open(timeUs, earlier);
         return;

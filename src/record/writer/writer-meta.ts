@@ -1,12 +1,21 @@
 /** The facts that every file of a run says about itself. */
 import { localZone } from '../../base/time/zone.js';
 import type { FileMeta, PreviousFile } from '../../log/format/file-meta.js';
+import type { Recorder } from '../../log/read/ownership.js';
 import type { WriterOptions } from './writer-task.js';
+
+/** Of one file, its times in microseconds since the epoch. */
+export interface FilePlace {
+  readonly openedUs: number;
+  readonly namedUs: number;
+  readonly fileNumber: number;
+  readonly previous: PreviousFile | undefined;
+}
 
 export function fileMeta(
   options: WriterOptions,
-  openedUs: number,
-  previous: PreviousFile | undefined,
+  { identity }: Recorder,
+  { openedUs, namedUs, fileNumber, previous }: FilePlace,
 ): FileMeta {
   const { recorder, runId, protocols, template, host } = options;
   const zone = localZone();
@@ -28,6 +37,10 @@ export function fileMeta(
     protocols,
     template,
     squeezed: false,
+    identity,
+    ...(host.machineId !== undefined && { machineId: host.machineId }),
+    fileNumber,
+    namedUs,
     ...(previous !== undefined && { previous }),
   };
 }

@@ -12,6 +12,8 @@ export interface WriterOptions {
   readonly protocols: readonly number[] | 'all';
   readonly runId: bigint;
   readonly host: Host;
+  /** `--identity` */
+  readonly identity?: string;
   /** As in "ctrecorder 1.0.0". */
   readonly recorder: string;
   /** Records from the kernel, so that the time since an earlier recording is a gap. */

@@ -10,16 +10,18 @@
 import { basename, dirname, resolve } from 'node:path';
 import type { LogFileSystem } from '../../base/disk/disk.js';
 import { DEFAULT_FILE_MODE } from '../../base/disk/file-mode.js';
-import { fileSystemWithMode, numbered } from '../../base/disk/file-system.js';
+import { fileSystemWithMode } from '../../base/disk/file-system.js';
+import { numbered } from '../../base/disk/numbered.js';
 import { SystemFailure } from '../../base/errors.js';
 import { type Clock, systemClock } from '../../base/time/clock.js';
-import { GapCause, type GapRecord, unknownGap } from '../../event/gap.js';
+import { GapCause, type GapRecord, unseenGap } from '../../event/gap.js';
 import { gapBlock, jsonBlock, UNNUMBERED } from '../../log/format/block.js';
 import type { EndReason } from '../../log/format/end-block.js';
 import type { EarlierRecording, PreviousFile } from '../../log/format/file-meta.js';
 import { BlockType, LIVE_SUFFIX } from '../../log/format/format.js';
 import { hex, numberFrame, sequenceOf } from '../../log/format/frame.js';
 import { fileName, isNameAgain } from '../../log/format/names.js';
+import type { Recorder } from '../../log/read/ownership.js';
 import { type Closing, Segment } from '../../log/write/segment.js';
 import { attemptAll } from './attempt-all.js';
 import { EndingFiles } from './ending-files.js';
@@ -39,6 +41,8 @@ interface OpenFile {
 }
 
 export class LogWriter {
+  /** Whose files these are; the identity is settled before the first one is opened (recover.ts). */
+  recorder: Recorder;
   readonly #options: WriterOptions;
   #current: OpenFile | undefined;
   readonly #ending: EndingFiles;
@@ -47,6 +51,8 @@ export class LogWriter {
   /** Something was written since the last commit that must be taken back first. */
   #broken = false;
   #refusedName = '';
+  /** Of the newest file of this identity. */
+  #fileNumber = 0;
   /** Of the last data block of this run. */
   #sequence = 0;
 
@@ -58,7 +64,13 @@ export class LogWriter {
     readonly clock: Clock = systemClock,
   ) {
     this.#options = { ...options, template: resolve(options.template) };
+    const { protocols, host, identity = '' } = options;
+    this.recorder = { template: this.template, protocols, hostname: host.hostname, identity };
     this.#ending = new EndingFiles(fs, stats, emit, clock);
+  }
+
+  get #runId(): string {
+    return this.#options.runId.toString(16).padStart(16, '0');
   }
 
   /** Absolute. */
@@ -94,8 +106,9 @@ export class LogWriter {
     const name = fileName(this.template, timeUs);
     const absence =
       earlier !== undefined && this.#options.live
-        ? unknownGap(GapCause.notRunning, Math.min(earlier.seenUntilUs, timeUs), timeUs)
+        ? unseenGap(GapCause.notRunning, earlier.seenUntilUs, timeUs)
         : undefined;
+    this.#fileNumber = earlier?.fileNumber ?? 0;
     this.#use(this.#beginNumbered(name, timeUs, timeUs, earlier?.lastFile, absence));
     const { finalPath } = this.#current!;
     if (finalPath !== name) this.#say('warn', `${name} is there already: recording to ${finalPath}`);
@@ -227,7 +240,7 @@ export class LogWriter {
 
   /** A gap of unknown size. A clock that was set back must not make it end before it begins. */
   #appendUnknown(cause: string, seenUntilUs: number, timeUs: number): void {
-    const gap = unknownGap(cause, Math.min(seenUntilUs, timeUs), timeUs);
+    const gap = unseenGap(cause, seenUntilUs, timeUs);
     this.append(gapBlock(gap, { runId: this.#options.runId, sequence: UNNUMBERED }), 0, NO_FILTER);
     this.commit();
   }
@@ -257,7 +270,12 @@ export class LogWriter {
   #replace(): void {
     const { segment, finalPath, timeUs } = this.#current!;
     const { bytes, chain } = segment.acknowledged;
-    const previous = { file: basename(finalPath), acknowledgedBytes: bytes, chain: hex(chain) };
+    const previous = {
+      file: basename(finalPath),
+      acknowledgedBytes: bytes,
+      chain: hex(chain),
+      runId: this.#runId,
+    };
     const name = fileName(this.template, timeUs);
     this.#use(this.#beginNumbered(name, timeUs, this.clock.wallUs(), previous));
     const { path } = segment.file;
@@ -317,13 +335,23 @@ export class LogWriter {
     try {
       if (!fs.lock(file))
         throw new SystemFailure('lock', 'EAGAIN', `${path}: is locked by another program`, file);
-      const segment = Segment.begin(fs, file, fileMeta(this.#options, openedUs, previous));
+      const segment = Segment.begin(
+        fs,
+        file,
+        fileMeta(this.#options, this.recorder, {
+          openedUs,
+          namedUs: timeUs,
+          fileNumber: this.#fileNumber + 1,
+          previous,
+        }),
+      );
       if (absence !== undefined) {
         const identity = { runId: this.#options.runId, sequence: 1 };
         segment.appendFrame(gapBlock(absence, identity), 0, NO_FILTER);
       }
       timeSync(this.clock, this.stats, () => segment.commit());
       fs.syncDirectory(dirname(path));
+      this.#fileNumber++;
       return { segment, finalPath, timeUs, openedUs };
     } catch (error) {
       attemptAll(
@@ -347,7 +375,12 @@ export class LogWriter {
   ): OpenFile | undefined {
     let obstacle: string;
     try {
-      const previous = { file: basename(current.finalPath), acknowledgedBytes: fileBytes, chain: hex(chain) };
+      const previous = {
+        file: basename(current.finalPath),
+        acknowledgedBytes: fileBytes,
+        chain: hex(chain),
+        runId: this.#runId,
+      };
       if (isNameAgain(this.template, current.timeUs, timeUs))
         return this.#nextNumbered(name, timeUs, previous);
       if (name === fileName(this.template, current.timeUs))

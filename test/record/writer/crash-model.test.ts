@@ -11,9 +11,8 @@ import type { LogFileSystem } from '../../../src/base/disk/disk.js';
 import { realFileSystem } from '../../../src/base/disk/file-system.js';
 import { SystemFailure } from '../../../src/base/errors.js';
 import { fileName } from '../../../src/log/format/names.js';
-import { ownFile } from '../../../src/log/read/own-files.js';
+import { headerAt } from '../../../src/log/read/own-files.js';
 import { createStats } from '../../../src/record/stage/counters.js';
-import { recoverFiles } from '../../../src/record/writer/recover.js';
 import { Retention } from '../../../src/record/writer/retention.js';
 import { LogWriter } from '../../../src/record/writer/writer.js';
 import {
@@ -34,6 +33,7 @@ import {
   metaOf,
   namesIn,
   options,
+  recoverFiles,
   rowsOf,
   START_US,
 } from './writer-helper.js';
@@ -119,7 +119,7 @@ class Recording {
   }
 
   async retain(keepBytes: number): Promise<void> {
-    const retention = new Retention(this.#writer, { keepBytes, holds: [] }, [6], createStats(), () => {});
+    const retention = new Retention(this.#writer, { keepBytes, holds: [] }, createStats(), () => {});
     retention.schedule();
     while (retention.busy) {
       retention.step();
@@ -203,11 +203,7 @@ async function check(directory: string, { hasHole }: CrashState, facts: Facts): 
   kill();
   const paths = namesIn(directory).map((name) => join(directory, name));
   for (const path of paths.filter((name) => name.endsWith('.part')))
-    assert.equal(
-      ownFile(realFileSystem, path, { template, protocols: [6] }),
-      undefined,
-      'only what has no header stays live',
-    );
+    assert.equal(headerAt(realFileSystem, path), undefined, 'only what has no header stays live');
   const files = paths
     .filter((path) => !/\.(part|torn)/.test(path))
     .sort((a, b) => metaOf(a).openedUs - metaOf(b).openedUs || a.length - b.length);

@@ -34,7 +34,7 @@ export class Days {
     fs: LogFileSystem = realFileSystem,
   ) {
     this.writer = new LogWriter(options(join(directory, '%Y%m%d')), this.stats, this.events.emit, fs);
-    this.retention = new Retention(this.writer, { holds: [], ...keep }, [6], this.stats, this.events.emit);
+    this.retention = new Retention(this.writer, { holds: [], ...keep }, this.stats, this.events.emit);
     this.writer.open(START_US);
   }
 

@@ -11,7 +11,6 @@ import type { LogFile, LogFileSystem } from '../../../src/base/disk/disk.js';
 import { realFileSystem } from '../../../src/base/disk/file-system.js';
 import { SystemFailure } from '../../../src/base/errors.js';
 import { createStats } from '../../../src/record/stage/counters.js';
-import { recoverFiles } from '../../../src/record/writer/recover.js';
 import { LogWriter } from '../../../src/record/writer/writer.js';
 import {
   complaints,
@@ -24,6 +23,7 @@ import {
   killable,
   namesIn,
   options,
+  recoverFiles,
   rowsOf,
   START_US,
 } from './writer-helper.js';
@@ -44,6 +44,7 @@ const CODES = ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'ENOENT', 'EBADF', 'ESTALE'] 
 const earlier = {
   lastFile: { file: '2114', acknowledgedBytes: 1000, chain: '00'.repeat(32) },
   seenUntilUs: START_US - 1e6,
+  fileNumber: 1,
 };
 
 interface Outcome {

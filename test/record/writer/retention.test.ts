@@ -263,9 +263,9 @@ function notesInAll(days: Days): RemovedFile[] {
 test('a header is read once, not at every look; a file that was changed is looked at again', () =>
   inDirectory((directory) => {
     const days = new Days(directory, { keepDays: 1 }).record(5);
-    const files = new FinishedFiles(realFileSystem, { template: days.writer.template, protocols: [6] });
+    const files = new FinishedFiles(realFileSystem);
     const look = () => {
-      const steps = files.look();
+      const steps = files.look(days.writer.recorder);
       let next = steps.next();
       while (!next.done) next = steps.next();
       return next.value.map(({ path }) => basename(path));

@@ -9,17 +9,20 @@ import type { LogFile, LogFileSystem } from '../../../src/base/disk/disk.js';
 import { realFileSystem } from '../../../src/base/disk/file-system.js';
 import type { ErrnoCode } from '../../../src/base/errno.js';
 import { errnoCode, SystemFailure } from '../../../src/base/errors.js';
+import { systemClock } from '../../../src/base/time/clock.js';
 import { AF_INET, EventBatch, RecordKind } from '../../../src/event/batch.js';
 import type { GapRecord } from '../../../src/event/gap.js';
 import { testFiles } from '../../../src/find/upkeep/check.js';
 import { writeAddressFilter } from '../../../src/log/format/address-filter.js';
 import { UNNUMBERED, writeRecordBlock } from '../../../src/log/format/block.js';
-import type { FileMeta } from '../../../src/log/format/file-meta.js';
+import type { EarlierRecording, FileMeta } from '../../../src/log/format/file-meta.js';
 import { BlockType } from '../../../src/log/format/format.js';
 import { openLog } from '../../../src/log/read/open.js';
 import type { Damage } from '../../../src/log/read/source.js';
 import type { RingProducer } from '../../../src/record/ring/producer.js';
 import { BlockMessage } from '../../../src/record/stage/blocks.js';
+import { IDENTITY_FILE, identityOptions } from '../../../src/record/writer/identity.js';
+import { findEarlier } from '../../../src/record/writer/recover.js';
 import type { WriterEvent, WriterOptions } from '../../../src/record/writer/writer-task.js';
 import { withFolder } from '../../lab/folder.js';
 
@@ -149,10 +152,22 @@ export function options(template: string, more: Partial<WriterOptions> = {}): Wr
     protocols: [6],
     runId: RUN_ID,
     host: { hostname: 'gateway', bootId: '' },
+    identity: 'test',
     recorder: 'test',
     live: true,
     ...more,
   };
+}
+
+/** What a start with these finds to continue, after recovery. */
+export async function recoverFiles(
+  template: string,
+  protocols: readonly number[] | 'all' = [6],
+  fs: LogFileSystem = realFileSystem,
+  emit: (event: WriterEvent) => void = () => {},
+): Promise<EarlierRecording | undefined> {
+  const identity = identityOptions(template, options(template, { protocols, live: false }));
+  return (await findEarlier(identity, fs, emit, systemClock)).earlier;
 }
 
 /** Events that a writer emits, and the text of those that are for the log. */
@@ -179,10 +194,10 @@ export async function inDirectory(run: (directory: string) => unknown, parent?: 
   await withFolder('writer', run, parent);
 }
 
-/** All names below a directory, sorted. */
+/** All names below a directory, sorted; not that of the recorder's small file about itself. */
 export function namesIn(directory: string): string[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && entry.name !== IDENTITY_FILE)
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
     .sort();
 }

@@ -16,7 +16,6 @@ import { realFileSystem } from '../../../src/base/disk/file-system.js';
 import type { ErrnoCode } from '../../../src/base/errno.js';
 import { SystemFailure } from '../../../src/base/errors.js';
 import { createStats } from '../../../src/record/stage/counters.js';
-import { recoverFiles } from '../../../src/record/writer/recover.js';
 import { LogWriter } from '../../../src/record/writer/writer.js';
 import { WriterStat } from '../../../src/record/writer/writer-stats.js';
 import {
@@ -28,9 +27,11 @@ import {
   faultyFileSystem,
   gapsOf,
   inDirectory,
+  meta,
   metaOf,
   namesIn,
   options,
+  recoverFiles,
   rowsOf,
   START_US,
 } from './writer-helper.js';
@@ -98,6 +99,7 @@ test('rotation: live names, final names, directories, modes, and a chain from fi
     assert.deepEqual(metaOf(files[1]).previous, {
       file: '2115',
       acknowledgedBytes: statSync(files[0]).size,
+      runId: meta.runId,
       chain: (events.all.find((event) => event.type === 'closed') as { chain: string }).chain,
     });
     assert.equal(metaOf(files[0]).template, join(directory, '%Y/%m/%H%M'));
