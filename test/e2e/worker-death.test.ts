@@ -67,7 +67,7 @@ async function recordToDeath(namespace: Namespace, death: string): Promise<void>
   const complaints = log(exit).filter(({ level }) => level >= 50);
   assert.equal(complaints.length, 1, exit.stderr);
   const lostText =
-    /^the (\w+) died \(([^\n]+)\): at most (\d+) received events are lost, the others are safe; /;
+    /^the (\w+) died \(([^\n]+)\): at most (\d+) received events are lost, all others are safe; /;
   const [, who, why, lost] = lostText.exec(complaints[0].msg) ?? [];
   assert.equal(who, stage, complaints[0].msg);
   assert.match(why, /the test wants it|exited|memory/);

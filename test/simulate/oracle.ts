@@ -8,9 +8,10 @@ import { GapCause } from '../../src/event/gap.js';
 import { LIVE_SUFFIX } from '../../src/log/format/format.js';
 import type { RemovalReason } from '../../src/log/format/retention-note.js';
 import type { RetentionOptions, WriterEvent } from '../../src/record/writer/writer-task.js';
+import type { Inode } from './inode.js';
 import { type Contents, contentsOf, digestOf } from './reading.js';
 import type { SimClock } from './sim-clock.js';
-import type { DiskWatcher, Inode, SimDisk } from './sim-disk.js';
+import type { DiskWatcher, SimDisk } from './sim-disk.js';
 import type { SimRecorder } from './sim-recorder.js';
 
 const DAY_MS = 86_400_000;

@@ -1,6 +1,6 @@
 import { libc } from './call.js';
 
-/** Sleep on this thread, synchronously, at the most a second. */
+/** Sleep on this thread, synchronously, for at most a second. */
 export function sleepMicroseconds(us: number): void {
   libc('usleep')(us);
 }

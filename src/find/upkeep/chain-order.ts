@@ -1,6 +1,6 @@
 /**
- * Files as a shell gives them, put into the order of their chains: `nat.1.ct` comes before `nat.ct` there, and
- * files of two recorders are mixed. What has no header that can be read keeps its place behind them.
+ * Files as a shell gives them, put into the order of their chains: `nat.1.ct` comes before `nat.ct` there,
+ * and files of two recorders are mixed. What has no header that can be read keeps its place behind them.
  */
 import { realReadDisk } from '../../base/disk/read-disk.js';
 import { SystemFailure } from '../../base/errors.js';

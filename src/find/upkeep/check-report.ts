@@ -25,13 +25,13 @@ export interface CheckedFile {
   records: number;
   starts: number;
   ends: number;
-  /** Starts and ends that no event told. */
+  /** Starts and ends without an event: found by comparing table dumps. */
   derived: number;
   readonly gaps: GapSum;
   /** Hash after the block that ends at an offset, of the last blocks: the next file names one of them. */
   readonly chains: Map<number, Uint8Array>;
   /** What it tells of files that retention removed. */
   readonly removed: RemovedFile[];
-  /** Lines that are no damage. */
+  /** Lines that are not about damage. */
   readonly notes: string[];
 }

@@ -12,7 +12,7 @@ import type { ScannedBlock } from './frame.js';
 import { badPayload } from './varint.js';
 
 const DAY_SECONDS = 86_400;
-const NOT_WHAT_IT_SAYS = 'does not hold what the type of its block says';
+const NOT_WHAT_IT_SAYS = 'does not match its block type';
 
 type Json = Readonly<Record<string, unknown>>;
 type Check = (value: unknown) => boolean;

@@ -170,7 +170,7 @@ export class Pipeline {
     await this.#stopAsked;
     await sleep(this.#options.stopTimeoutMs, undefined, { ref: false });
     const { fileTemplate } = this.#options;
-    const message = `${fileTemplate}: stopped before the first file was open, which took longer than --stop-timeout`;
+    const message = `${fileTemplate}: the first file could not be opened within --stop-timeout after the stop`;
     throw new SystemFailure('open', 'ETIMEDOUT', message);
   }
 

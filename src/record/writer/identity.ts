@@ -1,8 +1,8 @@
 /**
  * Which recorder this is. Names and paths do not tell: two gateways may write to one directory, a container
  * has another host name at each start, an archive may be moved. So an identity is made once and stands in
- * every header. The small file beside the logs only saves the search, and tells commands what is held; when it
- * is lost it is made again from the newest file's header.
+ * every header. The small file beside the logs only saves the search, and tells commands what is held; when
+ * it is lost it is made again from the newest file's header.
  */
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
@@ -57,7 +57,7 @@ interface Entry {
   readonly holds: readonly string[];
 }
 
-/** Settle whose files are continued, and say which ones are not. `files`: everything of the template's names. */
+/** Settle whose files are continued, and say which are not. `files`: everything of the template's names. */
 export function settleIdentity(
   fs: LogFileSystem,
   options: IdentityOptions,
