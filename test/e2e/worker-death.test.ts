@@ -40,8 +40,8 @@ async function record(namespace: Namespace, death?: string): Promise<ObservedPro
 
 const logFiles = () =>
   visibleNames(folder)
-    .filter((name) => name.startsWith('nat.ct'))
-    .sort();
+    .filter((name) => /^nat(\.\d+)?\.ct/.test(name))
+    .sort((a, b) => a.length - b.length);
 const log = ({ stderr }: ProcessExit) =>
   stderr
     .trim()
