@@ -1,8 +1,13 @@
 /**
- * The floors of the house, lowest first: a folder imports from itself and from folders listed above it here,
- * types included. `make lint` runs this file over every import of src and workers; what goes up, in a circle,
- * or from one wing into the other fails with the file, its import and the floors. So does what writes to the
- * terminal past its door.
+ * `make lint` runs this file. Its rules, each of which fails with the file, the place and what to do:
+ *
+ * 1. The floors of the house, lowest first: a folder of src or workers imports from itself and from folders
+ *    listed above it here, types included.
+ * 2. No files import each other in a circle.
+ * 3. Neither wing imports the other.
+ * 4. What reads logs does not reach koffi, directly or not.
+ * 5. Only the door to the terminal writes to standard output and standard error.
+ * 6. No comment of src, workers, bench and test is wider than 110 columns. (Code is biome's affair.)
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -60,15 +65,20 @@ const PAST_THE_DOOR = [
   /\/dev\/(?:stdout|stderr|tty|fd\/[12])\b/,
 ];
 
+/** Where comments are read, and how wide they may be. */
+const COMMENTED = ['src', 'workers', 'bench', 'test'];
+const COMMENT_COLUMNS = 110;
+const COMMENT = /^\s*(?:\/\/|\/\*|\*)/;
+
 const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'/g;
 
 const names = ['src', 'workers'].flatMap(sources);
 const code = new Map(names.map((file) => [file, withoutComments(readFileSync(file, 'utf8'))]));
 const files = new Map(names.map((file) => [file, importsOf(file)]));
-const problems = [...misplaced(), ...circles(), ...native(), ...pastTheDoor()];
+const problems = [...misplaced(), ...circles(), ...native(), ...pastTheDoor(), ...wideComments()];
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exitCode = 1;
-else console.log(`${files.size} files on ${FLOORS.length} floors: no import upwards, no circle, one door to the terminal`);
+else console.log(`${files.size} files on ${FLOORS.length} floors: no import upwards, no circle, one door to the terminal, no wide comment`);
 
 function sources(folder) {
   return readdirSync(folder, { recursive: true })
@@ -152,6 +162,18 @@ function* pastTheDoor() {
       if (found === null) continue;
       const line = text.slice(0, found.index).split('\n').length;
       yield `${file}:${line}: ${found[0]}: writes past ${DOOR}; print with a function of that file`;
+    }
+  }
+}
+
+/** Of lines that are nothing but comment. */
+function* wideComments() {
+  for (const file of COMMENTED.flatMap(sources)) {
+    const lines = readFileSync(file, 'utf8').split('\n');
+    for (const [i, line] of lines.entries()) {
+      const columns = [...line].length;
+      if (columns > COMMENT_COLUMNS && COMMENT.test(line))
+        yield `${file}:${i + 1}: a comment of ${columns} columns; break the line at ${COMMENT_COLUMNS}`;
     }
   }
 }

@@ -3,7 +3,7 @@
  * RFC 2544), so that a masqueraded port is never used up, and timeouts so long that no connection ends before
  * it is told to.
  *
- *     10.64.0.0/16 clients ──── gateway (masquerades as 198.51.100.1) ──── 198.18.0.0/16 swallows everything
+ *     10.64.0.0/16 clients ──── gateway (masquerades as 198.51.100.1) ──── 198.18.0.0/16 drops everything
  *                                                                          198.19.0.0/16 answers TCP
  */
 import { addresses, Gateway } from '../../test/lab/gateway.js';

@@ -28,7 +28,7 @@ export async function* linesOf(file: string): AsyncGenerator<string, void, void>
 }
 
 /**
- * Give every event of the file to `take`, in one object that is used again. Lines that are no events are
+ * Give every event of the file to `take`, in one object that is used again. Lines that are not events are
  * passed over.
  */
 export async function readEvents(
@@ -45,7 +45,7 @@ export async function readEvents(
   }
 }
 
-/** The tuples of a line, undefined when it is no event. */
+/** The tuples of a line, undefined when it is not an event. */
 export function parseLine(line: string, { pattern }: LineFormat): Flow | undefined {
   const groups = pattern.exec(line)?.groups;
   if (groups === undefined) return undefined;

@@ -38,7 +38,7 @@ export function isNodeSystemError(error: unknown): error is NodeSystemError {
   return typeof errno === 'number' && typeof syscall === 'string';
 }
 
-/** Whether the system said no, be its errno known or not. Anything else that was not expected is a bug. */
+/** Whether the system refused, with a known errno or not. Anything else that was not expected is a bug. */
 export function isSystemError(error: unknown): error is SystemFailure | NodeSystemError {
   return error instanceof SystemFailure || isNodeSystemError(error);
 }

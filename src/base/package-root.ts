@@ -13,7 +13,7 @@ export function packageRoot(): URL {
   while (!existsSync(new URL('package.json', folder))) {
     const parent = new URL('../', folder);
     if (parent.href === folder.href)
-      throw new Error('package.json of ctrecorder is missing: install it again');
+      throw new Error("ctrecorder's package.json is missing: reinstall ctrecorder");
     folder = parent;
   }
   found = folder;

@@ -6,7 +6,7 @@
 const STEERING = /[\p{C}\p{Zl}\p{Zp}]/gu;
 const STEERING_IN_LINES = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/gu;
 
-/** With `?` for each such character. What is no text becomes its string, nothing an empty one. */
+/** With `?` for each such character. What is not text becomes its string, nothing an empty one. */
 export function printable(text: unknown): string {
   return String(text ?? '').replace(STEERING, '?');
 }

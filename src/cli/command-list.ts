@@ -1,4 +1,4 @@
-/** All commands, in the order of the help. Each stands in `commands/WORD.ts`, which also exports its `run`. */
+/** All commands, in the order of the help. Each has its `commands/WORD.ts`, which also exports its `run`. */
 import type { CommandSpec } from './args/declaration.js';
 import { capture } from './commands/capture.js';
 import { header } from './commands/header.js';

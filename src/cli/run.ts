@@ -14,7 +14,7 @@ import { help as helpCommand } from './commands/help.js';
 import { version, versionText } from './commands/version.js';
 import { leave, leaveNow } from './leave.js';
 
-/** Set in the environment of what starts this program again with the same arguments: in the background, or in place. */
+/** Set in the environment when this program starts itself again with the same arguments. */
 const NOTED_MARK = 'CTRECORDER_NOTED';
 
 export async function run(argv: readonly string[]): Promise<void> {
@@ -31,7 +31,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     fail(error);
     leaveNow(true);
   });
-  // A reader that went away is no error, neither `| head` nor a closed terminal.
+  // A reader that went away is not an error, neither `| head` nor a closed terminal.
   stdout().on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') fail(error);
   });

@@ -53,7 +53,7 @@ export const TCP_STATE_MAX = 14;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 
-/** Events in one block, at the most: larger blocks compress better, smaller ones reach the disk sooner. */
+/** The most events in one block: larger blocks compress better, smaller ones reach the disk sooner. */
 export const BATCH_CAPACITY = 65536;
 
 /** Bits of `present`: which optional columns hold anything but zeros. */

@@ -99,7 +99,7 @@ export function appendEnd(
     out.flags[row] |= RecordFlag.startUnseen;
   }
   if (out.flags[row] & RecordFlag.startUnseen && batch.startUs[from] > 0) {
-    // The start is not in the file, but a kernel that keeps timestamps tells it with the end.
+    // The start is not in the file, but a kernel that keeps timestamps sends it with the end.
     out.timeUs[row] = batch.startUs[from];
     out.timeSource[row] = TimeSource.entry;
     out.flags[row] &= ~RecordFlag.startUnseen;

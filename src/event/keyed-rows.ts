@@ -1,5 +1,5 @@
 /**
- * What the store of open connections needs of a row, be it read from the log or from the kernel's table: the
+ * What the store of open connections needs of a row from the log or from the kernel's table: the
  * whole key (zone, protocol, endpoints), the time, and what a snapshot record tells. There are a few hundred
  * rows of one family at a time, so that they stay in the cache.
  */

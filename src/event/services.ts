@@ -1,7 +1,8 @@
 /**
- * Ports by the names of the IANA service registry (https://www.iana.org/assignments/service-names-port-numbers)
- * and of /etc/services, for the services that cross a gateway most. A list of our own: /etc/services differs
- * from machine to machine, and is missing from many.
+ * Ports by the names of the IANA service registry
+ * (https://www.iana.org/assignments/service-names-port-numbers) and of /etc/services, for the services that
+ * cross a gateway most. A list of our own: /etc/services differs from machine to machine, and is missing from
+ * many.
  */
 
 const PORTS: Readonly<Record<string, number>> = {

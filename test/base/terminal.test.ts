@@ -1,4 +1,4 @@
-/** What the door to the terminal lets through; test/cli/terminal.test.ts has every command print through it. */
+/** What the door to the terminal lets through; test/cli/terminal.test.ts has commands print through it. */
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';

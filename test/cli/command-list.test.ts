@@ -1,4 +1,4 @@
-/** Walks the declarations of all commands: against each other, the help, the documentation and the defaults. */
+/** Walks the declarations of all commands: against each other, the help, the docs and the defaults. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -43,19 +43,19 @@ const variants: readonly (Variant & { said: RegExp; gaps: number })[] = [
     ...overwritten('a bit', pieces, block2 + 100, block2 + 101, (bytes) => {
       bytes[0] ^= 4;
     }),
-    said: /block 2 has a wrong payload checksum/,
+    said: /block 2: the payload's checksum is wrong/,
     gaps: 1,
   },
   { ...assembled('missing', pieces.toSpliced(4, 1)), said: /block 3 is missing/, gaps: 1 },
-  { ...assembled('doubled', pieces.toSpliced(4, 0, pieces[2])), said: /block 1 stands again/, gaps: 0 },
+  { ...assembled('doubled', pieces.toSpliced(4, 0, pieces[2])), said: /block 1 is repeated/, gaps: 0 },
   {
     ...assembled('reordered', pieces.with(3, pieces[5]).with(5, pieces[3])),
-    said: /block 2 stands at the wrong place/,
+    said: /block 2 is out of place/,
     gaps: 0,
   },
   {
     ...overwritten('zeroed', pieces, block2 - 10, block2 + 10, zero),
-    said: /block 1 has a wrong payload checksum/,
+    said: /block 1: the payload's checksum is wrong/,
     gaps: 1,
   },
   { ...without('cut', pieces, startOf('block 5') + 5, size), said: /ends within a block header/, gaps: 1 },

@@ -1,4 +1,4 @@
-/** What is said about ignored letters is said once, however often the program starts itself again. */
+/** The note on ignored letters is printed once, however often the program starts itself again. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -96,7 +96,7 @@ for (const { name, file, connections } of logs) {
       const { code, stdout, stderr } = ctrecorder([mode, '-f', asked]);
       assert.equal(code, 0);
       assert.ok(stdout.length > 0);
-      assert.equal(stderr, `${asked}: still being written, reading ${asked}.part\n`);
+      assert.equal(stderr, `${asked}: is still being written; reading ${asked}.part\n`);
     }
     const refused = ctrecorder(['-Sf', asked]);
     assert.equal(refused.code, 1);

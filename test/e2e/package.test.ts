@@ -1,6 +1,7 @@
 /**
- * The package as a user gets it: packed from a clone, installed globally, run by somebody else from elsewhere,
- * with and without koffi, and refused by a Node that is too old. npm answers from its cache where it can.
+ * The package as a user gets it: packed from a clone, installed globally, run by somebody else from
+ * elsewhere, with and without koffi, and refused by a Node that is too old. npm answers from its cache where
+ * it can.
  */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';

@@ -70,7 +70,8 @@ describe('another program in reliable mode that takes nothing', { skip }, () => 
       const blocked = await blockedListener(namespace);
       const injector = await Injector.start(namespace);
       await injector.create({ count: 1 });
-      for (const recorder of recorders) await recorder.says(/another program listens .* in reliable mode/);
+      for (const recorder of recorders)
+        await recorder.says(/another program is listening .* in reliable mode/);
       await injector.create({ first: 1, count: COUNT - 1 });
       await injector.flush();
       for (const recorder of recorders)
@@ -95,7 +96,7 @@ describe('another program in reliable mode that takes nothing', { skip }, () => 
       const recorder = await record(lab.gateway, 'plain');
       const blocked = await blockedListener(lab.gateway);
       const made = lab.ping(1);
-      await recorder.says(/another program listens .* in reliable mode/);
+      await recorder.says(/another program is listening .* in reliable mode/);
       made.push(...(await lab.fetch(200)), ...(await lab.fetch(50, { family: 6 })));
       made.push(...(await lab.udpAnswered(50)));
       blocked.kill();
@@ -148,16 +149,16 @@ describe('--reliable', { skip }, () => {
   it('is off while the table is fuller than the limit, on again when it has room, and the file says so', async () => {
     await withNamespaces(['reliable'], async (namespace) => {
       const recorder = await record(namespace, 'own', '--reliable', '--reliable-max-table', '1%');
-      await recorder.says(/--reliable: on, .* 0 entries of at most \d+"/);
+      await recorder.says(/--reliable is on: .* 0 entries \(limit \d+\)"/);
       const injector = await Injector.start(namespace);
       let made = 0;
-      for (; !recorder.stderr.includes('--reliable: off'); made += 500)
+      for (; !recorder.stderr.includes('--reliable is off'); made += 500)
         await injector.create({ first: made, count: 500 });
       recorder.signal('SIGSTOP');
       await injector.flush();
       assert.equal(namespace.conntrackCount(), 0, 'the kernel keeps nothing for it');
       recorder.signal('SIGCONT');
-      await recorder.until(() => recorder.stderr.split('--reliable: on').length === 3, 'on again');
+      await recorder.until(() => recorder.stderr.split('--reliable is on').length === 3, 'on again');
       const { lost } = await stopWell(recorder);
       const tally = new FloodTally({ count: made });
       tally.add(list('own'));

@@ -41,7 +41,7 @@ describe('--save-messages', () => {
   it('that reaches its limit is said once, and everything is recorded', async (context) => {
     const saved = join(temporaryDirectory(context), 'saved.pcap');
     assert.deepEqual(await recordBeside(context, saved, '--save-limit', '1M'), [
-      `${saved}: --save-limit 1048576 is reached, no more messages are saved`,
+      `${saved}: --save-limit 1048576 reached; no more messages are saved`,
     ]);
     assert.ok(statSync(saved).size <= 2 ** 20);
   });
@@ -51,7 +51,7 @@ describe('--save-messages', () => {
   }, async (context) => {
     const saved = join(smallDisk.mount(context, '1m'), 'saved.pcap');
     assert.deepEqual(await recordBeside(context, saved), [
-      `${saved}: no more messages are saved (ENOSPC), the recording goes on`,
+      `${saved}: no more messages are saved (ENOSPC); recording continues`,
     ]);
   });
 });
@@ -60,7 +60,7 @@ describe('--save-messages is refused before anything is recorded', () => {
   function assertRefused({ code, stderr }: { code: number | null; stderr: string }, saved: string): void {
     assert.equal(code, 1, stderr);
     const errors = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
-    assert.deepEqual(errors, [`ctrecorder: --save-messages ${saved}: exists already, name another file`]);
+    assert.deepEqual(errors, [`ctrecorder: --save-messages ${saved}: already exists; name another file`]);
   }
 
   it('when the file exists, or a link', (context) => {

@@ -113,7 +113,7 @@ describe('a replay by the program', () => {
     const capture = captureFile(context, pcap([{ timeUs, bytes: cooked(long) }]));
     const ended = record(capture, folder);
     assert.equal(ended.code, 0, ended.stderr);
-    assert.match(ended.stderr, /done: 1 messages received, 1 events recorded, .*, 1 read in part only, /);
+    assert.match(ended.stderr, /done: 1 messages received, 1 events recorded, .*, 1 only partly readable, /);
     assert.deepEqual(
       linesIn(folder),
       (await capturedEvents(whole)).map(({ line }) => line),
@@ -227,7 +227,10 @@ describe('a replay of what cannot be replayed', () => {
     const { code, stderr } = record(capture, folder);
     assert.equal(code, 1, stderr);
     const [fatal, ...others] = logged(stderr, FATAL);
-    assert.ok(fatal.startsWith(`${capture}: offset `) && fatal.endsWith(': is cut within a packet'), fatal);
+    assert.ok(
+      fatal.startsWith(`${capture}: offset `) && fatal.endsWith(': is cut off within a packet'),
+      fatal,
+    );
     assert.deepEqual(others, []);
     const lines = (await capturedEvents(whole)).map(({ line }) => line);
     assert.deepEqual(linesIn(folder), lines.slice(0, -1));
@@ -274,7 +277,7 @@ describe('a replay without koffi, by a user without rights', () => {
     // The name is taken now: nothing is overwritten, also without the system call for it.
     const again = run(['-C', '--replay', capture, '-p', 'all', '-f', 'x-%H%M%S.ct'], as);
     assert.equal(again.code, 0, again.stderr);
-    assert.deepEqual(readdirSync(logs).sort(), ['x-091901.ct', 'x-091901.ct.1']);
+    assert.deepEqual(readdirSync(logs).sort(), ['x-091901.1.ct', 'x-091901.ct']);
 
     const live = run(['-CF', '-f', 'y.ct'], as);
     assert.equal(live.code, 1);

@@ -41,15 +41,15 @@ describe('a disk that hangs', { skip }, () => {
     await withNamespaces(['stall'], async (namespace) => {
       const recorder = await recordOnHangingDisk(namespace);
       await recorder.says(
-        /the writer makes no progress since 2\S+Z: a write to \S+\/nat\.ct\.part or its fdatasync does not return"/,
+        /the writer has made no progress since 2\S+Z: a write to \S+\/nat\.ct\.part or its fdatasync does not return"/,
       );
       recorder.signal('SIGUSR1');
       await recorder.says(/statistics: .* durable, writer stalled \(no progress for \d+ s: a write to /);
       disk.thaw();
-      await recorder.says(/the writer goes on after \d+ s/);
+      await recorder.says(/the writer is making progress again after \d+ s/);
       const { code, stderr } = await recorder.stop();
       assert.equal(code, 0, stderr);
-      assert.equal(stderr.match(/the writer makes no progress/g)?.length, 1, 'said once');
+      assert.equal(stderr.match(/the writer has made no progress/g)?.length, 1, 'said once');
       const tally = new FloodTally({ count: COUNT });
       tally.add(ctrecorder(['-L', '-f', 'nat.ct'], disk.folder));
       tally.assertComplete();
@@ -63,7 +63,7 @@ describe('a disk that hangs', { skip }, () => {
       const recorder = await ObservedProcess.recorder(namespace, args, { cwd: disk.folder });
       await recorder.says(/running with the rights/);
       recorder.signal('SIGTERM');
-      await recorder.says(/nat\.ct: stopped before the first file was open/);
+      await recorder.says(/nat\.ct: the first file could not be opened within --stop-timeout/);
       await recorder.until(() => processState(recorder.pid) === 'Z', 'the end');
       disk.thaw();
       assert.equal((await recorder.exit).code, 1);
@@ -72,7 +72,7 @@ describe('a disk that hangs', { skip }, () => {
 
   for (const [what, signals, says] of [
     ['a stop', 1, /stopped without saving everything: \d+ events in blocks and \d+ messages in the ring/],
-    ['a second signal', 2, /SIGTERM again: ended at once, what was not acknowledged is lost/],
+    ['a second signal', 2, /second SIGTERM: ended at once; what was not acknowledged is lost/],
   ] as const)
     it(`does not keep ${what} from ending the process, as far as the kernel lets it`, async () => {
       await withNamespaces(['stall'], async (namespace) => {

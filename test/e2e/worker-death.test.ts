@@ -3,11 +3,11 @@
  * durable is lost.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { countOf, FloodTally } from '../lab/flood-tally.js';
-import { makeFolder, removeFolder } from '../lab/folder.js';
+import { makeFolder, removeFolder, visibleNames } from '../lab/folder.js';
 import { Injector } from '../lab/inject.js';
 import { ctrecorder } from '../lab/listing.js';
 import { labObstacle, type Namespace, withNamespaces } from '../lab/namespace.js';
@@ -39,9 +39,9 @@ async function record(namespace: Namespace, death?: string): Promise<ObservedPro
 }
 
 const logFiles = () =>
-  readdirSync(folder)
-    .filter((name) => name.startsWith('nat.ct'))
-    .sort();
+  visibleNames(folder)
+    .filter((name) => /^nat(\.\d+)?\.ct/.test(name))
+    .sort((a, b) => a.length - b.length);
 const log = ({ stderr }: ProcessExit) =>
   stderr
     .trim()
@@ -67,7 +67,7 @@ async function recordToDeath(namespace: Namespace, death: string): Promise<void>
   const complaints = log(exit).filter(({ level }) => level >= 50);
   assert.equal(complaints.length, 1, exit.stderr);
   const lostText =
-    /^the (\w+) died \(([^\n]+)\): at most (\d+) received events are lost, the others are safe; /;
+    /^the (\w+) died \(([^\n]+)\): at most (\d+) received events are lost, all others are safe; /;
   const [, who, why, lost] = lostText.exec(complaints[0].msg) ?? [];
   assert.equal(who, stage, complaints[0].msg);
   assert.match(why, /the test wants it|exited|memory/);

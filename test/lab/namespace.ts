@@ -22,7 +22,7 @@ export interface ConntrackSysctls {
 
 /** Why the lab cannot work here, or undefined when it can. */
 export function labObstacle(): string | undefined {
-  if (process.platform !== 'linux') return `network namespaces need Linux, this is ${process.platform}`;
+  if (process.platform !== 'linux') return `network namespaces need Linux; this is ${process.platform}`;
   if (process.getuid?.() !== 0) return 'network namespaces need root';
   for (const tool of ['ip', 'nft', 'ping']) {
     try {

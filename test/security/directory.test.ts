@@ -56,7 +56,7 @@ for (const obstacle of Object.keys(obstacles)) {
         return;
       }
       assert.equal(code, 0, stderr);
-      assert.notEqual(ctrecorder(['-LHf', `${file}.1`]).stdout, '');
+      assert.notEqual(ctrecorder(['-LHf', join(directory, 'nat.1.ct')]).stdout, '');
     });
 
   test(`what cannot be numbered is refused with ${obstacle} at its name`, { skip }, (t) => {

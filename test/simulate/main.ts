@@ -1,9 +1,11 @@
 /**
- * `node dist/test/simulate/main.js [FROM [COUNT [CLASS...]]]`: worlds from seed FROM on, the broken promises of
- * each in a line, a table of what was covered. Exit code 1 when a promise was broken.
+ * `node dist/test/simulate/main.js [FROM [COUNT [CLASS...]]]`: worlds from seed FROM on, the broken promises
+ * of each in a line, a table of what was covered. Exit code 1 when a promise was broken.
  */
+
+import { FAULTS, type Fault } from './fault-classes.js';
 import { Broken } from './oracle.js';
-import { type Account, FAULTS, type Fault, World } from './world.js';
+import { type Account, World } from './world.js';
 
 process.env.TZ = 'UTC';
 

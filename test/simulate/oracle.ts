@@ -8,9 +8,10 @@ import { GapCause } from '../../src/event/gap.js';
 import { LIVE_SUFFIX } from '../../src/log/format/format.js';
 import type { RemovalReason } from '../../src/log/format/retention-note.js';
 import type { RetentionOptions, WriterEvent } from '../../src/record/writer/writer-task.js';
+import type { Inode } from './inode.js';
 import { type Contents, contentsOf, digestOf } from './reading.js';
 import type { SimClock } from './sim-clock.js';
-import type { DiskWatcher, Inode, SimDisk } from './sim-disk.js';
+import type { DiskWatcher, SimDisk } from './sim-disk.js';
 import type { SimRecorder } from './sim-recorder.js';
 
 const DAY_MS = 86_400_000;
@@ -103,6 +104,15 @@ export class Oracle implements DiskWatcher {
     for (const chain of made.last!.chains) made.chains.add(chain[1]);
     made.inode = by;
     made.last = undefined;
+  }
+
+  /** Everything below `from` is below `to` now. */
+  moved(from: string, to: string): void {
+    for (const [path, digest] of [...this.foreign])
+      if (path.startsWith(`${from}/`)) {
+        this.foreign.delete(path);
+        this.foreign.set(to + path.slice(from.length), digest);
+      }
   }
 
   runEnds(sim: SimRecorder): void {
@@ -302,8 +312,9 @@ export class Oracle implements DiskWatcher {
   #judgeLeftovers(): void {
     const torn = new Map<string, string>();
     for (const [path, number] of this.disk.names) {
-      if (!basename(path).includes('.torn')) continue;
-      const digest = digestOf(this.disk.inodes.get(number)!);
+      if (!basename(path).endsWith('.torn')) continue;
+      const kept = path.replace(/(\.\d+)*\.torn$/, '');
+      const digest = `${kept} ${digestOf(this.disk.inodes.get(number)!)}`;
       if (torn.has(digest)) throw new Broken('leftover', `${path} and ${torn.get(digest)} are the same`);
       torn.set(digest, path);
     }
@@ -315,7 +326,7 @@ export class Oracle implements DiskWatcher {
   }
 
   #own(recorder: string): Made[] {
-    return this.made.filter((made) => made.recorder === recorder && made.inode.links > 0);
+    return this.made.filter((made) => made.recorder === recorder && made.inode.links > 0 && !made.excused);
   }
 
   #finished(recorder: string): Made[] {

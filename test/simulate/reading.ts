@@ -7,7 +7,7 @@ import type { FileMeta } from '../../src/log/format/file-meta.js';
 import { BlockType, FILE_PREAMBLE_BYTES, isRecordBlock } from '../../src/log/format/format.js';
 import { type ParsedFrame, parseFrame, payloadIsIntact } from '../../src/log/format/frame.js';
 import type { RemovedFile, RetentionNote } from '../../src/log/format/retention-note.js';
-import type { Inode } from './sim-disk.js';
+import type { Inode } from './inode.js';
 import { numberOf } from './traffic.js';
 
 export interface Contents {

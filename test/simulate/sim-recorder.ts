@@ -22,7 +22,7 @@ import { WriterLoop } from '../../src/record/writer/writer-loop.js';
 import { WriterStat } from '../../src/record/writer/writer-stats.js';
 import type { RetentionOptions, WriterEvent } from '../../src/record/writer/writer-task.js';
 import type { SimClock } from './sim-clock.js';
-import type { SimProcess } from './sim-disk.js';
+import type { SimProcess } from './sim-process.js';
 import { MESSAGE_BYTES, writeMessage } from './traffic.js';
 
 const SLOTS = 1024;

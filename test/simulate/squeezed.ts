@@ -2,16 +2,18 @@
 import { FILE_PREAMBLE_BYTES, isDataBlock } from '../../src/log/format/format.js';
 import { parseFrame } from '../../src/log/format/frame.js';
 import { Segment } from '../../src/log/write/segment.js';
+import type { Inode } from './inode.js';
 import type { Contents } from './reading.js';
 import { SimClock } from './sim-clock.js';
-import { type Inode, SimDisk } from './sim-disk.js';
+import { SimDisk } from './sim-disk.js';
+import { SimProcess } from './sim-process.js';
 
 const NOBODY = { created() {}, renaming() {}, truncating() {}, removing() {} };
 const NO_FILTER = new Uint8Array(0);
 
 export function squeezed(path: string, contents: Contents, original: Inode): Uint8Array {
   const disk = new SimDisk(new SimClock(0), NOBODY);
-  const fs = disk.process('S');
+  const fs = new SimProcess(disk, 'S');
   const { meta, lastChain, chains } = contents;
   const firstChain = [...chains.values()][0];
   const origin = { file: path.slice(path.lastIndexOf('/') + 1), firstChain, lastChain };

@@ -4,15 +4,17 @@
  */
 
 import { SystemFailure } from '../../src/base/errors.js';
-import type { Host } from '../../src/base/process/host.js';
 import { LIVE_SUFFIX } from '../../src/log/format/format.js';
 import { Control } from '../../src/record/stage/control.js';
-import type { RetentionOptions, WriterEvent } from '../../src/record/writer/writer-task.js';
+import type { WriterEvent } from '../../src/record/writer/writer-task.js';
+import { drawOptions } from './draw-options.js';
+import { FAULTS, type Fault } from './fault-classes.js';
 import { Oracle } from './oracle.js';
 import { Random } from './random.js';
 import { contentsOf, digestOf } from './reading.js';
 import { SimClock } from './sim-clock.js';
-import { Killed, SimDisk } from './sim-disk.js';
+import { SimDisk } from './sim-disk.js';
+import { Killed, SimProcess } from './sim-process.js';
 import { type SimOptions, SimRecorder } from './sim-recorder.js';
 import { squeezed } from './squeezed.js';
 
@@ -27,40 +29,6 @@ const FAULTS_MIN = 3;
 const ACTS_MAX = 1500;
 /** The kernel's source reports a step of the wall clock from here on. */
 const STEP_MS_MIN = 100;
-
-const TEMPLATES = [
-  '/log/%Y%m%d-%H%M%S.ct',
-  '/log/%Y%m%d-%H%M.ct',
-  '/log/%Y%m%d/nat.ct',
-  '/log/%Y/%m/%d/ct-%H%M',
-  '/log/%H%M%S.ct',
-  '/log/gw.v2/%d.%H.ct',
-  '/log/nat.ct',
-] as const;
-
-/** What can go wrong, drawn evenly; a world has three of them at least. */
-export const FAULTS = [
-  'clock-step',
-  'clock-step-days',
-  'clock-slow',
-  'clock-frozen',
-  'start-with-wrong-clock',
-  'kill',
-  'kill-at-call',
-  'power-loss',
-  'disk-error',
-  'disk-read-only',
-  'short-writes',
-  'disk-full',
-  'no-inodes',
-  'directory-moved',
-  'foreign-files',
-  'squeezed-files',
-  'hold-by-link',
-  'other-host',
-  'goal-out-of-reach',
-] as const;
-export type Fault = (typeof FAULTS)[number];
 
 export interface Account {
   readonly seed: number;
@@ -98,17 +66,7 @@ export class World {
     this.oracle = new Oracle(this.#clock);
     this.#disk = new SimDisk(this.#clock, this.oracle);
     this.oracle.disk = this.#disk;
-    const random = this.#random;
-    const rotateMinutes = random.pick([1, 15, 60, 1440, 1440]);
-    const host: Host = { hostname: 'gw-a', bootId: '' };
-    this.#options = {
-      name: 'A',
-      template: random.pick(TEMPLATES),
-      rotateMinutes,
-      host,
-      minFreeBytes: random.chance(0.2) ? 20_000 : 0,
-      retention: this.#drawRetention(),
-    };
+    this.#options = drawOptions(this.#random);
     this.#neighbour = { ...this.#options, name: 'B', host: { hostname: 'gw-b', bootId: '' } };
   }
 
@@ -122,16 +80,6 @@ export class World {
       rotations: this.#rotations,
       restarts: this.#restarts,
       faults: this.#faults,
-    };
-  }
-
-  #drawRetention(): RetentionOptions | undefined {
-    const random = this.#random;
-    if (random.chance(0.4)) return undefined;
-    return {
-      holds: random.chance(0.3) ? ['/held/nat.ct'] : [],
-      ...(random.chance(0.7) && { keepDays: random.pick([1, 3, 30]) }),
-      ...(random.chance(0.4) && { keepBytes: random.pick([15_000, 40_000]) }),
     };
   }
 
@@ -175,12 +123,14 @@ export class World {
   async #start(options: SimOptions): Promise<void> {
     const name = `${options.name}#${++this.#runs}`;
     const runId = BigInt(this.seed) * 1000n + BigInt(this.#runs);
-    const process = this.#disk.process(name);
+    const disk = new SimProcess(this.#disk, name);
     const hear = (event: WriterEvent): void => {
       if (event.type === 'closed') this.#rotations++;
+      if (process.env.SIMULATE_LOG !== undefined)
+        console.log(this.#clock.trueMs, name, JSON.stringify(event));
       this.oracle.heard(event, options.retention, options.minFreeBytes);
     };
-    const recorder = new SimRecorder(options, runId, this.#clock, process, hear);
+    const recorder = new SimRecorder(options, runId, this.#clock, disk, hear);
     recorder.onEvent = (number) => this.oracle.noteEvent(number, recorder);
     recorder.onWait = () => this.#helpSoon();
     this.oracle.runBegins(options.name, this.#runs, recorder);
@@ -214,7 +164,7 @@ export class World {
   }
 
   async #traffic(recorder: SimRecorder): Promise<void> {
-    const count = this.#random.between(20, 220);
+    const count = this.#random.between(40, 560);
     const ms = this.#random.between(100, 2500);
     const first = this.#events;
     this.#events += count;
@@ -362,12 +312,13 @@ export class World {
       }
     this.#killed(this.#recorder);
     this.#disk.moveDirectory('/log', to);
+    this.oracle.moved('/log', to);
   }
 
   /** Files that look like the recorder's: copies of its own under other names, half logs, others' logs. */
   #putForeignFiles(): void {
     const random = this.#random;
-    const finished = this.#finishedFiles();
+    const finished = this.#finishedFiles().filter(([path]) => path.startsWith('/log/'));
     if (finished.length === 0) return;
     const [path, inode] = random.pick(finished);
     const bytes = inode.data.slice(0, inode.bytes);

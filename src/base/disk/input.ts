@@ -8,6 +8,8 @@ import { errnoCode, SystemFailure } from '../errors.js';
 import type { LogFile, ReadDisk } from './disk.js';
 
 const CHUNK_BYTES = 1024 * 1024;
+/** A reader looks a little beyond the end. */
+const SLACK_BYTES = 4096;
 
 /** Puts up to `length` bytes into `into` at `at`; answers how many, 0 at the end. */
 export interface ByteFeed {
@@ -19,13 +21,19 @@ export interface ByteFeed {
 
 export class ByteInput {
   /** Bytes at hand: [start, end) of `buffer`. Borrowed: valid until the next `need`. */
-  buffer: Uint8Array<ArrayBuffer> = new Uint8Array(2 * CHUNK_BYTES);
+  buffer: Uint8Array<ArrayBuffer>;
   start = 0;
   end = 0;
   /** Position of `start` in the log, bytes. */
   offset = 0;
 
-  constructor(readonly feed: ByteFeed) {}
+  /** `expectedBytes`: how many there are, where that is known; more can be read all the same. */
+  constructor(
+    readonly feed: ByteFeed,
+    expectedBytes = 2 * CHUNK_BYTES,
+  ) {
+    this.buffer = new Uint8Array(Math.min(expectedBytes + SLACK_BYTES, 2 * CHUNK_BYTES));
+  }
 
   /** Have at least `bytes` at hand unless the end comes first; answers how many are (may be more). */
   async need(bytes: number): Promise<number> {

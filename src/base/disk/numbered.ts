@@ -1,7 +1,7 @@
 /** Names of files whose name was taken. */
 import { basename, extname } from 'node:path';
 
-/** X.ct, X.1.ct, X.2.ct, ...: before the last extension of the last component, at the end where it has none. */
+/** X.ct, X.1.ct, X.2.ct, ...: before the extension of the last component, at the end where it has none. */
 export function numbered(path: string, number: number): string {
   if (number === 0) return path;
   const extension = extname(basename(path));

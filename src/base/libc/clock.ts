@@ -2,7 +2,7 @@ import { SystemFailure } from '../errors.js';
 import type { Clock } from '../time/clock.js';
 import { libc } from './call.js';
 
-/** Sleep on this thread, synchronously, at the most a second. */
+/** Sleep on this thread, synchronously, for at most a second. */
 export function sleepMicroseconds(us: number): void {
   libc('usleep')(us);
 }

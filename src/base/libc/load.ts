@@ -29,7 +29,7 @@ export function captureSupport(): { available: boolean; reason: string } {
 /** @throws SystemFailure ENOTSUP */
 export function loadLibc(): LoadedLibc {
   if (process.platform !== 'linux') {
-    throw unsupported(`capturing needs Linux, this is ${process.platform}; reading logs works here`);
+    throw unsupported(`capturing needs Linux; this is ${process.platform}; reading logs works here`);
   }
   if (!SUPPORTED_ARCHITECTURES.includes(process.arch) || endianness() !== 'LE') {
     throw unsupported(`capturing is not supported on this CPU (${process.arch}); reading logs works here`);

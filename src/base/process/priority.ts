@@ -16,7 +16,7 @@ export function setPriority(nice: number): void {
       if (code === 'ESRCH') continue; // the thread has ended meanwhile
       if (code === undefined || !isNodeSystemError(error)) throw error;
       const what = isRefusal(error)
-        ? 'not permitted; a value below the present one needs root'
+        ? 'not permitted; a value below the current one needs root'
         : systemErrorText(error);
       throw new SystemFailure('set priority', code, `-N ${nice}: ${what}`, { cause: error });
     }

@@ -44,7 +44,7 @@ export function reduceRights(user: string | undefined, group: string | undefined
   } catch (error) {
     if (errnoCode(error) !== 'EPERM') throw error;
     const asked = [user && `-U ${user}`, group && `-G ${group}`].filter(Boolean).join(' ');
-    throw new SystemFailure('reduce rights', 'EPERM', `${asked}: not permitted; start it as root`, {
+    throw new SystemFailure('reduce rights', 'EPERM', `${asked}: not permitted; start ctrecorder as root`, {
       cause: error,
     });
   }

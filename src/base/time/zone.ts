@@ -47,7 +47,7 @@ export function localZone(tz: string | undefined = process.env.TZ): Zone {
     if (before === undefined) delete process.env.TZ;
     else process.env.TZ = before;
   }
-  throw new UsageError(`TZ=${tz} names no known time zone: use a name like Europe/Warsaw, or UTC`);
+  throw new UsageError(`TZ=${tz} is not a known time zone: use a name like Europe/Warsaw, or UTC`);
 }
 
 const UTC_NAMES = /^(Etc\/)?(UTC|UCT|GMT|Zulu|Universal)$/;

@@ -111,7 +111,7 @@ class Translation {
     };
   }
 
-  /** A word without an option: a value of the one that takes such, refused once it is clear that no help is meant. */
+  /** A word without an option: a value of the option that takes such, or refused unless help is asked for. */
   #bare(word: string): void {
     const option = this.#options.find(({ positional }) => positional);
     const isTaken = option?.several !== true && this.#given.some(({ name }) => name === option?.name);

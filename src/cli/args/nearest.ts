@@ -6,7 +6,8 @@ const PREFIX_MIN = 2;
 
 /**
  * `did you mean list?`, or undefined when no candidate is near: the first that begins with the word, else the
- * one of the least edits, at most one in three letters. In any case of letters. `dashes` stand before the answer.
+ * one with the fewest edits, at most one in three letters. The case of letters does not count. `dashes` stand
+ * before the answer.
  */
 export function didYouMean(word: string, candidates: readonly string[], dashes = ''): string | undefined {
   const lower = word.toLowerCase();

@@ -29,7 +29,7 @@ export function runner<O extends OptionSpecs>(
   };
 }
 
-/** What clipanion makes of the options, by their names in the declaration: texts, lists of texts, booleans. */
+/** What clipanion makes of the options, by their declared names: texts, lists of texts, booleans. */
 async function clipanionFields(spec: CommandSpec, given: readonly Given[]): Promise<Record<string, unknown>> {
   // Loaded here, so that a declaration is read without it.
   const { Cli, Command, Option } = await import('clipanion');

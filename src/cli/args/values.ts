@@ -4,6 +4,7 @@ import { quoted } from '../../base/printable.js';
 import { protocolNames, protocolNumber } from '../../event/protocols.js';
 import { serviceNames, servicePort } from '../../event/services.js';
 import type { PortRange } from '../../find/query/filter.js';
+import { isIdentity } from '../../log/format/file-meta.js';
 import type { Parser } from './declaration.js';
 import { didYouMean } from './nearest.js';
 
@@ -31,6 +32,13 @@ export function parsePercent(option: string, text: string): number {
   const percent = /^\d{1,3}%?$/.test(text) ? Number.parseInt(text, 10) : Number.NaN;
   if (percent >= 1 && percent <= 100) return percent;
   throw new UsageError(`${option} ${quoted(text)}: give a whole percentage from 1% to 100%, like 80%`);
+}
+
+/** Name of a recorder's identity. */
+export function parseIdentity(option: string, name: string): string {
+  if (isIdentity(name)) return name;
+  const what = 'give 1 to 64 letters, digits, dots, underscores and dashes, like gw1';
+  throw new UsageError(`${option} ${quoted(name)}: ${what}`);
 }
 
 /** Any text but the empty one. `what` says what is missing then, as in "a file". */

@@ -11,7 +11,15 @@ import { debug, parseFile, protocols, rcvbuf } from '../args/common-options.js';
 import { command } from '../args/declaration.js';
 import { runner } from '../args/runner.js';
 import { days, minutes, parseDuration, parseSize, sizeText, timeText } from '../args/units.js';
-import { choice, fileModeText, integer, parseFileMode, parsePercent, text } from '../args/values.js';
+import {
+  choice,
+  fileModeText,
+  integer,
+  parseFileMode,
+  parseIdentity,
+  parsePercent,
+  text,
+} from '../args/values.js';
 
 /** 2 GiB of slots; one array holds no more than twice that. */
 const MAX_RING_SLOTS = 2 ** 22;
@@ -208,6 +216,15 @@ export const capture = command({
       parse: parseFile,
       defaultText: 'none',
     },
+    identity: {
+      name: 'identity',
+      value: 'NAME',
+      help:
+        'continue the files of this identity, whatever host they name: for containers, moved archives and pairs of ' +
+        'gateways. 1 to 64 letters, digits, dots, underscores and dashes; -H shows the identity of a file',
+      parse: parseIdentity,
+      defaultText: 'as the files here say, if they are of this host and machine; else a new one',
+    },
     progressFd: {
       name: 'progress-fd',
       value: 'N',
@@ -272,7 +289,7 @@ function grouped(value: number): string {
 export const run = runner(capture, async (values) => {
   const { file, pidFile, foreground, debug, logFormat, noSnapshot } = values;
   const { nice, user, group, progressFd, replayFile, saveMessagesFile } = values;
-  const { keepDays, keepBytes, holds, trustClock } = values;
+  const { keepDays, keepBytes, holds, trustClock, identity } = values;
   const { start } = await import('../../operate/daemon/start.js');
   // Without a limit nothing is removed; holds then bind the commands that would replace a file.
   const retention = (keepDays !== undefined || keepBytes !== undefined || holds.length > 0) && {
@@ -300,6 +317,7 @@ export const run = runner(capture, async (values) => {
       saveLimitBytes: values.saveLimitBytes,
       ...(nice !== undefined && { nice }),
       ...(retention && { retention }),
+      ...(identity !== undefined && { identity }),
       ...(progressFd !== undefined && { progressFd }),
       ...(user !== undefined && { user }),
       ...(group !== undefined && { group }),

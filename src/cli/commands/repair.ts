@@ -1,8 +1,10 @@
 /** `repair` */
 
+import { counted } from '../../base/counted.js';
 import { ExitCode } from '../../base/failure.js';
 import { printLines, stdout } from '../../base/terminal.js';
 import type { RepairResult } from '../../find/upkeep/repair.js';
+import { damageText } from '../../log/read/source.js';
 import { debug, logFile, parseFile } from '../args/common-options.js';
 import { command } from '../args/declaration.js';
 import { runner } from '../args/runner.js';
@@ -39,13 +41,11 @@ export const run = runner(repair, async ({ file, output }) => {
   const times = new TimeWriter(localZone());
   const result = await repair({ file, output });
   const { damage, damageCount, gaps, gapCount } = result;
-  const lines = damage.map(
-    (d) => `${result.file}: offset ${d.offsetBytes}, ${d.lengthBytes} bytes: ${d.what}`,
-  );
+  const lines = damage.map((one) => `${result.file}: ${damageText(one)}`);
   if (damageCount > damage.length)
-    lines.push(`${result.file}: ${damageCount - damage.length} more damaged places`);
+    lines.push(`${result.file}: ${counted(damageCount - damage.length, 'more damaged place')}`);
   lines.push(...gaps.map((gap) => gapLine(gap, times)));
-  if (gapCount > gaps.length) lines.push(`# and ${gapCount - gaps.length} more gaps`);
+  if (gapCount > gaps.length) lines.push(`# and ${counted(gapCount - gaps.length, 'more gap')}`);
   printLines(stdout(), [...lines, summary(result)]);
   return ExitCode.done;
 });
@@ -60,8 +60,8 @@ function summary({
   damageCount,
   gapCount,
 }: RepairResult) {
-  const kept = `${output}: ${blocks} data blocks with ${records} records kept`;
+  const kept = `${output}: ${counted(blocks, 'data block')} with ${counted(records, 'record')} kept`;
   if (damageCount === 0) return `${kept}: ${file} was not damaged`;
   const lost = lostUncounted ? `${lostBlocks} known to be lost, perhaps more` : `${lostBlocks} lost`;
-  return `${kept}, ${lost}, ${gapCount} gap${gapCount === 1 ? '' : 's'} inserted`;
+  return `${kept}, ${lost}, ${gapCount === 0 ? 'no gaps' : counted(gapCount, 'gap')} inserted`;
 }

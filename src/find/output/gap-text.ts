@@ -1,5 +1,6 @@
 /** What a listing says about gaps: a line each when asked for, and always a sum. */
 
+import { counted } from '../../base/counted.js';
 import { printable } from '../../base/printable.js';
 import type { TimeWriter } from '../../base/time/time-text.js';
 import type { GapRecord } from '../../event/gap.js';
@@ -39,10 +40,10 @@ export class GapSum {
   /** `2 gaps: at most 17 events lost, and an unknown number in 1 of them`; empty without gaps. */
   text(): string {
     if (this.count === 0) return '';
-    const gaps = `${this.count} gap${this.count === 1 ? '' : 's'}`;
+    const gaps = counted(this.count, 'gap');
     if (this.unknown === this.count) return `${gaps}: an unknown number of events lost`;
     const sum = this.lost + this.lostAtMost;
-    const lost = `${this.lostAtMost > 0 ? 'at most ' : ''}${sum} event${sum === 1 ? '' : 's'} lost`;
+    const lost = `${this.lostAtMost > 0 ? 'at most ' : ''}${counted(sum, 'event')} lost`;
     return `${gaps}: ${lost}${this.unknown > 0 ? `, and an unknown number in ${this.unknown} of them` : ''}`;
   }
 }

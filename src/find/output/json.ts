@@ -47,13 +47,13 @@ interface ShownColumn {
   readonly text: ValueText | undefined;
 }
 
-/** How a value is written that is no number. */
+/** How a value is written that is not a number. */
 const valueTexts: { readonly [Name in OptionalColumnName]?: ValueText } = {
   tcpState: (value) => `"${tcpStateNames[value - 1] ?? value - 1}"`,
   helper: (value, { helpers }) => jsonText(helpers[value]),
 };
 
-/** A character of a string, at the most. */
+/** The most bytes that a character of a string takes. */
 const UTF8_BYTES_MAX = 3;
 
 export class JsonWriter {
@@ -141,7 +141,7 @@ export class JsonWriter {
     return `${line},"file":${this.#file}}\n`;
   }
 
-  /** Between when something happened that no event told. */
+  /** The times between which something happened that had no event. */
   #derived(batch: EventBatch, row: number, kind: number): string {
     const [after, before] =
       kind === RecordKind.start ? ['startAfter', 'startBefore'] : ['endAfter', 'endBefore'];

@@ -1,7 +1,7 @@
 /**
  * Rows as the ancestor's list lines, written as bytes: once per listed row, no string, no allocation.
  *
- *     TIME LETTER[+ or space, ? = no event told] src=A:P dst=A:P src=A:P dst=A:P[ proto=NAME]
+ *     TIME LETTER[+ or space, ? = without an event] src=A:P dst=A:P src=A:P dst=A:P[ proto=NAME]
  *     START END src=A:P dst=A:P src=A:P dst=A:P[ proto=NAME]
  *
  * The first pair is the original tuple, the second the reply. IPv6 endpoints are `[2001:db8::1]:443`.

@@ -131,7 +131,7 @@ function contains(networks: readonly Network[], words: Uint32Array, at: number):
   return 0;
 }
 
-/** ICMP ids and GRE keys stand in the same columns and are no ports. */
+/** ICMP ids and GRE keys stand in the same columns and are not ports. */
 function matchesPort(batch: EventBatch, row: number, ports: Uint8Array): boolean {
   return (
     portMeaning(batch.proto[row]) === PortMeaning.ports &&

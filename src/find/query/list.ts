@@ -7,7 +7,7 @@ import { type EventBatch, RecordFlag, RecordKind } from '../../event/batch.js';
 import type { GapRecord } from '../../event/gap.js';
 import type { Pairer } from '../../event/pair.js';
 import { openLog } from '../../log/read/open.js';
-import type { LogHeader, LogItem, LogSource } from '../../log/read/source.js';
+import { damageText, type LogHeader, type LogItem, type LogSource } from '../../log/read/source.js';
 import { GapSum } from '../output/gap-text.js';
 import { OutputBuffer } from '../output/output-buffer.js';
 import { type OutputFormat, outputs, type RowOutput } from '../output/row-output.js';
@@ -104,11 +104,10 @@ class Listing {
       else await this.#print(batch, rows, withoutSnapshots(batch, rows, count));
     } else if (item.type === 'gap') await this.#takeGap(item.gap);
     else if (item.type === 'damage') {
-      const { offsetBytes, lengthBytes, what } = item.damage;
       this.#damaged++;
       // Damage may hide ends as a gap does.
       this.pairer?.noteGap();
-      this.say(`${this.header.file}: offset ${offsetBytes}, ${lengthBytes} bytes: ${what}`);
+      this.say(`${this.header.file}: ${damageText(item.damage)}`);
     }
   }
 

@@ -6,6 +6,7 @@
 import { printable } from '../../base/printable.js';
 import type { PreviousFile } from '../../log/format/file-meta.js';
 import type { RemovedFile } from '../../log/format/retention-note.js';
+import { maySucceed } from './chain-order.js';
 import type { CheckedFile, CheckReport } from './check-report.js';
 
 interface Waiting {
@@ -26,8 +27,13 @@ export class ChainLinks {
   *add(file: CheckedFile, report: () => CheckReport): Generator<CheckReport, void, void> {
     for (const removed of file.removed) this.#removed.set(removed.chain, removed);
     for (const announced of file.announced) this.#announced.set(announced.chain, announced);
+    const previous = this.#previous;
+    let what = previous && missingLink(previous, file);
+    if (previous !== undefined && what !== undefined && !maySucceed(previous.meta, file.meta)) {
+      this.#first = undefined; // another recorder's: its chain begins here
+      what = undefined;
+    }
     this.#first ??= file;
-    const what = this.#previous && missingLink(this.#previous, file);
     if (this.#first !== file && file.removed.length > 0) this.#tellWhereItBegins(file);
     this.#previous?.chains.clear();
     this.#previous = file;
@@ -35,7 +41,7 @@ export class ChainLinks {
     yield* this.#complete(false);
   }
 
-  /** Something that is no part of a chain; the next file begins anew. */
+  /** Something that is not part of a chain; the next file begins anew. */
   *pass(report: CheckReport): Generator<CheckReport, void, void> {
     this.#first = this.#previous = undefined;
     this.#waiting.push({ report: () => report });

@@ -25,7 +25,7 @@ export interface CheckedFile {
   records: number;
   starts: number;
   ends: number;
-  /** Starts and ends that no event told. */
+  /** Starts and ends without an event: found by comparing table dumps. */
   derived: number;
   readonly gaps: GapSum;
   /** Hash after the block that ends at an offset, of the last blocks: the next file names one of them. */
@@ -34,6 +34,6 @@ export interface CheckedFile {
   readonly removed: RemovedFile[];
   /** What it tells of files that were about to be removed then. */
   readonly announced: RemovedFile[];
-  /** Lines that are no damage. */
+  /** Lines that are not about damage. */
   readonly notes: string[];
 }

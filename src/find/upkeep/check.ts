@@ -1,5 +1,6 @@
 /** `-T`: everything that can be found wrong with log files, and with the chain between them. */
 
+import { counted } from '../../base/counted.js';
 import type { ByteInput } from '../../base/disk/input.js';
 import { DamageError, PayloadDamage, SystemFailure } from '../../base/errors.js';
 import { printable } from '../../base/printable.js';
@@ -16,9 +17,10 @@ import { checkLegacy } from '../../log/read/legacy-check.js';
 import { openBytes } from '../../log/read/open.js';
 import { notClosed } from '../../log/read/reader.js';
 import { scanBlocks } from '../../log/read/scan.js';
-import type { Damage } from '../../log/read/source.js';
+import { type Damage, damageText } from '../../log/read/source.js';
 import { GapSum } from '../output/gap-text.js';
 import { ChainLinks } from './chain-links.js';
+import { inChainOrder } from './chain-order.js';
 import type { CheckedFile, CheckReport } from './check-report.js';
 
 /** Damage printed one by one; more is only counted. */
@@ -36,7 +38,8 @@ const CHAINS_KEPT = 1024;
 const OFFSETS_KEPT = 65_536;
 
 /**
- * Check each file on its own and, when there are several of format 3, that each names the one before it.
+ * Check each file on its own and, when there are several of one recorder, that each names the one before it,
+ * in the order of the chain whatever order they are given in.
  * `say` gets a line where another file than the named one is read (a live one).
  */
 export async function* testFiles(
@@ -44,7 +47,7 @@ export async function* testFiles(
   say?: (line: string) => void,
 ): AsyncGenerator<CheckReport, void, void> {
   const links = new ChainLinks();
-  for (const file of files) {
+  for (const file of inChainOrder(files)) {
     try {
       const opened = await openBytes(file, say);
       if (opened.format === 2) {
@@ -54,7 +57,7 @@ export async function* testFiles(
       const checked = await new FileCheck(opened.input, file, opened.place.live).run();
       yield* links.add(checked, () => report(checked));
     } catch (error) {
-      // One that cannot be opened or is no log is said, and the others are checked all the same.
+      // One that cannot be opened or is not a log is reported, and the others are checked all the same.
       if (!(error instanceof SystemFailure || error instanceof DamageError)) throw error;
       yield* links.pass({ file, lines: [], sound: false, failure: error });
     }
@@ -127,7 +130,7 @@ class FileCheck {
 
   #take(block: ScannedBlock): void {
     const result = this.#result;
-    if (result.closed) this.#damageAt(block, 'bad-sequence', 'a block stands after the end block');
+    if (result.closed) this.#damageAt(block, 'bad-sequence', 'a block follows the end block');
     this.#checkChain(block);
     this.#checkContent(block);
     this.#keepPlace(block);
@@ -145,7 +148,7 @@ class FileCheck {
   #checkChain(block: ScannedBlock): void {
     const { frame, bytes } = block;
     if (!this.#chainBroken && !follows(this.#chain, bytes, frame))
-      this.#damageAt(block, 'bad-chain', `${blockName(frame)} does not follow from what stands before it`);
+      this.#damageAt(block, 'bad-chain', `${blockName(frame)} does not continue the chain before it`);
     this.#chain = frame.chain;
     this.#chainBroken = false;
   }
@@ -173,7 +176,7 @@ class FileCheck {
         this.#damageAt(
           block,
           'bad-payload',
-          `the end block counts ${end.records} records, the file has ${result.records}`,
+          `the end block says ${counted(end.records, 'record')}; the file has ${result.records}`,
         );
     }
   }
@@ -198,15 +201,15 @@ class FileCheck {
     if (removed.length === 0) return;
     this.#result.removed.push(...removed);
     const last = removed.at(-1);
-    const what = `retention removed ${removed.length} file${removed.length === 1 ? '' : 's'}`;
+    const what = `retention removed ${counted(removed.length, 'file')}`;
     this.#result.notes.push(`${what}, the last ${printable(last?.file)}, chain ${printable(last?.chain)}`);
   }
 
   #checkIndex(block: ScannedBlock): void {
     const entries = decodeIndex(block.payload);
-    if (entries === undefined) this.#damageAt(block, 'bad-payload', 'an index block does not parse');
+    if (entries === undefined) this.#damageAt(block, 'bad-payload', 'an index block is malformed');
     else if (this.#result.damageCount === 0 && entries.some(({ offsetBytes }) => !this.#isPlace(offsetBytes)))
-      this.#damageAt(block, 'bad-payload', 'the index names a place where no block starts');
+      this.#damageAt(block, 'bad-payload', 'the index points to a place where no block starts');
   }
 
   #isPlace(offsetBytes: number): boolean {
@@ -238,12 +241,10 @@ class FileCheck {
 
 function report(checked: CheckedFile): CheckReport {
   const { file, damageCount, damage } = checked;
-  const { count: gapCount, lost, lostAtMost, unknown } = checked.gaps;
   const contents =
-    `${checked.blocks} blocks, ${checked.records} records (${checked.starts} starts, ${checked.ends} ends` +
-    `${checked.derived > 0 ? `, ${checked.derived} from the table` : ''}), ` +
-    `${gapCount} gaps (${lost} events lost${lostAtMost > 0 ? `, at most ${lostAtMost} more` : ''}` +
-    `${unknown > 0 ? `, ${unknown} of unknown size` : ''})`;
+    `${counted(checked.blocks, 'block')}, ${counted(checked.records, 'record')} ` +
+    `(${counted(checked.starts, 'start')}, ${counted(checked.ends, 'end')}` +
+    `${checked.derived > 0 ? `, ${checked.derived} from the table` : ''}), ${gapText(checked.gaps)}`;
   const state = checked.closed
     ? `closed (${printable(checked.closedAs)})`
     : checked.live
@@ -254,12 +255,20 @@ function report(checked: CheckedFile): CheckReport {
     return { file, lines: [`${file}: sound, ${contents}, ${state}`, ...notes], sound: true };
   const first = damage[0];
   const lines = [
-    `${file}: damaged, first at offset ${first.offsetBytes}, ${first.lengthBytes} bytes: ${first.what}`,
-    ...damage.slice(1).map((d) => `${file}: offset ${d.offsetBytes}, ${d.lengthBytes} bytes: ${d.what}`),
+    `${file}: damaged, first at ${damageText(first)}`,
+    ...damage.slice(1).map((other) => `${file}: ${damageText(other)}`),
   ];
-  if (damageCount > damage.length) lines.push(`${file}: ${damageCount - damage.length} more places`);
+  if (damageCount > damage.length)
+    lines.push(`${file}: ${counted(damageCount - damage.length, 'more place')}`);
   lines.push(`${file}: still readable: ${contents}, ${state}`, ...notes);
   return { file, lines, sound: false };
+}
+
+function gapText({ count, lost, lostAtMost, unknown }: GapSum): string {
+  if (count === 0) return 'no gaps';
+  const atMost = lostAtMost > 0 ? `, at most ${lostAtMost} more` : '';
+  const uncounted = unknown > 0 ? `, ${unknown} of unknown size` : '';
+  return `${counted(count, 'gap')} (${counted(lost, 'event')} lost${atMost}${uncounted})`;
 }
 
 async function reportLegacy(file: string, source: Parameters<typeof checkLegacy>[0]): Promise<CheckReport> {
@@ -267,8 +276,8 @@ async function reportLegacy(file: string, source: Parameters<typeof checkLegacy>
     const { entries, problemCount, problems, note } = await checkLegacy(source);
     const sound = problemCount === 0;
     const lines = [
-      `${file}: ${sound ? 'plausible' : `${problemCount} implausible places`}, format 2, ${entries} records (${note})`,
-      ...problems.map((d) => `${file}: offset ${d.offsetBytes}, ${d.lengthBytes} bytes: ${d.what}`),
+      `${file}: ${sound ? 'plausible' : counted(problemCount, 'implausible place')}, format 2, ${counted(entries, 'record')} (${note})`,
+      ...problems.map((problem) => `${file}: ${damageText(problem)}`),
     ];
     return { file, lines, sound };
   } finally {

@@ -1,6 +1,7 @@
 /**
- * A file that is to be replaced by what is made of it. From before it is read until it is replaced it is open,
- * and locked where that is possible: so nobody else gets its inode, and no recorder writes or removes it.
+ * A file that is to be replaced by what is made of it. From before it is read until it is replaced it is
+ * open, and locked where that is possible: so nobody else gets its inode, and no recorder writes or
+ * removes it.
  */
 import { type BigIntStats, fstatSync } from 'node:fs';
 import type { LogFile } from '../../base/disk/disk.js';

@@ -3,6 +3,7 @@
  * together.
  */
 
+import { counted } from '../../base/counted.js';
 import { printableJson } from '../../base/printable.js';
 import { rfc3339, type TimeWriter } from '../../base/time/time-text.js';
 import { TimeSource } from '../../event/batch.js';
@@ -54,13 +55,18 @@ export function statsLines(of: StatsOf, stats: LogStats, times: TimeWriter): str
   const lines: [term: string, text: string][] = [
     ['format', of === undefined ? '' : `${formatOf(of.header)}${of.header.squeezed ? ', squeezed' : ''}`],
     ['time', hasTimes(stats) ? `${times.text(stats.firstUs)} to ${times.text(stats.lastUs)}` : ''],
-    ['events', connections > 0 && events === 0 ? '' : `${events} (${starts} starts, ${ends} ends)`],
+    [
+      'events',
+      connections > 0 && events === 0
+        ? ''
+        : `${events} (${counted(starts, 'start')}, ${counted(ends, 'end')})`,
+    ],
     ['connections', connections > 0 ? String(connections) : ''],
     ['snapshots', snapshots > 0 ? String(snapshots) : ''],
     [
       'derived',
       derivedStarts + derivedEnds > 0
-        ? `${derivedStarts} starts and ${derivedEnds} ends that no message told`
+        ? `${counted(derivedStarts, 'start')} and ${counted(derivedEnds, 'end')} without an event`
         : '',
     ],
     ['lost', gaps.text() || 'nothing'],
@@ -68,7 +74,7 @@ export function statsLines(of: StatsOf, stats: LogStats, times: TimeWriter): str
     ['protocols', listed(stats.byProtocol, protocolName)],
     ['time sources', listed(stats.byTimeSource, timeSourceName)],
     ['closed', stats.unclosed === 0 ? '' : 'no: still being written, left behind or cut off'],
-    ['damage', damaged > 0 ? `${places(damaged)}; ctrecorder test names them` : 'none'],
+    ['damage', damaged > 0 ? `${counted(damaged, 'place')}; ctrecorder test names them` : 'none'],
   ];
   const body = lines.filter(([, text]) => text !== '');
   const heading = of?.file ?? `sum of ${stats.files} files`;
@@ -84,15 +90,11 @@ function hasTimes({ lastUs }: LogStats): boolean {
 }
 
 function sizeText({ bytes, blocks, events, connections }: LogStats): string {
-  const blockText = blocks === 0 ? '' : ` in ${blocks} block${blocks === 1 ? '' : 's'}`;
+  const blockText = blocks === 0 ? '' : ` in ${counted(blocks, 'block')}`;
   const size = `${bytes} bytes${blockText}`;
   if (events > 0 && connections === 0) return `${size}, ${rounded(bytes / events)} bytes per event`;
   if (connections > 0 && events === 0) return `${size}, ${rounded(bytes / connections)} bytes per connection`;
   return size;
-}
-
-function places(count: number): string {
-  return `${count} place${count === 1 ? '' : 's'}`;
 }
 
 function named(counts: Float64Array, nameOf: (index: number) => string): Record<string, number> {

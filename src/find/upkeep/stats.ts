@@ -31,7 +31,7 @@ export class LogStats {
   /** As the kernel told them. */
   starts = 0;
   ends = 0;
-  /** That no message told: found out by comparing table dumps. */
+  /** Without an event: found by comparing table dumps. */
   derivedStarts = 0;
   derivedEnds = 0;
   snapshots = 0;
@@ -122,7 +122,7 @@ export async function* fileStats(
 async function statsOf(file: string, say: (line: string) => void): Promise<FileStats> {
   const opened = await openBytes(file);
   const { place } = opened;
-  if (place.live && place.path !== file) say(`${file}: still being written, reading ${place.path}`);
+  if (place.live && place.path !== file) say(`${file}: is still being written; reading ${place.path}`);
   const stats = new LogStats();
   stats.files = 1;
   if (opened.format === 2) {

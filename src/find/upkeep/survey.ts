@@ -65,7 +65,7 @@ export async function survey(path: string, note: (damage: Damage) => void): Prom
       throw new DamageError(
         'bad-header',
         { file: path, offsetBytes: 0 },
-        'nothing in it is intact, there is nothing to repair',
+        'nothing in it is intact: there is nothing to repair',
       );
     return { header, headerChain, stretches: inOrder(stretches), end, earliestUs, latestUs };
   } finally {
@@ -81,7 +81,7 @@ async function openPlain(path: string): Promise<LogReader> {
     throw refused('is of format 2, which has no checksums: "ctrecorder -S -o FILE" keeps what is readable');
   }
   try {
-    if (!(opened.input.feed instanceof FileFeed)) throw refused('is packed: unpack it first');
+    if (!(opened.input.feed instanceof FileFeed)) throw refused('is compressed: uncompress it first');
     return await openFormat3(opened.input, path, false);
   } catch (error) {
     await opened.input.close();

@@ -121,7 +121,7 @@ export class KeyReader {
       const clientAt = client * RESOLVED_WORDS;
       const serviceAt = service * RESOLVED_WORDS;
       if (clients[clientAt] !== family || services[serviceAt] !== family)
-        throw badPayload('refers to an address it does not hold');
+        throw badPayload('refers to an address that it does not contain');
       const rows = family === Family.ipv4 ? this.#rows4 : this.#rows6;
       if (rows.count === rows.capacity) this.#flush(rows);
       const row = rows.count++;
@@ -170,7 +170,7 @@ export class KeyReader {
   }
 }
 
-/** Values of the family bit in the class of a row; `none` is no family. */
+/** Values of the family bit in the class of a row; `none` stands for neither. */
 const Family = { ipv4: 0, ipv6: 1, none: 2 } as const;
 
 /**

@@ -32,7 +32,7 @@ class RecordDecoder {
   #words = new Uint32Array(0);
 
   decode(payload: Uint8Array, count: number, minTimeUs: number, batch: EventBatch, columns: number): void {
-    if (count > batch.capacity) throw badPayload(`says ${count} rows, more than a block holds`);
+    if (count > batch.capacity) throw badPayload(`claims ${count} rows, more than a block can hold`);
     batch.clear();
     const sections = new SectionReader(payload);
     readAddresses(sections, batch.addresses4, batch.addresses6);
@@ -56,7 +56,8 @@ class RecordDecoder {
       if (batch.helpers.push(name) > MAX_HELPERS) throw tooLarge();
     }
     for (let i = 0; i < classes.length; i += CLASS_FIELDS) {
-      if (classes[i + 3] >>> 16 >= batch.helpers.length) throw badPayload('names a helper it does not hold');
+      if (classes[i + 3] >>> 16 >= batch.helpers.length)
+        throw badPayload('names a helper that it does not contain');
       for (const { bit, word, shift, mask } of classColumns)
         if (((classes[i + word] >>> shift) & mask) !== 0) batch.present |= bit;
     }
@@ -100,7 +101,7 @@ class RecordDecoder {
         leavesAs >>> 0 >= limit ||
         becomes >>> 0 >= limit
       )
-        throw badPayload('refers to an address it does not hold');
+        throw badPayload('refers to an address that it does not contain');
       const port = ports[i];
       const mirroredSource = port + natPorts[i];
       const mirroredDestination = servicePort[service] + serviceNatPort[service];
@@ -185,7 +186,7 @@ class RecordDecoder {
     if (section.form === 'bytes') {
       const bytes = sections.bytes(id);
       if (bytes.length !== count * elements)
-        throw badPayload(`has ${column.name} of another length than its rows`);
+        throw badPayload(`contains a ${column.name} column whose length does not match its rows`);
       values.set(bytes);
       return;
     }

@@ -90,7 +90,7 @@ export function readAddresses(
 export function plane(sections: SectionReader, id: number, count: number, required: boolean): Uint8Array {
   if (!sections.has(id) && !required) return new Uint8Array(count);
   const bytes = sections.bytes(id);
-  if (bytes.length !== count) throw badPayload('has a column of another length than its rows');
+  if (bytes.length !== count) throw badPayload('contains a column whose length does not match its rows');
   return bytes;
 }
 
@@ -151,7 +151,7 @@ function readVarints(source: ByteSource, count: number): Uint32Array {
 }
 
 function readPorts(bytes: Uint8Array, count: number): Uint16Array {
-  if (bytes.length !== count * 2) throw badPayload('has ports of another length than its services');
+  if (bytes.length !== count * 2) throw badPayload('contains ports whose length does not match its services');
   const ports = new Uint16Array(count);
   for (let i = 0; i < count; i++) ports[i] = bytes[i] | (bytes[count + i] << 8);
   return ports;

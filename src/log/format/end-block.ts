@@ -7,7 +7,7 @@
 
 /**
  * Why a file ended; "unclean end": its recorder died, and what was left of it or a later start closed the
- * file; "complete" is said of files that no recorder wrote.
+ * file; "complete" marks files that no recorder wrote.
  */
 export type EndReason = 'rotation' | 'stop' | 'write error' | 'unclean end' | 'complete';
 
@@ -33,7 +33,7 @@ export function endOffsetText(offsetBytes: number): string {
 }
 
 /**
- * Offset of the end block, from the last END_TAIL_BYTES bytes of a file; undefined when they are no such
+ * Offset of the end block, from the last END_TAIL_BYTES bytes of a file; undefined when they are not such a
  * tail. Check what is there.
  */
 export function parseEndTail(tail: Uint8Array): number | undefined {

@@ -58,3 +58,8 @@ export interface EarlierRecording {
   /** The highest number of a file so far, 0 without any. */
   readonly fileNumber: number;
 }
+
+/** Letters, digits, dot, underscore and dash, at most 64: also what `--identity` takes. */
+export function isIdentity(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(value);
+}

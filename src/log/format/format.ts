@@ -61,7 +61,7 @@ export const BlockType = {
   gap: 4,
   /** JSON: a step of the wall clock */
   clockStep: 5,
-  /** JSON: what the recorder did that is no event, as files that retention removed */
+  /** JSON: what the recorder did that is not an event, such as files that retention removed */
   checkpoint: 6,
   /** Binary: where the blocks since the last index are, and which addresses they hold */
   index: 7,

@@ -6,13 +6,13 @@
 import { printable } from '../../base/printable.js';
 import type { GapRecord } from '../../event/gap.js';
 import type { EndRecord } from './end-block.js';
-import type { FileMeta } from './file-meta.js';
+import { type FileMeta, isIdentity } from './file-meta.js';
 import { BlockCodec, CHAIN_BYTES, MAX_JSON_BYTES } from './format.js';
 import type { ScannedBlock } from './frame.js';
 import { badPayload } from './varint.js';
 
 const DAY_SECONDS = 86_400;
-const NOT_WHAT_IT_SAYS = 'does not hold what the type of its block says';
+const NOT_WHAT_IT_SAYS = 'does not match its block type';
 
 type Json = Readonly<Record<string, unknown>>;
 type Check = (value: unknown) => boolean;
@@ -27,11 +27,6 @@ const isHex =
     typeof value === 'string' && value.length === digits && /^[0-9a-f]+$/.test(value);
 const isChain = isHex(CHAIN_BYTES * 2);
 
-/** Letters, digits, dot, underscore and dash, at most 64: also what `--identity` takes. */
-export function isIdentity(value: unknown): value is string {
-  return typeof value === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(value);
-}
-
 const metaFields: Readonly<Record<keyof FileMeta, Check>> = {
   recorder: isText,
   hostname: isText,
@@ -45,7 +40,7 @@ const metaFields: Readonly<Record<keyof FileMeta, Check>> = {
   protocols: (value) => value === 'all' || (Array.isArray(value) && value.every(isProtocol)),
   template: isText,
   squeezed: (value) => typeof value === 'boolean',
-  identity: (value) => isIdentity(value),
+  identity: isIdentity,
   machineId: isHex(16),
   fileNumber: (value) => isCount(value) && (value as number) >= 1,
   namedUs: isCount,

@@ -141,7 +141,7 @@ export class SectionReader {
     for (const { id, codec, rawBytes, storedBytes } of entries) {
       if (rawBytes > MAX_PAYLOAD_BYTES || storedBytes > payload.length - at)
         throw badPayload('has a section out of bounds');
-      if (this.#places.has(id)) throw badPayload('has a section twice');
+      if (this.#places.has(id)) throw badPayload('contains a section twice');
       this.#places.set(id, { codec, rawBytes, from: at, to: at + storedBytes });
       at += storedBytes;
     }
@@ -158,7 +158,7 @@ export class SectionReader {
     if (place === undefined) return new Uint8Array(0);
     const stored = this.payload.subarray(place.from, place.to);
     const raw = unpack(stored, place.codec, place.rawBytes);
-    if (raw.length !== place.rawBytes) throw badPayload('has a section of another length than it says');
+    if (raw.length !== place.rawBytes) throw badPayload('has a section whose length is wrong');
     return raw;
   }
 
@@ -176,7 +176,7 @@ function unpack(stored: Uint8Array, codec: number, rawBytes: number): Uint8Array
     if (codec === SectionCodec.brotli) return brotliDecompressSync(stored, limits);
     if (codec === SectionCodec.deflate) return inflateRawSync(stored, limits);
   } catch {
-    throw badPayload('does not unpack');
+    throw badPayload('cannot be decompressed');
   }
   throw badPayload(`uses codec ${codec}, which this version does not know`);
 }

@@ -103,7 +103,7 @@ export class ByteSource {
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) break;
       scale *= 128;
-      if (scale > 2 ** 49) throw badPayload('number too large');
+      if (scale > 2 ** 49) throw badPayload('contains a number that is too large');
     }
     this.at = at;
     return value;
@@ -121,7 +121,7 @@ export class ByteSource {
         low |= bits << 28;
         high |= bits >>> 4;
       } else if (shift < 64) high |= bits << (shift - 32);
-      else throw badPayload('number too large');
+      else throw badPayload('contains a number that is too large');
       if (byte < 0x80) break;
     }
     out[index] = low;

@@ -82,7 +82,7 @@ export interface HeaderBlock {
 export async function readMeta(input: ByteInput, file: string): Promise<HeaderBlock> {
   const frame = await peekFrame(input);
   if (frame !== undefined && frame.type !== BlockType.header)
-    return { meta: {}, damage: noHeader(input, 'the first block is no header') };
+    return { meta: {}, damage: noHeader(input, 'the first block is not a header') };
   for await (const block of scanBlocks(input)) {
     if (block.type === 'damage') return { meta: {}, damage: block.damage };
     try {
@@ -108,7 +108,7 @@ export interface Beginning {
 
 /**
  * Preamble and header block. What is damaged of them costs no more than itself, and the input is left at the
- * block after them. Throws DamageError when this is no file of format 3.
+ * block after them. Throws DamageError when this is not a file of format 3.
  */
 export async function readBeginning(input: ByteInput, file: string): Promise<Beginning> {
   const damage: Damage[] = [];
@@ -178,7 +178,7 @@ async function believedMeta(input: ByteInput, file: string): Promise<HeaderBlock
     const { code, offsetBytes, lengthBytes } = error;
     return {
       meta: {},
-      damage: { code, offsetBytes, lengthBytes, what: 'the header block does not hold what it should' },
+      damage: { code, offsetBytes, lengthBytes, what: 'the header block is not valid' },
     };
   }
 }

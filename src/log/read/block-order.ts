@@ -40,16 +40,16 @@ export class BlockOrder {
     const run = this.#run(runId);
     if (!isNumbered(frame, run)) return { isNew: true, fault: holeBefore(frame, run) };
     if (!run.seen.add(sequence))
-      return { isNew: false, fault: `block ${sequence} stands again, after block ${run.last}` };
+      return { isNew: false, fault: `block ${sequence} is repeated after block ${run.last}` };
     if (run.seen.rangeCount > MAX_RANGES) {
       run.seen.clear();
       run.seen.add(sequence);
     }
     const isLate = sequence < run.last;
     const fault = isForeign
-      ? `block ${sequence} is of another run of the recorder`
+      ? `block ${sequence} belongs to another run of the recorder`
       : isLate
-        ? `block ${sequence} stands at the wrong place, after block ${run.last}`
+        ? `block ${sequence} is out of place, after block ${run.last}`
         : holeBefore(frame, run);
     note(run, sequence);
     run.last = sequence;

@@ -77,10 +77,13 @@ function isNamedByTemplate(path: string, meta: FileMeta, { template }: Recorder)
   );
 }
 
-/** Numbered files by their number, files of before ahead of them by the time that opened them. */
 export function inOrder(a: OwnFile, b: OwnFile): number {
-  const [numberA, numberB] = [a.meta.fileNumber ?? 0, b.meta.fileNumber ?? 0];
-  return numberA - numberB || a.meta.openedUs - b.meta.openedUs;
+  return byNumber(a.meta, b.meta);
+}
+
+/** Numbered files by their number, files of before ahead of them by the time that opened them. */
+export function byNumber(a: FileMeta, b: FileMeta): number {
+  return (a.fileNumber ?? 0) - (b.fileNumber ?? 0) || a.openedUs - b.openedUs;
 }
 
 export interface Tip {
@@ -130,7 +133,9 @@ export function endToContinue(disk: ReadDisk, { path, meta }: OwnFile): FileEnd 
     const end = endOf(disk, path);
     if (end === undefined) return undefined;
     const chain = meta.origin?.lastChain ?? end.lastFile.chain;
-    return { ...end, lastFile: { ...end.lastFile, chain, runId: meta.runId } };
+    // A file without a row tells of no time but that of its beginning.
+    const seenUntilUs = Math.max(end.seenUntilUs, meta.openedUs);
+    return { seenUntilUs, lastFile: { ...end.lastFile, chain, runId: meta.runId } };
   } catch (error) {
     if (!(error instanceof SystemFailure || error instanceof DamageError)) throw error;
     return undefined;

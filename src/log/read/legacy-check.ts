@@ -1,4 +1,4 @@
-/** `-T` for the ancestor's files: format 2 carries no checksums, so only what cannot be true can be found. */
+/** `-T` for the ancestor's files: format 2 has no checksums, so only what cannot be true can be found. */
 import { LEGACY_EVENT_BYTES, LEGACY_HEADER_BYTES } from './legacy-header.js';
 import type { Damage, LogSource } from './source.js';
 
@@ -48,6 +48,6 @@ export async function checkLegacy(source: LogSource): Promise<LegacyCheck> {
     }
   }
   const note =
-    'format 2 carries no checksums: only implausible types, times and sizes can be found, not changed addresses or ports';
+    'format 2 has no checksums: only implausible types, times and sizes can be detected, not changed addresses or ports';
   return { entries, problemCount, problems, note };
 }

@@ -56,7 +56,7 @@ export function parseLegacyHeader(bytes: Uint8Array, file: string): LogHeader {
     throw new DamageError(
       'truncated',
       { file, offsetBytes: bytes.length },
-      `cut within the header (${bytes.length} of ${LEGACY_HEADER_BYTES} bytes)`,
+      `cut off within the header (${bytes.length} of ${LEGACY_HEADER_BYTES} bytes)`,
     );
   const flags = view.getUint32(Field.flags);
   // A squeezed file still names the length of an event entry.

@@ -201,7 +201,7 @@ class LegacySource implements LogSource {
         code: 'truncated',
         offsetBytes: lostAt,
         lengthBytes: cutBytes,
-        what: `the last entry is cut (${cutBytes} of ${entryBytes} bytes)`,
+        what: `the last entry is cut off (${cutBytes} of ${entryBytes} bytes)`,
       };
     const doubtful = hasPrevious && (!previousIsMirrored || this.#isSpliced(lostAt, foundAt, first));
     if (doubtful) batch.count--;

@@ -38,7 +38,7 @@ export function locate(file: string): LogPlace {
   if (found === undefined && existsSync(file + LIVE_SUFFIX))
     return { path: file + LIVE_SUFFIX, standardInput: false, live: true };
   if (found?.isDirectory())
-    throw new SystemFailure('open', 'EISDIR', `${file}: is a directory, name a log file in it`, {
+    throw new SystemFailure('open', 'EISDIR', `${file}: is a directory; name a log file in it`, {
       path: file,
     });
   return { path: file, standardInput: false, live: file.endsWith(LIVE_SUFFIX) };
@@ -56,7 +56,7 @@ export type OpenedBytes =
 export async function openBytes(file: string, say?: (line: string) => void): Promise<OpenedBytes> {
   const place = locate(file);
   const feed = place.standardInput ? new StreamFeed(process.stdin) : new FileFeed(place.path);
-  if (place.live && place.path !== file) say?.(`${file}: still being written, reading ${place.path}`);
+  if (place.live && place.path !== file) say?.(`${file}: is still being written; reading ${place.path}`);
   return recognise(new ByteInput(feed), place);
 }
 

@@ -43,7 +43,7 @@ export function* namesByDirectory(
   for (const path of paths) yield namesIn(disk, path, matches, 'file');
 }
 
-/** What the file says about itself; undefined when it has no header that can be read. Throws SystemFailure. */
+/** What the file says about itself; undefined when its header cannot be read. Throws SystemFailure. */
 export function headerAt(disk: ReadDisk, path: string): FileMeta | undefined {
   return withFile(disk, path, (file) => headerOf(disk, file));
 }

@@ -1,7 +1,7 @@
 /**
  * Block by block through a format 3 file: what is whole is given, what is not is named and skipped. After
- * damage the scan goes on at the next place where a block header with a right CRC stands, be it inside what a
- * damaged block claimed for itself: bytes may be missing from that one.
+ * damage the scan goes on at the next place where a block header with a correct CRC stands, even inside what
+ * a damaged block claimed for itself: bytes may be missing from that one.
  */
 
 import type { ByteInput } from '../../base/disk/input.js';
@@ -131,16 +131,16 @@ function describe(fault: Fault, frame: ParsedFrame | undefined, isAtEnd: boolean
     case 'no-marker':
       return ['garbage', 'no block starts here'];
     case 'bad-crc':
-      return ['bad-header-crc', 'a block header has a wrong checksum'];
+      return ['bad-header-crc', "a block header's checksum is wrong"];
     case 'bad-value':
       return ['bad-header', 'a block header holds an impossible number'];
     case 'bad-payload':
-      return ['bad-payload-crc', `${name} has a wrong payload checksum`];
+      return ['bad-payload-crc', `${name}: the payload's checksum is wrong`];
     case 'cut-header':
       return ['truncated', 'ends within a block header'];
     case 'cut':
       return isAtEnd
         ? ['truncated', `ends within a block of ${frame!.headerBytes + frame!.storedBytes} bytes`]
-        : ['bad-payload-crc', `bytes are missing from ${name}, another begins within it`];
+        : ['bad-payload-crc', `bytes are missing from ${name}: another block begins within it`];
   }
 }

@@ -4,6 +4,7 @@
  * know nothing else.
  */
 
+import { counted } from '../../base/counted.js';
 import type { DamageCode } from '../../base/errors.js';
 import type { EventBatch } from '../../event/batch.js';
 import type { GapRecord } from '../../event/gap.js';
@@ -42,12 +43,18 @@ export interface Damage {
   readonly what: string;
 }
 
+/** `offset 388, 7 bytes: what`; damage between two bytes has no length to tell. */
+export function damageText({ offsetBytes, lengthBytes, what }: Damage): string {
+  const length = lengthBytes === 0 ? '' : `, ${counted(lengthBytes, 'byte')}`;
+  return `offset ${offsetBytes}${length}: ${what}`;
+}
+
 export type LogItem =
   /** Rows in recorded order. The batch is borrowed: valid until the next item is asked for. */
   | { readonly type: 'records'; readonly batch: EventBatch }
   | { readonly type: 'gap'; readonly gap: GapRecord }
   | { readonly type: 'clock-step'; readonly atUs: number; readonly stepUs: number }
-  /** What the recorder did that is no event, with the times of its block: FORMAT.md, checkpoints. */
+  /** What the recorder did that is not an event, with the times of its block: FORMAT.md, checkpoints. */
   | {
       readonly type: 'checkpoint';
       readonly value: Readonly<Record<string, unknown>>;

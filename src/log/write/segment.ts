@@ -183,7 +183,9 @@ export class Segment {
     const again = this.fs.open(path);
     if (again.inode !== inode || again.device !== device) {
       this.fs.close(again);
-      throw new SystemFailure('open', 'ENOENT', `${path}: was removed, another file has its name`, { path });
+      throw new SystemFailure('open', 'ENOENT', `${path}: was removed; another file now has its name`, {
+        path,
+      });
     }
     this.file = again;
     if (!this.fs.lock(this.file)) {

@@ -33,8 +33,8 @@ export class LogFileWriter {
   }
 
   /**
-   * A new file under its final name. Throws SystemFailure, EEXIST when there is one already, and leaves nothing
-   * behind.
+   * A new file under its final name. Throws SystemFailure, EEXIST when there is one already, and then leaves
+   * nothing behind.
    */
   static create(path: string, meta: FileMeta, fs: LogFileSystem = realFileSystem): LogFileWriter {
     const file = fs.create(path);

@@ -103,7 +103,7 @@ function firstWord(child: ChildProcess, say: (line: string) => void): Promise<Re
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP'] as const)
       process.once(signal, () => {
         child.kill('SIGTERM');
-        reject(failure(`${signal} while starting: the recorder was told to stop`));
+        reject(failure(`stopped by ${signal} while starting`));
       });
     child.on('message', (report: LaunchReport) => {
       if (report.type === 'log') say(report.message);

@@ -47,7 +47,7 @@ function wireSignals(recorder: Recorder, log: Logger): void {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const)
     process.on(signal, () => {
       if (stopping) {
-        log.error(`${signal} again: ended at once, what was not acknowledged is lost`);
+        log.error(`second ${signal}: ended at once; what was not acknowledged is lost`);
         process.exit(1);
       }
       stopping = true;

@@ -45,7 +45,7 @@ export async function start(options: StartOptions, load = loadRecorder): Promise
   const { progressFd, replayFile, user, group } = recorder;
   if (progressFd !== undefined) needDescriptor('--progress-fd', progressFd);
   const adopted = adoptedPidFile();
-  // A replay is no daemon, and its file may be such a descriptor: --replay <(zcat x.pcap.gz)
+  // A replay is not a daemon, and its file may be such a descriptor: --replay <(zcat x.pcap.gz)
   if (replayFile === undefined) closeInherited([progressFd, adopted]);
   const reducing = replayFile === undefined && (user !== undefined || group !== undefined);
   if (reducing) resolveIdentity(user, group); // an unknown name is refused here, not in the log of a daemon

@@ -47,8 +47,8 @@ export function adviseOn(sample: Sample, findings: readonly KernelFinding[] = ke
   const capacity = Math.floor((2 * rcvbufKiB * 1024) / eventBufferBytes);
   const reasons = [
     `busiest ${BUCKET_MS} ms: ${count(rates.burst)} events/s; planned for ${HEADROOM} times that, ${count(expected)} events/s`,
-    `-b ${rcvbufKiB}: holds ${count(capacity)} events of ${count(eventBufferBytes)} bytes; bridges ${READER_STALL_MS} ms without a reader, which needs ${count(heldByBuffer)}`,
-    `-B ${ringSlots}: with ${BLOCK_SLOTS} blocks of ${count(BLOCK_EVENTS)} events it bridges ${count(DISK_STALL_MS)} ms without the disk, in which ${count(arriving)} come`,
+    `-b ${rcvbufKiB}: holds ${count(capacity)} events of ${count(eventBufferBytes)} bytes; covers ${READER_STALL_MS} ms without a reader, in which ${count(heldByBuffer)} events arrive`,
+    `-B ${ringSlots}: with ${BLOCK_SLOTS} blocks of ${count(BLOCK_EVENTS)} events it covers ${count(DISK_STALL_MS)} ms without the disk, in which ${count(arriving)} events arrive`,
   ];
   if (sample.lost > 0)
     reasons.unshift(`${sample.lost} events were lost while watching: watch again with a larger -b`);

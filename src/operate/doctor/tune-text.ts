@@ -13,13 +13,13 @@ export function tuneText(sample: Sample, advice: Advice): string {
     ),
     row(
       'events/s',
-      `${count(rates.mean)} mean, ${count(rates.p99)} in all but the busiest 1 % of 100 ms, ${count(rates.burst)} in the busiest`,
+      `${count(rates.mean)} on average, at most ${count(rates.p99)} in 99 % of the 100 ms intervals, ${count(rates.burst)} in the busiest`,
     ),
     row(
-      'an event',
+      'per event',
       `${messageBytes(sample) ?? '-'} bytes of message, ${count(eventBufferBytes)} bytes of socket buffer`,
     ),
-    row('buffer', `${count(queueHighWaterBytes)} of ${count(limitBytes)} bytes in use at the most`),
+    row('buffer', `at most ${count(queueHighWaterBytes)} of ${count(limitBytes)} bytes in use`),
     '',
     row('use', `-b ${rcvbufKiB} -B ${ringSlots}`),
     ...reasons.map((reason) => row('', reason)),

@@ -10,7 +10,7 @@ import { invariant } from '../../base/errors.js';
 import { type EventBatch, RecordFlag, RecordKind, TimeSource } from '../../event/batch.js';
 import { IPS_SEEN_REPLY } from '../netlink/constants.js';
 import { FIRST_ATTRIBUTE_OFFSET, MSG_CT_DELETE, MSG_CT_NEW, NLM_F_NEW_ENTRY } from '../netlink/message.js';
-import { EVENT_US, STOP_US } from './event-time.js';
+import { EVENT_TIME, STOP_TIME } from './event-time.js';
 import { readPlainEvent } from './plain-event.js';
 import { readRare, readWalked, Walked } from './walk.js';
 
@@ -146,8 +146,8 @@ function decodeMessage(
   } else if (shape.rareCount > 0) readRare(shape, bytes, end - shape.lengthBytes, batch, row);
   batch.count = row + 1;
   if (partial) counters.partial++;
-  const eventUs = times[EVENT_US];
-  const stopUs = times[STOP_US];
+  const eventUs = times[EVENT_TIME];
+  const stopUs = times[STOP_TIME];
   batch.kind[row] = kind;
   batch.flags[row] =
     (batch.status[row] & IPS_SEEN_REPLY ? RecordFlag.replied : 0) | (partial ? RecordFlag.partial : 0);

@@ -13,8 +13,8 @@ export const UNBELIEVED_TIME_HIGH = 1_048_576_000;
  * Elements of the decoder's times: of the event (CTA_TIMESTAMP_EVENT) and of the entry's end; microseconds, 0
  * = none.
  */
-export const EVENT_US = 0;
-export const STOP_US = 1;
+export const EVENT_TIME = 0;
+export const STOP_TIME = 1;
 
 /**
  * u64 nanoseconds to microseconds, floored; 0 when they are not believed. 2^32 = 4294967 x 1000 + 296, so

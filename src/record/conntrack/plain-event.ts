@@ -9,7 +9,7 @@
 import { AF_INET, Column, type EventBatch, TCP_STATE_MAX } from '../../event/batch.js';
 import { PortMeaning, portMeaning } from '../../event/protocols.js';
 import { Field } from './attributes.js';
-import { EVENT_US, STOP_US, toMicroseconds, UNBELIEVED_TIME_HIGH } from './event-time.js';
+import { EVENT_TIME, STOP_TIME, toMicroseconds, UNBELIEVED_TIME_HIGH } from './event-time.js';
 import { arePlainTuples, PLAIN_TUPLES_BYTES } from './plain-tuples.js';
 import { arePlainTuples6, PLAIN_TUPLES6_BYTES, protoOf6, readTuples6 } from './plain-tuples6.js';
 import { findShape, type Shape } from './shapes.js';
@@ -123,8 +123,8 @@ export function readPlainEvent(
       present |= Column.counters;
     }
   batch.present = present;
-  times[EVENT_US] = eventAt === 0 ? 0 : toMicroseconds(eventHigh, view.getUint32(rest + eventAt + 4));
-  times[STOP_US] = stopAt === 0 ? 0 : toMicroseconds(stopHigh, view.getUint32(rest + stopAt + 4));
+  times[EVENT_TIME] = eventAt === 0 ? 0 : toMicroseconds(eventHigh, view.getUint32(rest + eventAt + 4));
+  times[STOP_TIME] = stopAt === 0 ? 0 : toMicroseconds(stopHigh, view.getUint32(rest + stopAt + 4));
   return shape;
 }
 

@@ -47,7 +47,7 @@ export class Repeats {
   readonly #mask: number;
   readonly #key = new Int32Array(KEY6_WORDS + 1);
   readonly #hashes = new Int32Array(2);
-  /** Open addressing, at the most half full. */
+  /** Open addressing, at most half full. */
   #young: Int32Array;
   /** Full; looked into, never added to. */
   #old: Int32Array;

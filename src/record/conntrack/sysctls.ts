@@ -66,7 +66,7 @@ export function kernelFindings(directory = CONNTRACK_SYSCTLS): KernelFinding[] {
     findings.push(
       warning(
         'timestamp-off',
-        "net.netfilter.nf_conntrack_timestamp is not 1: the log will hold times of receipt, a few milliseconds late, instead of the kernel's own",
+        "net.netfilter.nf_conntrack_timestamp is not 1: the log will contain times of receipt, a few milliseconds late, instead of the kernel's own",
       ),
     );
   }
@@ -74,7 +74,7 @@ export function kernelFindings(directory = CONNTRACK_SYSCTLS): KernelFinding[] {
     findings.push(
       warning(
         'acct-off',
-        'net.netfilter.nf_conntrack_acct is not 1: the log will hold no packet and byte counters',
+        'net.netfilter.nf_conntrack_acct is not 1: the log will not contain packet and byte counters',
       ),
     );
   }

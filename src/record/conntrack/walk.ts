@@ -15,7 +15,7 @@ import {
 import { PortMeaning, portMeaning } from '../../event/protocols.js';
 import { ATTRIBUTE_HEADER_BYTES, aligned, NLA_TYPE_MASK } from '../netlink/message.js';
 import { Context, Field, MINIMUM_BYTES, NUMBERS_PER_CONTEXT, OPERATIONS } from './attributes.js';
-import { EVENT_US, STOP_US, toMicroseconds, UNBELIEVED_TIME_HIGH } from './event-time.js';
+import { EVENT_TIME, STOP_TIME, toMicroseconds, UNBELIEVED_TIME_HIGH } from './event-time.js';
 import { internHelper } from './helper-name.js';
 import { plainTuplesBytes } from './plain-event.js';
 import { swap32 } from './plain-tuples.js';
@@ -82,8 +82,8 @@ export function readWalked(
   replyProto = 0;
   origIcmp = 0;
   replyIcmp = 0;
-  times[EVENT_US] = 0;
-  times[STOP_US] = 0;
+  times[EVENT_TIME] = 0;
+  times[STOP_TIME] = 0;
   startRow(batch, row);
   walk(bytes, at, end, Context.message, batch, row);
   counters.unknownAttributes += unknown;
@@ -316,10 +316,10 @@ function readOptional(
       batch.present |= Column.startUs;
       break;
     case Field.timeStop:
-      times[STOP_US] = microseconds(from);
+      times[STOP_TIME] = microseconds(from);
       break;
     case Field.timeEvent:
-      times[EVENT_US] = microseconds(from);
+      times[EVENT_TIME] = microseconds(from);
       break;
     case Field.labels: {
       const count = Math.min(length, LABEL_BYTES);

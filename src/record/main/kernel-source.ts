@@ -72,7 +72,7 @@ export class KernelSource implements MessageSource {
       }
       if (socket.rcvbufBytes < rcvbufBytes)
         log.warn(
-          `-b ${options.rcvbufKiB}: the kernel granted ${Math.floor(socket.rcvbufBytes / 1024)} KiB only (net.core.rmem_max; CAP_NET_ADMIN is not bound by it)`,
+          `-b ${options.rcvbufKiB}: the kernel granted only ${Math.floor(socket.rcvbufBytes / 1024)} KiB (net.core.rmem_max; CAP_NET_ADMIN is not bound by it)`,
         );
       socket.join();
       return new KernelSource(socket, options, producer, log, hooks);
@@ -145,11 +145,12 @@ export class KernelSource implements MessageSource {
 
   #say(on: boolean, { entries, entriesMax }: TableUse, maxPercent: number): void {
     const limit = `${maxPercent} % (--reliable-max-table)`;
-    const use = `the conntrack table has ${entries} entries of at most ${entriesMax}`;
-    if (on) this.#log.info(`--reliable: on, ends that do not fit into the buffer wait in the kernel; ${use}`);
+    const use = `the conntrack table holds ${entries} entries (limit ${entriesMax})`;
+    if (on)
+      this.#log.info(`--reliable is on: ends that do not fit into the buffer wait in the kernel; ${use}`);
     else
       this.#log.warn(
-        `--reliable: off, ends that do not fit into the buffer are lost; ${use}, more than ${limit}`,
+        `--reliable is off: ends that do not fit into the buffer are lost; ${use}, more than ${limit}`,
       );
   }
 }

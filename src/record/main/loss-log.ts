@@ -1,5 +1,6 @@
 /**
- * Says on the log that the kernel dropped messages, and what to do about it; a loss that goes on is said once
+ * Says on the log that the kernel dropped messages, and what to do about it; a loss that continues is
+ * reported once
  * in a while.
  */
 import type { Logger } from 'pino';
@@ -11,9 +12,9 @@ const QUIET_MS = 10_000;
 
 const advice: Readonly<Record<number, string>> = {
   [LossCause.bufferTooSmall]: 'a larger -b holds more',
-  [LossCause.readerStalled]: 'the recorder was stopped or got no CPU; -N gives it precedence',
-  [LossCause.parserStalled]: 'the parser got no CPU; -N gives it precedence, a larger -B bridges longer',
-  [LossCause.diskStalled]: 'the disk was too slow or full; larger -b and -B bridge longer',
+  [LossCause.readerStalled]: 'the recorder was stopped or got no CPU; -N gives it priority',
+  [LossCause.parserStalled]: 'the parser got no CPU; -N gives it priority, a larger -B covers longer stalls',
+  [LossCause.diskStalled]: 'the disk was too slow or full; larger -b and -B cover longer stalls',
 };
 
 /** As in "17 lost by the kernel". */
@@ -22,9 +23,9 @@ export function lossText({ lost, deliveryFailures }: Omit<SourceCounts, 'receive
   return `at most ${lost} lost by the kernel (delivery_failures ${deliveryFailures})`;
 }
 
-/** As in ", 3 read in part only"; empty when everything was readable. */
+/** As in ", 3 only partly readable"; empty when everything was readable. */
 export function partialText(partial: number): string {
-  return partial === 0 ? '' : `, ${partial} read in part only`;
+  return partial === 0 ? '' : `, ${partial} only partly readable`;
 }
 
 export class LossLog {

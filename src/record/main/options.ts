@@ -44,6 +44,8 @@ export interface RecorderOptions {
    * all.
    */
   readonly retention?: RetentionOptions;
+  /** Whose files these are, where it is not found out (`--identity`). */
+  readonly identity?: string;
   /** File descriptor for one JSON line per durable group (`--progress-fd`). */
   readonly progressFd?: number;
   /** Nice value for all threads (`-N`), when given. */
@@ -54,7 +56,7 @@ export interface RecorderOptions {
   /** pcap or pcapng file to record from instead of the kernel (`--replay`). */
   readonly replayFile?: string;
   readonly keepDuplicates: boolean;
-  /** Where to keep the received messages as a capture (`--save-messages`), and how many bytes at the most. */
+  /** Where to keep the received messages as a capture (`--save-messages`), and at most how many bytes. */
   readonly saveMessagesFile?: string;
   readonly saveLimitBytes: number;
 }

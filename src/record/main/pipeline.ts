@@ -170,7 +170,7 @@ export class Pipeline {
     await this.#stopAsked;
     await sleep(this.#options.stopTimeoutMs, undefined, { ref: false });
     const { fileTemplate } = this.#options;
-    const message = `${fileTemplate}: stopped before the first file was open, which took longer than --stop-timeout`;
+    const message = `${fileTemplate}: the first file could not be opened within --stop-timeout after the stop`;
     throw new SystemFailure('open', 'ETIMEDOUT', message);
   }
 
@@ -235,7 +235,8 @@ export class Pipeline {
   }
 
   #writerTask(port: MessagePort): WriterTask {
-    const { fileTemplate, protocols, progressFd, fileMode, minFreeBytes, retention } = this.#options;
+    const { fileTemplate, protocols, progressFd, fileMode, minFreeBytes, retention, identity } =
+      this.#options;
     return {
       ring: this.#blocks.buffer,
       snapshots: this.#snapshots.buffer,
@@ -250,6 +251,7 @@ export class Pipeline {
         live: !this.#replay,
         fileMode,
         minFreeBytes,
+        ...(identity !== undefined && { identity }),
         ...(progressFd !== undefined && { progressFd }),
         ...(retention !== undefined && { retention }),
       },

@@ -64,7 +64,7 @@ export class RecordingLog {
   parserObstacle(): string {
     return this.parserStats[ParserStat.waitingForWriter] === 1
       ? 'it waits for the writer'
-      : 'it takes no message';
+      : 'it is not taking messages';
   }
 
   writerObstacle(): string {
@@ -77,7 +77,7 @@ export class RecordingLog {
   deathCost(source: MessageSource): string {
     const unrecorded = this.parserStats[ParserStat.otherProtocol] + this.parserStats[ParserStat.repeats];
     const lost = source.counts().received - unrecorded - this.writerStats[WriterStat.durableEvents];
-    return `: at most ${lost} received events are lost, the others are safe; start the recorder again`;
+    return `: at most ${lost} received events are lost, all others are safe; start the recorder again`;
   }
 
   /** What a stop that took too long leaves; `waiting`: messages in the ring. */

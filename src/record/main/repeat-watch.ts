@@ -28,8 +28,8 @@ export class RepeatWatch {
     this.announce(possible);
     this.log.info(
       possible
-        ? 'another program listens to conntrack events in reliable mode: events that the kernel repeats for it are recorded once'
-        : 'no other program listens to conntrack events in reliable mode any more',
+        ? 'another program is listening to conntrack events in reliable mode: events that the kernel repeats for it are recorded once'
+        : 'no other program is listening to conntrack events in reliable mode any more',
     );
   }
 }

@@ -78,7 +78,7 @@ export class TableStage {
     worker.done.catch((error) => {
       if (this.#stopped) return;
       this.log.error(
-        `table worker: ${oneLine(error)}; the recording goes on, the next file begins with a new dump`,
+        `table worker: ${oneLine(error)}; recording continues; the next file begins with a new dump`,
       );
       this.#worker = undefined;
       void worker.end();

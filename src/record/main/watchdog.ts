@@ -28,7 +28,7 @@ export class Watchdog {
   #lookedAtMs = performance.now();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `stalledMs`: without progress for so long, a stage is said to be stalled. */
+  /** `stalledMs`: a stage without progress for so long is reported as stalled. */
   constructor(
     stages: readonly WatchedStage[],
     readonly log: Logger,
@@ -70,7 +70,7 @@ export class Watchdog {
     const tail = Atomics.load(ring.control, TAIL_WORD);
     const idle = tail === Atomics.load(ring.control, HEAD_WORD);
     if (idle || tail !== stage.tail) {
-      if (stage.said) this.log.info(`the ${name} goes on after ${seconds(stage.stalledMs)}`);
+      if (stage.said) this.log.info(`the ${name} is making progress again after ${seconds(stage.stalledMs)}`);
       stage.tail = tail;
       stage.stalledMs = 0;
       stage.said = false;
@@ -80,7 +80,7 @@ export class Watchdog {
     if (stage.said || stage.stalledMs < this.stalledMs) return;
     stage.said = true;
     const since = new Date(Date.now() - stage.stalledMs).toISOString();
-    this.log.error(`the ${name} makes no progress since ${since}: ${obstacle()}`);
+    this.log.error(`the ${name} has made no progress since ${since}: ${obstacle()}`);
   }
 }
 

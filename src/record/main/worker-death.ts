@@ -30,8 +30,8 @@ export class StageDeath extends Error {
 }
 
 /**
- * The error to tell for what a stage's task rejected with: a refusal of the system, at the start, is no fault
- * of the stage.
+ * The error to tell for what a stage's task rejected with: a refusal of the system, at the start, is not a
+ * fault of the stage.
  */
 export function deathOf(stage: StageName, thrown: unknown): Error {
   if (thrown instanceof SystemFailure) return thrown;

@@ -62,7 +62,7 @@ export interface EventSocketOptions {
 export interface MemInfo {
   /** Bytes of buffer in use now. */
   queuedBytes: number;
-  /** Bytes of buffer in all, as the kernel doubled them. */
+  /** Total bytes of buffer, as the kernel doubled them. */
   limitBytes: number;
   /** Messages the kernel dropped on this socket since it was opened, modulo 2^32. */
   drops: number;
@@ -116,7 +116,7 @@ export class EventSocket {
         setSocketOption(this.#fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group, `join group ${name}`);
       } catch (error) {
         if (errnoCode(error) !== 'EPERM') throw error;
-        const what = `join group ${name}: not permitted; needs the capability CAP_NET_ADMIN (run as root)`;
+        const what = `join group ${name}: not permitted: this needs the capability CAP_NET_ADMIN (run as root)`;
         throw new SystemFailure(`join group ${name}`, 'EPERM', what, { cause: error });
       }
     }
@@ -154,7 +154,7 @@ export class EventSocket {
   }
 
   /**
-   * One recvmmsg into the free slots from `producer.index`, at the most `limit` and not past the end of the
+   * One recvmmsg into the free slots from `producer.index`, at most `limit` and not past the end of the
    * memory. Answers how many arrived; the caller publishes them. Descriptors hold the messages' real lengths,
    * which may exceed the slot.
    */

@@ -35,7 +35,7 @@ export const FIRST_ATTRIBUTE_OFFSET = NLMSG_HEADER_BYTES + NFGENMSG_BYTES;
 export const ATTRIBUTE_HEADER_BYTES = 4;
 export const ATTRIBUTE_TYPE_OFFSET = 2;
 export const NLA_F_NESTED = 0x8000;
-/** Without NLA_F_NESTED and NLA_F_NET_BYTEORDER, which are no part of the number. */
+/** Without NLA_F_NESTED and NLA_F_NET_BYTEORDER, which are not part of the number. */
 export const NLA_TYPE_MASK = 0x3fff;
 
 /** Types of conntrack's messages: the subsystem in the high byte. */
@@ -50,7 +50,7 @@ export function aligned(bytes: number): number {
   return (bytes + 3) & ~3;
 }
 
-/** Write the header of a request that is `lengthBytes` long in all; its port stays 0, this process. */
+/** Write the header of a request whose total length is `lengthBytes`; its port stays 0, this process. */
 export function writeRequestHeader(
   view: DataView,
   lengthBytes: number,

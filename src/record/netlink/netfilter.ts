@@ -37,7 +37,8 @@ export function openNetfilterSocket(): number {
 /** What the kernel answered with NLMSG_ERROR. */
 export function refusal(operation: string, errno: number): SystemFailure {
   const code = errnoName(errno);
-  const why = code === 'EPERM' ? 'not permitted; needs the capability CAP_NET_ADMIN (run as root)' : code;
+  const why =
+    code === 'EPERM' ? 'not permitted: this needs the capability CAP_NET_ADMIN (run as root)' : code;
   return new SystemFailure(operation, code, `${operation}: ${why}`);
 }
 

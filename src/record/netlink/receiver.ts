@@ -24,7 +24,7 @@ export interface ReceiverOptions {
   /** Told of every gap when it is reported. */
   readonly onLoss?: (loss: Readonly<Loss>) => void;
   /**
-   * Called before a drain, every LOOK_MS at the most, less often without traffic: its controls go ahead of
+   * Called before a drain, at most every LOOK_MS, less often without traffic: its controls go ahead of
    * what is received.
    */
   readonly look?: () => void;
@@ -210,7 +210,7 @@ export class EventReceiver {
   }
 
   /**
-   * Passes and synchronous naps, for BURST_MS at the most; idle after `idleDrainsLeft` empty ones in a row.
+   * Passes and synchronous naps, for at most BURST_MS; idle after `idleDrainsLeft` empty ones in a row.
    */
   #burst(idleDrainsLeft: number): Pass {
     const end = performance.now() + BURST_MS;

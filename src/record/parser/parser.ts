@@ -53,8 +53,8 @@ export const BLOCK_EVENTS = 16384;
  */
 const RECORDED_COLUMNS = ALL_COLUMNS & ~(Column.id | Column.timeoutSeconds | Column.use);
 /**
- * As in src/log/format/encode-loops.ts: loops are short and calls many, or V8 compiles a loop again and again while it
- * runs.
+ * As in src/log/format/encode-loops.ts: loops are short and calls many, or V8 compiles a loop again and
+ * again while it runs.
  */
 const PORTION_SLOTS = 128;
 /** Waits end at least this often, so that a side that died is noticed. */

@@ -23,7 +23,7 @@ export class MessageReader {
    */
   from = 0;
   lengthBytes = 0;
-  /** What the capture holds besides; plain counts. */
+  /** What else the capture holds; plain counts. */
   readonly counts = {
     packets: 0,
     /** Packets shorter than they were on the link: the capture was made with a snap length. */
@@ -156,7 +156,7 @@ export class MessageReader {
     const swapped = view.getUint32(this.#at, false);
     if (swapped < NLMSG_HEADER_BYTES || swapped > realBytes) return;
     const { file } = this.packets;
-    throw badCapture(file, 0, 'is from a big-endian machine, whose messages cannot be read here');
+    throw badCapture(file, 0, 'comes from a big-endian machine; its messages cannot be read here');
   }
 }
 

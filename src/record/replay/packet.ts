@@ -21,7 +21,7 @@ export interface CaptureFormat {
   /**
    * Take one record at `at` of `view`, of which `available` bytes are there; `offset` is its place in the
    * file. Answers its length, or, negated, the bytes that are needed to tell (nothing is taken then). Fills
-   * `packet`, with capturedBytes 0 when the record is no packet. Throws DamageError 'bad-capture'.
+   * `packet`, with capturedBytes 0 when the record is not a packet. Throws DamageError 'bad-capture'.
    */
   take(view: DataView, at: number, available: number, offset: number, packet: Packet): number;
 }
@@ -40,7 +40,7 @@ export function checkLength(file: string, offset: number, recordBytes: number): 
 
 export function checkTime(file: string, offset: number, timeUs: number): void {
   if (!(timeUs >= 0 && timeUs <= TIME_US_MAX))
-    throw badCapture(file, offset, 'has a packet of an impossible time');
+    throw badCapture(file, offset, 'has a packet with an impossible time');
 }
 
 export function checkLinkType(file: string, offset: number, linkType: number): void {

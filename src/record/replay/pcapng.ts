@@ -48,7 +48,7 @@ export class Pcapng implements CaptureFormat {
     const littleEndian = isSection ? this.#byteOrder(view, at, offset) : this.#littleEndian;
     const blockBytes = view.getUint32(at + 4, littleEndian);
     if (blockBytes < BLOCK_BYTES_MIN || blockBytes % 4 !== 0)
-      throw badCapture(this.file, offset, 'has a block of impossible length');
+      throw badCapture(this.file, offset, 'has a block with an impossible length');
     checkLength(this.file, offset, blockBytes);
     if (available < blockBytes) return -blockBytes;
     const type = view.getUint32(at, littleEndian);
@@ -116,7 +116,7 @@ export class Pcapng implements CaptureFormat {
   }
 
   #atLeast(blockBytes: number, minimum: number, offset: number): void {
-    if (blockBytes < minimum) throw badCapture(this.file, offset, 'has a block of impossible length');
+    if (blockBytes < minimum) throw badCapture(this.file, offset, 'has a block with an impossible length');
   }
 }
 

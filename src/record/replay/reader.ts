@@ -25,7 +25,7 @@ export class PacketReader {
 
   /**
    * Go to the next packet at hand; false when bytes must be read first (`fill`). DamageError 'bad-capture'
-   * where the file is no capture, of another link type, or damaged.
+   * where the file is not a capture, of another link type, or damaged.
    */
   next(): boolean {
     const { input, packet } = this;
@@ -56,7 +56,7 @@ export class PacketReader {
     await nextTurn();
     if (available >= this.#neededBytes) return true;
     if (this.#format === undefined) throw badCapture(this.file, 0, 'is too short for a capture');
-    if (available > 0) throw badCapture(this.file, this.input.offset, 'is cut within a packet');
+    if (available > 0) throw badCapture(this.file, this.input.offset, 'is cut off within a packet');
     return false;
   }
 

@@ -43,7 +43,7 @@ export class SaveFile {
     } catch (error) {
       const code = errnoCode(error);
       if (code === undefined) throw error;
-      const what = code === 'EEXIST' ? 'exists already, name another file' : `cannot be created (${code})`;
+      const what = code === 'EEXIST' ? 'already exists; name another file' : `cannot be created (${code})`;
       throw new SystemFailure('create', code, `--save-messages ${path}: ${what}`, { path, cause: error });
     }
   }
@@ -86,8 +86,7 @@ export class MessageSaver {
     const packetBytes = COOKED_HEADER_BYTES + capturedBytes;
     const length = PCAP_PACKET_HEADER_BYTES + packetBytes;
     if (this.#writtenBytes + this.#used + length > limitBytes) {
-      if (this.#flush())
-        this.#end(`${path}: --save-limit ${limitBytes} is reached, no more messages are saved`);
+      if (this.#flush()) this.#end(`${path}: --save-limit ${limitBytes} reached; no more messages are saved`);
       return;
     }
     if (this.#used + length > BUFFER_BYTES && !this.#flush()) return;
@@ -113,7 +112,7 @@ export class MessageSaver {
     } catch (error) {
       if (!isSystemError(error)) throw error;
       this.#cutBack();
-      this.#end(`${path}: no more messages are saved (${errnoCode(error)}), the recording goes on`);
+      this.#end(`${path}: no more messages are saved (${errnoCode(error)}); recording continues`);
       return false;
     }
     this.#writtenBytes += this.#used;

@@ -188,8 +188,8 @@ function openFeed(file: string): ByteFeed {
   const found = statSync(file, { throwIfNoEntry: false });
   if (found !== undefined && !found.isFile()) {
     const what = found.isDirectory()
-      ? 'is a directory, name a capture in it'
-      : 'is no file; use "-" for a pipe';
+      ? 'is a directory; name a capture in it'
+      : 'is not a file: use "-" for a pipe';
     throw new SystemFailure('open', 'EINVAL', `${file}: ${what}`, { path: file });
   }
   return new FileFeed(file);

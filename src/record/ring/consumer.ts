@@ -16,7 +16,7 @@ export class RingConsumer {
     return Math.min(this.available(), this.ring.slots - this.index);
   }
 
-  /** Published slots in all. */
+  /** Total of published slots, also those behind the wrap. */
   available(): number {
     return (Atomics.load(this.ring.control, HEAD_WORD) - this.#tail) >>> 0;
   }

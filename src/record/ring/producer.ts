@@ -17,7 +17,7 @@ export class RingProducer {
     this.index = this.#head % ring.slots;
   }
 
-  /** Free slots in all. */
+  /** Total of free slots, also those behind the wrap. */
   free(): number {
     return this.ring.slots - this.used();
   }

@@ -91,7 +91,7 @@ export class TableKeeper {
     return this.#follower.sequence;
   }
 
-  /** Connections that are open as far as the log tells: where ends were lost, more than there are. */
+  /** Connections that are open according to the log: too many where ends were lost. */
   get count(): number {
     return this.#open4.count + this.#open6.count;
   }

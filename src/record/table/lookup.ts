@@ -70,7 +70,7 @@ export class EntryLookup {
    */
   find(tuple: OrigTuple): EventBatch | undefined {
     sendNetlink(this.#fd, this.#request(tuple), OPERATION);
-    // The answer to a request that is no dump waits before send returns.
+    // The answer to a request that is not a dump waits before send returns.
     const length = receiveNetlink(this.#fd, this.#answer, OPERATION);
     if (this.#answerView.getUint16(NLMSG_TYPE_OFFSET, true) === NLMSG_ERROR) {
       const errno = -this.#answerView.getInt32(NLMSGERR_ERROR_OFFSET, true);

@@ -4,6 +4,7 @@
  */
 import { setPriority } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
+import { counted } from '../../base/counted.js';
 import { isSystemError, SystemFailure } from '../../base/errors.js';
 import { gettid } from '../../base/libc/process.js';
 import { tableUse } from '../conntrack/sysctls.js';
@@ -54,7 +55,7 @@ export class TableService {
     );
     const mark = () => this.#mark();
     const onSnapshot = (entries: number, milliseconds: number) => {
-      const what = `${entries} connections are open at the beginning of the file`;
+      const what = `${entries} connections were open when the file began`;
       this.#say('info', `snapshot: ${what} (${Math.round(milliseconds)} ms)`);
     };
     this.#keeper = new TableKeeper({ protocols: task.protocols, mark, onSnapshot }, rows);
@@ -119,17 +120,20 @@ export class TableService {
     try {
       const { entries, found, derivedStarts, derivedEnds, dumpMs } = await this.#keeper.audit();
       this.#countAudited = this.#keeper.count;
-      const seen = found > 0 ? `, ${found} were open before` : '';
+      const seen = found > 0 ? `, ${found} were already open` : '';
       const missed = derivedStarts + derivedEnds;
-      const what = missed > 0 ? `, ${derivedStarts} starts and ${derivedEnds} ends that no event told` : '';
+      const what =
+        missed > 0
+          ? `, ${counted(derivedStarts, 'start')} and ${counted(derivedEnds, 'end')} without an event`
+          : '';
       this.#say(
         missed > 0 ? 'warn' : 'info',
-        `table: ${entries} entries${seen}${what} (dump ${dumpMs} ms, in all ${since(startMs)})`,
+        `table: ${entries} entries${seen}${what} (dump ${dumpMs} ms, ${since(startMs)} in all)`,
       );
     } catch (error) {
       // The kernel refuses: that takes the comparison away, not the snapshots.
       if (!(error instanceof SystemFailure)) throw error;
-      this.#say('warn', `table: ${error.message}; it was not compared with the log`);
+      this.#say('warn', `table: ${error.message}; the table was not compared with the log`);
     }
   }
 

@@ -1,15 +1,15 @@
 /**
  * Which recorder this is. Names and paths do not tell: two gateways may write to one directory, a container
  * has another host name at each start, an archive may be moved. So an identity is made once and stands in
- * every header. The small file beside the logs only saves the search, and tells commands what is held; when it
- * is lost it is made again from the newest file's header.
+ * every header. The small file beside the logs only saves the search, and tells commands what is held; when
+ * it is lost it is made again from the newest file's header.
  */
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { LogFileSystem } from '../../base/disk/disk.js';
 import { SystemFailure } from '../../base/errors.js';
 import type { Host } from '../../base/process/host.js';
-import { isIdentity } from '../../log/format/json-blocks.js';
+import { isIdentity } from '../../log/format/file-meta.js';
 import { literalDirectory } from '../../log/format/names.js';
 import { type CataloguedFile, inOrder, type OwnFile } from '../../log/read/catalogue.js';
 import { IDENTITY_FILE } from '../../log/read/holds.js';
@@ -57,7 +57,7 @@ interface Entry {
   readonly holds: readonly string[];
 }
 
-/** Settle whose files are continued, and say which ones are not. `files`: everything of the template's names. */
+/** Settle whose files are continued, and say which are not. `files`: everything of the template's names. */
 export function settleIdentity(
   fs: LogFileSystem,
   options: IdentityOptions,
@@ -194,6 +194,8 @@ class IdentityFile {
       fs.syncDirectory(dirname(path));
     } catch (error) {
       if (!(error instanceof SystemFailure)) throw error;
+      // A full disk is told by whoever cannot do without room.
+      if (error.code === 'ENOSPC' || error.code === 'EDQUOT') return;
       this.#say(`${path}: cannot be written, so the next start looks through the files: ${error.message}`);
     }
   }

@@ -23,7 +23,6 @@ import { INDEX_EVERY_BLOCKS, type IndexEntry } from '../../log/format/index-bloc
 import { readMeta, readPreamble } from '../../log/read/beginning.js';
 import { scanBlocks } from '../../log/read/scan.js';
 import {
-  type Closing,
   emptyState,
   noteDataBlock,
   noteIndexBlock,
@@ -49,16 +48,20 @@ const UNINDEXED_MAX = 8 * INDEX_EVERY_BLOCKS;
 export type Claims = ReadonlyMap<string, PreviousFile>;
 
 export interface Recovered {
-  /** Its final name; its live one while there is no room to close it. */
+  /** Its final name; its live one while it cannot be closed. */
   readonly path: string;
   readonly end: FileEnd;
 }
 
-/** Undefined when somebody else has the file locked, or it is not the same file any more. */
+/**
+ * Undefined when somebody else has the file locked, or it is not the same file any more. `hasLater`: the
+ * recorder went on in other files after this one, which began with the gap between.
+ */
 export async function recoverFile(
   fs: LogFileSystem,
   path: string,
   claims: Claims,
+  hasLater: boolean,
   emit: Emit,
   clock: Clock,
 ): Promise<Recovered | undefined> {
@@ -67,7 +70,7 @@ export async function recoverFile(
     // Another recorder's recovery may have been faster: then the name leads elsewhere, or nowhere.
     if (!fs.lock(file) || !standsAt(fs, path, file)) return undefined;
     const found = await survey(fs, file, claims);
-    return new Recovery(fs, file, found, claims, emit, clock).run();
+    return new Recovery(fs, file, found, claims, hasLater, emit, clock).run();
   } finally {
     attemptAll(() => fs.close(file));
   }
@@ -86,16 +89,20 @@ class Recovery {
   readonly #finalPath: string;
   readonly #sizeBytes: number;
   readonly #seenUntilUs: number;
+  /** Where it can be continued: length and hash up to which it is durable. */
+  #durable: Pick<SegmentState, 'bytes' | 'chain'>;
 
   constructor(
     readonly fs: LogFileSystem,
     readonly file: LogFile,
     readonly found: Survey,
     readonly claims: Claims,
+    readonly hasLater: boolean,
     readonly emit: Emit,
     readonly clock: Clock,
   ) {
     this.#finalPath = file.path.slice(0, -LIVE_SUFFIX.length);
+    this.#durable = found.state;
     this.#sizeBytes = fs.factsOf(file).bytes;
     this.#seenUntilUs = Math.max(found.openedUs, found.state.lastTimeUs);
   }
@@ -104,34 +111,38 @@ class Recovery {
     const { state, isClosed } = this.found;
     const tornBytes = this.#sizeBytes - state.bytes;
     let aside: LogFile | undefined;
-    let closing: Pick<Closing, 'fileBytes' | 'chain'> = { fileBytes: state.bytes, chain: state.chain };
+    let name: string;
     try {
       if (tornBytes > 0) aside = this.#keepAside();
-      if (!isClosed) closing = this.#close();
+      // What can be read may still be in memory only: a sync that failed made its recorder give up.
+      if (isClosed) this.fs.sync(this.file);
+      else this.#close();
+      name = this.#rename();
     } catch (error) {
+      if (!(error instanceof SystemFailure)) throw error;
       // As long as nothing was cut off, the copy is not needed.
       if (aside !== undefined && this.fs.factsOf(this.file).bytes === this.#sizeBytes) this.#remove(aside);
-      if (!isFull(error)) throw error;
       return this.#postponed(error);
     }
-    const name = this.#rename();
     const cut = aside === undefined ? '' : `, ${tornBytes} torn bytes kept in ${aside.path}`;
     const what = `recovered as ${name}, ${state.records} records in ${state.blocks} blocks${cut}`;
     this.#say(`${this.file.path}: was left behind; ${what}`);
-    return { path: name, end: this.#endAt(name, closing.fileBytes, closing.chain) };
+    return { path: name, end: this.#endAt(name) };
   }
 
-  /** Without room a file cannot be closed, but what is durable in it can be continued all the same. */
+  /** It cannot be closed or renamed now, but what is durable in it can be continued all the same. */
   #postponed(error: SystemFailure): Recovered {
     const { path } = this.file;
-    const { bytes, chain } = this.found.state;
-    this.#say(`${path}: was left behind, and a start with more room closes it: ${error.message}`);
-    return { path, end: this.#endAt(this.#finalPath, bytes, chain) };
+    const what =
+      'was left behind and cannot be closed now; recording continues behind it, a later start closes it';
+    this.#say(`${path}: ${what}: ${error.message}`);
+    return { path, end: this.#endAt(this.#finalPath) };
   }
 
-  #endAt(path: string, acknowledgedBytes: number, chain: Uint8Array): FileEnd {
+  #endAt(path: string): FileEnd {
+    const { bytes, chain } = this.#durable;
     const runId = this.found.state.runId.toString(16).padStart(16, '0');
-    const lastFile = { file: basename(path), acknowledgedBytes, chain: hex(chain), runId };
+    const lastFile = { file: basename(path), acknowledgedBytes: bytes, chain: hex(chain), runId };
     return { lastFile, seenUntilUs: this.#seenUntilUs };
   }
 
@@ -140,23 +151,24 @@ class Recovery {
    * to get when its recorder was killed: then it gets exactly that. Otherwise what the recorder had in memory
    * is lost, and a gap says so.
    */
-  #close(): Closing {
+  #close(): void {
     const { fs, file } = this;
     const { state, isNamed } = this.found;
     const segment = Segment.resume(fs, file, state);
     segment.cutBack();
     let closing = segment.planClosing('rotation');
     if (!this.claims.has(hex(closing.chain))) {
-      if (!isNamed) {
+      if (!isNamed && !this.hasLater) {
         const identity = { runId: state.runId, sequence: state.sequence + 1 };
         const gap = unseenGap(GapCause.died, this.#seenUntilUs, this.clock.wallUs());
         segment.appendFrame(gapBlock(gap, identity), 0, NO_FILTER);
         segment.commit();
+        this.#durable = segment.acknowledged;
       }
       closing = segment.planClosing('unclean end');
     }
     segment.writeClosing(closing);
-    return closing;
+    this.#durable = { bytes: closing.fileBytes, chain: closing.chain };
   }
 
   #rename(): string {
@@ -204,14 +216,10 @@ class Recovery {
   }
 }
 
-function isFull(error: unknown): error is SystemFailure {
-  return error instanceof SystemFailure && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
-}
-
 /** Read every block, up to the one whose end a later file names. */
 async function survey(fs: LogFileSystem, file: LogFile, claims: Claims): Promise<Survey> {
   const { path } = file;
-  const input = new ByteInput(new DiskFeed(fs, file));
+  const input = inputOf(fs, file, 0);
   try {
     const preamble = await readPreamble(input, path);
     const { meta, block } = await readMeta(input, path);
@@ -246,6 +254,11 @@ async function survey(fs: LogFileSystem, file: LogFile, claims: Claims): Promise
   }
 }
 
+/** With a buffer that is no larger than the file, as nearly all that are recovered are small. */
+function inputOf(fs: LogFileSystem, file: LogFile, offsetBytes: number): ByteInput {
+  return new ByteInput(new DiskFeed(fs, file, offsetBytes), fs.factsOf(file).bytes);
+}
+
 function createNumbered(fs: LogFileSystem, wanted: string): LogFile {
   for (let number = 0; ; number++) {
     try {
@@ -264,9 +277,9 @@ async function withFilters(
 ): Promise<IndexEntry[]> {
   if (entries.length === 0) return [];
   const found: IndexEntry[] = [];
-  const batch = new EventBatch();
+  const batch = new EventBatch(entries.reduce((most, { count }) => Math.max(most, count), 1));
   const [{ offsetBytes }] = entries;
-  const input = new ByteInput(new DiskFeed(fs, file, offsetBytes));
+  const input = inputOf(fs, file, offsetBytes);
   input.offset = offsetBytes;
   try {
     for await (const item of scanBlocks(input)) {

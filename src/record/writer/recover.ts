@@ -45,14 +45,20 @@ export async function findEarlier(
   const unreadableUs = tellOfUnreadable(fs, files, emit);
   const postponed: { readonly file: OwnFile; readonly end: FileEnd }[] = [];
   const finished: OwnFile[] = own.filter(({ isLive }) => !isLive);
+  /** Until when recovered files saw events, by path: their own gap says what comes after. */
+  const seenUntilUs = new Map<string, number>();
   const claims = new Map<string, PreviousFile>();
   for (const { meta } of own) if (meta.previous !== undefined) claims.set(meta.previous.chain, meta.previous);
   for (const file of own.filter(({ isLive }) => isLive)) {
     try {
-      const recovered = await recoverFile(fs, file.path, claims, emit, clock);
+      const hasLater = own.at(-1) !== file;
+      const recovered = await recoverFile(fs, file.path, claims, hasLater, emit, clock);
       if (recovered === undefined) continue;
       if (recovered.path === file.path) postponed.push({ file, end: recovered.end });
-      else finished.push({ ...file, path: recovered.path, isLive: false });
+      else {
+        finished.push({ ...file, path: recovered.path, isLive: false });
+        seenUntilUs.set(recovered.path, recovered.end.seenUntilUs);
+      }
     } catch (error) {
       if (!(error instanceof SystemFailure || error instanceof DamageError)) throw error;
       const why = error instanceof DamageError ? error.what : error.message;
@@ -65,7 +71,11 @@ export async function findEarlier(
   const last = [...postponed.filter(({ end }) => !claims.has(end.lastFile.chain)), ...(tip ? [tip] : [])]
     .sort((a, b) => inOrder(a.file, b.file))
     .at(-1);
-  if (last !== undefined) return { recorder, earlier: { ...last.end, fileNumber } };
+  if (last !== undefined) {
+    const { end, file } = last;
+    const seenUs = seenUntilUs.get(file.path) ?? end.seenUntilUs;
+    return { recorder, earlier: { lastFile: end.lastFile, seenUntilUs: seenUs, fileNumber } };
+  }
   if (unreadableUs === undefined) return { recorder, earlier: undefined };
   return { recorder, earlier: { lastFile: undefined, seenUntilUs: unreadableUs, fileNumber } };
 }

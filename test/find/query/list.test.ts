@@ -94,7 +94,7 @@ test('a damaged place is said in one line, the rest listed, exit code 1', async 
   writeFileSync(path, readFileSync(EVENTS).subarray(0, 256 + 33 * 4 + 7));
   const { stdout, stderr, result } = await listText(path, { noHeader: true });
   assert.equal(stdout, `${golden('legacy-tcp.list.utc.txt').split('\n').slice(0, 4).join('\n')}\n`);
-  assert.equal(stderr, `${path}: offset 388, 7 bytes: the last entry is cut (7 of 33 bytes)\n`);
+  assert.equal(stderr, `${path}: offset 388, 7 bytes: the last entry is cut off (7 of 33 bytes)\n`);
   assert.equal(result.exitCode, 1);
 });
 

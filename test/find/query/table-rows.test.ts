@@ -1,4 +1,4 @@
-/** Rows that no event told, in pairing: they stand in the file a moment after the events that followed. */
+/** Rows without an event, in pairing: they stand in the file a moment after the events that followed. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -198,7 +198,7 @@ test('damage in the snapshot of the beginning is said', async (t) => {
   writeFileSync(file, bytes);
   const { stdout, stderr, result } = await listText(file, { noHeader: true, squeeze: true });
   assert.equal(stdout.trim().split('\n').length, 2);
-  assert.match(stderr, /block 2 has a wrong payload checksum/);
+  assert.match(stderr, /block 2: the payload's checksum is wrong/);
   assert.equal(result.exitCode, 1);
 });
 

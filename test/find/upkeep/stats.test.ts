@@ -35,7 +35,7 @@ async function statsOf(
   return { stats: found.stats, json: JSON.parse(statsJson(found, found.stats)), said };
 }
 
-/** Every kind of row, also those that no message told, and gaps of every certainty. */
+/** Every kind of row, also those without an event, and gaps of every certainty. */
 function writeEveryKind(t: TestContext): string {
   const file = join(temporaryDirectory(t), 'a.ct');
   const writer = LogFileWriter.create(file, meta);
@@ -168,7 +168,7 @@ test('a live file is found by its name, and is no damage', async (t) => {
   writeFileSync(`${live}.part`, Buffer.concat(pieces.slice(0, -2).map(({ bytes }) => bytes)));
   const { json, said } = await statsOf(live);
   assert.deepEqual([json.file, json.closed, json.damaged], [`${live}.part`, false, 0]);
-  assert.deepEqual(said, [`${live}: still being written, reading ${live}.part`]);
+  assert.deepEqual(said, [`${live}: is still being written; reading ${live}.part`]);
 });
 
 test('files that cannot be read are said, the others are counted', async () => {
@@ -189,9 +189,9 @@ test('text: what there is, aligned, and nothing that is zero', async (t) => {
     file,
     '  format        3.0',
     '  time          2026.11.23 04:50:43.000001 to 2026.11.23 04:50:43.000016',
-    '  events        3 (2 starts, 1 ends)',
+    '  events        3 (2 starts, 1 end)',
     '  snapshots     3',
-    '  derived       1 starts and 2 ends that no message told',
+    '  derived       1 start and 2 ends without an event',
     '  lost          4 gaps: at most 19 events lost, and an unknown number in 1 of them',
     `  size          ${size} bytes in 6 blocks, ${Math.round((size / 3) * 100) / 100} bytes per event`,
     '  protocols     tcp 9, udp 1',

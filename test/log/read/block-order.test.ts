@@ -44,7 +44,7 @@ test('what is missing is said once, also when only a damaged block or the index 
   assert.equal(order.place(frame(6, BlockType.end)).fault, undefined);
   assert.deepEqual(order.place(frame(3)), {
     isNew: true,
-    fault: 'block 3 stands at the wrong place, after block 4',
+    fault: 'block 3 is out of place, after block 4',
   });
   assert.equal(order.place(frame(3)).isNew, false);
 });
@@ -54,7 +54,7 @@ test('blocks of another run are told apart; a type of a later version counts whe
   order.place(frame(0, BlockType.header));
   order.place(frame(1));
   const foreign = order.place(frame(1, BlockType.events, 2n));
-  assert.deepEqual(foreign, { isNew: true, fault: 'block 1 is of another run of the recorder' });
+  assert.deepEqual(foreign, { isNew: true, fault: 'block 1 belongs to another run of the recorder' });
   assert.equal(order.place(frame(2, 77)).fault, undefined);
   assert.equal(order.place(frame(2, 78)).fault, undefined);
   assert.equal(order.place(frame(3)).fault, undefined);

@@ -110,7 +110,7 @@ test('any block missing, doubled or at another place', async () => {
     const others = pieces.toSpliced(i, 1);
     const said = await assertReadable(assembled(`${piece.name} missing`, others));
     if (piece.block > 0) assert.match(said, new RegExp(`block ${piece.block} is missing`));
-    if (piece.name === 'header') assert.match(said, /the first block is no header/);
+    if (piece.name === 'header') assert.match(said, /the first block is not a header/);
     if (piece.name === 'end') assert.match(said, /without an end block/);
     for (let to = 1; to < pieces.length; to++) {
       if (to !== i)
@@ -118,7 +118,7 @@ test('any block missing, doubled or at another place', async () => {
       const doubled = await assertReadable(
         assembled(`${piece.name} again at ${to}`, pieces.toSpliced(to, 0, piece)),
       );
-      if (piece.block > 0) assert.match(doubled, new RegExp(`block ${piece.block} stands again`));
+      if (piece.block > 0) assert.match(doubled, new RegExp(`block ${piece.block} is repeated`));
     }
   }
 });
@@ -131,7 +131,7 @@ test('any two blocks swapped', async () => {
         assembled(`${pieces[i].name} and ${pieces[j].name} swapped`, swapped),
       );
       if (pieces[i].block > 0 && pieces[j].block > 0)
-        assert.match(said, new RegExp(`block ${pieces[i].block} stands at the wrong place`));
+        assert.match(said, new RegExp(`block ${pieces[i].block} is out of place`));
     }
 });
 

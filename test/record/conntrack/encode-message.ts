@@ -1,6 +1,6 @@
 /**
  * The decoder's inverse: ctnetlink messages from the same table, `ATTRIBUTES`. A message is a tree of kernel
- * names and values, in the order in which they shall stand; whatever a test needs to be wrong is given as raw
+ * names and values, in the order in which they are written; whatever a test needs to be wrong is given as raw
  * bytes.
  */
 import ipaddr from 'ipaddr.js';

@@ -1,5 +1,5 @@
 /**
- * Traps in values, in what there is twice or should not be there, and in messages that are no start and no
+ * Traps in values, in what there is twice or should not be there, and in messages that are neither start nor
  * end.
  */
 import assert from 'node:assert/strict';

@@ -7,7 +7,7 @@ import { misplacedRotation } from '../../../src/record/main/rotation-check.js';
 
 const openedUs = Date.parse('2026-11-10T14:00:00Z') * 1000;
 
-// Run as a program: prints what is said in the zone of its environment, to options given as JSON.
+// Run as a program: prints the messages in the zone of its environment, to options given as JSON.
 if (process.argv[2] === '--check') {
   const given = JSON.parse(process.argv[3]) as Partial<RecorderOptions>;
   const options = { ...defaultRecorderOptions, fileTemplate: '', ...given };

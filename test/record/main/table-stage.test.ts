@@ -37,7 +37,7 @@ async function complaintAbout(path: string, sequence: number): Promise<string> {
   }
 }
 
-const CONSEQUENCE = '; the recording goes on, the next file begins with a new dump';
+const CONSEQUENCE = '; recording continues; the next file begins with a new dump';
 
 test('a block whose checksums are right and whose payload is not: the file and the offset are told', () =>
   inDirectory(async (directory) => {

@@ -81,7 +81,7 @@ describe('--save-limit', () => {
       assert.deepEqual(found, all.slice(0, found.length).map(asCooked));
       const nextBytes = 16 + 16 + all[found.length].bytes.length;
       assert.ok(sizeBytes + nextBytes > limitBytes, 'as many as fit');
-      assert.deepEqual(why, [`${path}: --save-limit ${limitBytes} is reached, no more messages are saved`]);
+      assert.deepEqual(why, [`${path}: --save-limit ${limitBytes} reached; no more messages are saved`]);
     });
 
   it('that is not reached says nothing', (context) => {
@@ -97,7 +97,7 @@ describe('a full disk', { skip: smallDisk.obstacle }, () => {
     const path = join(smallDisk.mount(context, '1m'), 'saved.pcap');
     const many = Array.from({ length: 5 }, () => all).flat();
     const { why } = save(path, 2 ** 30, many);
-    assert.deepEqual(why, [`${path}: no more messages are saved (ENOSPC), the recording goes on`]);
+    assert.deepEqual(why, [`${path}: no more messages are saved (ENOSPC); recording continues`]);
     const found = await readAll(readFileSync(path));
     assert.ok(found.length > 1000);
     assert.deepEqual(found, many.slice(0, found.length).map(asCooked));
@@ -114,7 +114,7 @@ describe('a full disk', { skip: smallDisk.obstacle }, () => {
   it('that is told of by the limit too is told of once', (context) => {
     const path = join(smallDisk.mount(context, '64k'), 'saved.pcap');
     const { why } = save(path, 200_000);
-    assert.deepEqual(why, [`${path}: no more messages are saved (ENOSPC), the recording goes on`]);
+    assert.deepEqual(why, [`${path}: no more messages are saved (ENOSPC); recording continues`]);
   });
 });
 
@@ -135,7 +135,7 @@ describe('the file of --save-messages', () => {
   it('must not exist', (context) => {
     const path = someFile(context);
     writeFileSync(path, 'mine');
-    assertRefused(path, /exists already, name another file$/);
+    assertRefused(path, /already exists; name another file$/);
     assert.equal(readFileSync(path, 'utf8'), 'mine');
   });
 
@@ -143,10 +143,10 @@ describe('the file of --save-messages', () => {
     const path = someFile(context);
     const target = join(temporaryDirectory(context), 'target');
     symlinkSync(target, path);
-    assertRefused(path, /exists already, name another file$/);
+    assertRefused(path, /already exists; name another file$/);
     assert.ok(!existsSync(target));
     writeFileSync(target, 'mine');
-    assertRefused(path, /exists already, name another file$/);
+    assertRefused(path, /already exists; name another file$/);
     assert.equal(readFileSync(target, 'utf8'), 'mine');
   });
 

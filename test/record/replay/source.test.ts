@@ -185,7 +185,7 @@ describe('a damaged capture', () => {
       assert.deepEqual(taken, all.slice(0, -1).map(asTaken));
       assert.ok(error instanceof DamageError);
       assert.equal(error.code, 'bad-capture');
-      assert.match(error.message, /^\S+messages\.pcap: offset \d+: is cut within a packet$/);
+      assert.match(error.message, /^\S+messages\.pcap: offset \d+: is cut off within a packet$/);
       assert.equal(error.offsetBytes, file.length - 32 - all[999].bytes.length);
     });
 
@@ -237,10 +237,10 @@ describe('what is refused before anything is replayed', () => {
     'a text': [Buffer.from('this is a text and not a capture at all'), /neither pcap nor pcapng/],
     'a capture of Ethernet, pcap': [pcap([A], { linkType: 1 }), /link type 1, not 253/],
     'a capture of Ethernet, pcapng': [pcapng([A], { linkType: 1 }), /link type 1, not 253/],
-    'a capture cut in its first packet': [pcap([A]).subarray(0, -1), /cut within a packet/],
+    'a capture cut in its first packet': [pcap([A]).subarray(0, -1), /cut off within a packet/],
     'a capture of a big-endian machine': [
       pcap([bigEndian(A)], { littleEndian: false }),
-      /big-endian machine, whose messages cannot be read/,
+      /big-endian machine; its messages cannot be read/,
     ],
   }))
     it(what, (context) => assertRefused(captureFile(context, capture), DamageError, message));
@@ -249,11 +249,11 @@ describe('what is refused before anything is replayed', () => {
     assertRefused(join(temporaryDirectory(context), 'missing.pcap'), SystemFailure, /: no such file$/));
 
   it('a directory', (context) =>
-    assertRefused(temporaryDirectory(context), SystemFailure, /: is a directory, name a capture in it$/));
+    assertRefused(temporaryDirectory(context), SystemFailure, /: is a directory; name a capture in it$/));
 
   it('a named pipe', { skip: process.platform === 'win32' }, (context) => {
     const pipe = join(temporaryDirectory(context), 'pipe');
     execFileSync('mkfifo', [pipe]);
-    return assertRefused(pipe, SystemFailure, /: is no file; use "-" for a pipe$/);
+    return assertRefused(pipe, SystemFailure, /: is not a file: use "-" for a pipe$/);
   });
 });

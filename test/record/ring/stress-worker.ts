@@ -12,7 +12,7 @@ export interface StressTask {
   readonly role: 'producer' | 'consumer';
   readonly buffer: SharedArrayBuffer;
   readonly messages: number;
-  /** Slots taken at once, at the most. */
+  /** The most slots taken at once. */
   readonly batch: number;
 }
 

@@ -4,7 +4,7 @@ import type { Injector } from '../../lab/inject.js';
 import { connectionsOf, hasSnapshot, rowsOf } from './recording.js';
 
 export interface Churn {
-  /** Tuples in use, in all; index `first` is the first. */
+  /** All tuples in use; index `first` is the first. */
   readonly first: number;
   readonly tuples: number;
   /** Entries made and ended together. */
@@ -34,7 +34,7 @@ export class FilesCheck {
   /** Starts and ends that events told. */
   readonly starts: Uint32Array;
   readonly ends: Uint32Array;
-  /** Rows that no event told. */
+  /** Rows without an event. */
   derived = 0;
   /** Files that answer on their own. */
   complete = 0;

@@ -137,8 +137,8 @@ inNamespace(
       });
       assert.equal(
         stdout,
-        'SystemFailure EPERM dump conntrack table: not permitted; needs the capability CAP_NET_ADMIN (run as root)\n' +
-          'SystemFailure EPERM ask for conntrack entry: not permitted; needs the capability CAP_NET_ADMIN (run as root)\n',
+        'SystemFailure EPERM dump conntrack table: not permitted: this needs the capability CAP_NET_ADMIN (run as root)\n' +
+          'SystemFailure EPERM ask for conntrack entry: not permitted: this needs the capability CAP_NET_ADMIN (run as root)\n',
         stderr,
       );
     });

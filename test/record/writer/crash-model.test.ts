@@ -211,7 +211,7 @@ async function check(directory: string, { hasHole }: CrashState, facts: Facts): 
   for (const path of toldRemoved(template, files))
     assert.ok(!existsSync(path), `${path} is gone as the log says`);
   const said = await complaints(...files);
-  // Blocks behind a hole are kept: what is missing was not acknowledged, and is said.
+  // Blocks behind a hole are kept: what is missing was not acknowledged, and is reported.
   if (!hasHole) assert.deepEqual(said, []);
   const rows = hasHole ? await intactRowsOf(files) : await rowsOf(...files);
   assert.deepEqual([...new Set(rows)], rows, 'none twice');

@@ -163,7 +163,7 @@ test('a legal hold keeps a file by path, by name and by a marker beside it, also
         `${NAMES[8]}: the file before it, ${NAMES[7]}, was removed by retention`,
       ],
     );
-    // Without the file that tells, a file before the first that is not given is no fault; a missing one
+    // Without the file that tells, a file before the first that is not given is not a fault; a missing one
     // between two is.
     assert.deepEqual(await complaints(files[1], files[2]), []);
     assert.match((await complaints(files[0], files[2]))[0], /does not continue .*: it names/);

@@ -27,6 +27,7 @@ import {
   faultyFileSystem,
   gapsOf,
   inDirectory,
+  meta,
   metaOf,
   namesIn,
   options,
@@ -98,6 +99,7 @@ test('rotation: live names, final names, directories, modes, and a chain from fi
     assert.deepEqual(metaOf(files[1]).previous, {
       file: '2115',
       acknowledgedBytes: statSync(files[0]).size,
+      runId: meta.runId,
       chain: (events.all.find((event) => event.type === 'closed') as { chain: string }).chain,
     });
     assert.equal(metaOf(files[0]).template, join(directory, '%Y/%m/%H%M'));
