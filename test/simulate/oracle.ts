@@ -186,7 +186,7 @@ export class Oracle implements DiskWatcher {
     this.#removing = {
       made,
       total: sum(this.#own(made.recorder)),
-      free: this.disk.capacityBytes - this.disk.usedBytes,
+      free: Math.max(0, this.disk.capacityBytes - this.disk.usedBytes),
       removable: sum(removable) + inode.bytes,
       older: older === undefined ? '' : this.#nameOf(older.inode),
       lacksInodes: this.disk.inodes.size >= this.disk.inodesMax,
