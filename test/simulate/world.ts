@@ -354,10 +354,8 @@ export class World {
     const [path] = oldest;
     if (this.#disk.names.has('/held')) return;
     this.#disk.link('/held', path.slice(0, path.lastIndexOf('/')));
-    const name = `/held/nat.ct`;
-    const held = this.#disk.inodeAt(name);
-    // The hold of the options leads there only where a file has that name.
-    if (held !== undefined && this.#options.retention.holds.includes(name)) this.oracle.held.add(held.number);
+    // The hold of the options leads there only where a file has that name, or gets it.
+    for (const hold of this.#options.retention.holds) this.oracle.heldPaths.add(hold);
   }
 
   async #neighbourRuns(): Promise<void> {
