@@ -80,6 +80,8 @@ export class Oracle implements DiskWatcher {
   readonly runs: Run[] = [];
   /** Inodes that nobody may remove. */
   readonly held = new Set<number>();
+  /** Paths under hold, through whatever links there are by now. */
+  readonly heldPaths: string[] = [];
   /** Files of the world that must stay as they are. */
   readonly foreign = new Map<string, string>();
   /** The wall clock was not true at some time. */
@@ -169,7 +171,7 @@ export class Oracle implements DiskWatcher {
     const contents = contentsOf(inode);
     if (letterOf(inode.maker) !== letterOf(process) && contents !== undefined)
       throw new Broken('foreign file', `${process} removes ${path}, made by ${inode.maker || 'somebody'}`);
-    if (this.held.has(inode.number)) throw new Broken('hold', `${process} removes ${path}, which is held`);
+    if (this.#isHeld(inode)) throw new Broken('hold', `${process} removes ${path}, which is held`);
     if (contents === undefined || path.endsWith(LIVE_SUFFIX)) {
       const lost = (contents?.numbers ?? []).filter((number) => this.#isAcknowledged(number));
       if (lost.length > 0) throw new Broken('acknowledged', `${process} removes ${path} with ${lost.length}`);
@@ -180,13 +182,13 @@ export class Oracle implements DiskWatcher {
       throw new Broken('foreign file', `${process} removes ${path}, which it did not make`);
     made.last = contents;
     const others = this.#finished(made.recorder).filter((other) => other !== made);
-    const removable = others.filter(({ inode: { number } }) => !this.held.has(number));
+    const removable = others.filter(({ inode: other }) => !this.#isHeld(other));
     const older = removable.find((other) => this.made.indexOf(other) < this.made.indexOf(made));
     const sum = (files: Made[]) => files.reduce((bytes, file) => bytes + file.inode.bytes, 0);
     this.#removing = {
       made,
       total: sum(this.#own(made.recorder)),
-      free: this.disk.capacityBytes - this.disk.usedBytes,
+      free: Math.max(0, this.disk.capacityBytes - this.disk.usedBytes),
       removable: sum(removable) + inode.bytes,
       older: older === undefined ? '' : this.#nameOf(older.inode),
       lacksInodes: this.disk.inodes.size >= this.disk.inodesMax,
@@ -318,6 +320,10 @@ export class Oracle implements DiskWatcher {
       if (torn.has(digest)) throw new Broken('leftover', `${path} and ${torn.get(digest)} are the same`);
       torn.set(digest, path);
     }
+  }
+
+  #isHeld(inode: Inode): boolean {
+    return this.held.has(inode.number) || this.heldPaths.some((path) => this.disk.inodeAt(path) === inode);
   }
 
   #isAcknowledged(number: number): boolean {

@@ -355,9 +355,7 @@ export class World {
     if (this.#disk.names.has('/held')) return;
     this.#disk.link('/held', path.slice(0, path.lastIndexOf('/')));
     const name = `/held/nat.ct`;
-    const held = this.#disk.inodeAt(name);
-    // The hold of the options leads there only where a file has that name.
-    if (held !== undefined && this.#options.retention.holds.includes(name)) this.oracle.held.add(held.number);
+    if (this.#options.retention.holds.includes(name)) this.oracle.heldPaths.push(name);
   }
 
   async #neighbourRuns(): Promise<void> {

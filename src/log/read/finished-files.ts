@@ -49,6 +49,14 @@ export class FinishedFiles {
     );
   }
 
+  /** The same without a break. */
+  lookNow(recorder: Recorder): OwnFile[] {
+    const look = this.look(recorder);
+    let next = look.next();
+    while (!next.done) next = look.next();
+    return next.value;
+  }
+
   /** Undefined of a file that is damaged or not finished, and of a packed one that was not unpacked yet. */
   endOf(file: OwnFile): FileEnd | undefined {
     const known = this.#known.get(file.path);

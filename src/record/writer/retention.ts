@@ -104,16 +104,20 @@ export class Retention {
     }
   }
 
+<<<<<<< HEAD
   /**
    * The disk is full: remove the oldest file that may go, at once. False when there is none that would help.
    */
+=======
+  /** The disk is full: remove the oldest file that may go, at once. False when that would not help. */
+>>>>>>> h-retention
   makeRoom(shortage: Shortage): boolean {
     if (!this.#removes || this.#room.isPaused || this.#room.isTakenByOthers(shortage)) return false;
     this.#holds.refresh();
     // What the last look found comes first: the next one may take long.
     let made = this.#files.length > 0 && this.#removeFor(shortage) === undefined;
     if (!made) {
-      this.#lookAgain();
+      this.#files = this.#finished.lookNow(this.writer.recorder);
       const obstacle = this.#removeFor(shortage);
       made = obstacle === undefined;
       if (obstacle !== undefined) this.#room.say(`and nothing is removed: ${obstacle}`);
@@ -277,13 +281,6 @@ export class Retention {
     return { file: basename(path), openedUs, bytes: facts.bytes, chain: lastChain, reason };
   }
 
-  #lookAgain(): void {
-    const look = this.#finished.look(this.writer.recorder);
-    let next = look.next();
-    while (!next.done) next = look.next();
-    this.#files = next.value;
-  }
-
   /** Why no file was removed for this; undefined when one was. */
   #removeFor(shortage: Shortage): string | undefined {
     const obstacle = this.#room.obstacle(shortage, this.#useful());
@@ -336,10 +333,14 @@ export class Retention {
     return true;
   }
 
+<<<<<<< HEAD
   /**
    * Where even that cannot be, on a disk that was full before there was such a file, the recorder's log is
    * told.
    */
+=======
+  /** On a disk that was full before there was such a file, only the recorder's own log is told. */
+>>>>>>> h-retention
   #announceBeside(path: string, removing: RemovedFile): void {
     try {
       if (!this.#haveIntentFile()) throw new SystemFailure('announce', 'ENOSPC', 'there is no room for it');
@@ -347,8 +348,7 @@ export class Retention {
     } catch (error) {
       if (!(error instanceof SystemFailure)) throw error;
       const why = `the disk is full, and this cannot be written down before: ${error.message}`;
-      const message = `removing ${path}, chain ${removing.chain}: ${why}`;
-      this.emit({ type: 'log', level: 'warn', message });
+      this.#sayOnce(path, `is being removed, chain ${removing.chain}: ${why}`);
     }
   }
 
@@ -399,14 +399,10 @@ export class Retention {
   #tellOfUncounted(): void {
     const { uncounted } = this.#finished;
     this.stats[WriterStat.filesUncounted] = uncounted;
-    if (uncounted === 0) return;
-    const what = `${uncounted} packed file${uncounted === 1 ? '' : 's'} (.xz, .zst or .bz2)`;
-    if (!this.#said.has('packed'))
-      this.#sayOnce(
-        literalDirectory(this.writer.template),
-        `${what} cannot be read, so retention neither counts nor removes them; pack with gzip instead`,
-      );
-    this.#said.set('packed', what);
+    if (uncounted === 0 || this.#said.has(literalDirectory(this.writer.template))) return;
+    const what = `${uncounted} packed file${uncounted === 1 ? '' : 's'} (.xz, .zst or .bz2) cannot be read`;
+    const directory = literalDirectory(this.writer.template);
+    this.#sayOnce(directory, `${what}, so retention neither counts nor removes them; use gzip instead`);
   }
 
   #sayOnce(path: string, what: string): void {

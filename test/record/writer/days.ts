@@ -150,6 +150,5 @@ function allNotesIn(file: string): (RetentionNote['retention'] & { blockUs: numb
 
 /** In logs. */
 export function usedBytes(directory: string): number {
-  const logs = namesIn(directory).filter((name) => !name.startsWith('.ctrecorder'));
-  return logs.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+  return namesIn(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
 }

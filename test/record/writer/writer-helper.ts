@@ -17,7 +17,6 @@ import { writeAddressFilter } from '../../../src/log/format/address-filter.js';
 import { UNNUMBERED, writeRecordBlock } from '../../../src/log/format/block.js';
 import type { EarlierRecording, FileMeta } from '../../../src/log/format/file-meta.js';
 import { BlockType } from '../../../src/log/format/format.js';
-import { IDENTITY_FILE } from '../../../src/log/read/holds.js';
 import { openLog } from '../../../src/log/read/open.js';
 import type { Damage } from '../../../src/log/read/source.js';
 import type { RingProducer } from '../../../src/record/ring/producer.js';
@@ -195,10 +194,10 @@ export async function inDirectory(run: (directory: string) => unknown, parent?: 
   await withFolder('writer', run, parent);
 }
 
-/** All names below a directory, sorted; not that of the recorder's small file about itself. */
+/** All names below a directory, sorted; not those of the recorder's small files about itself. */
 export function namesIn(directory: string): string[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name !== IDENTITY_FILE)
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.ctrecorder.'))
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
     .sort();
 }
