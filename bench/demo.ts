@@ -1,16 +1,8 @@
-/**
- * `make demo`: real connections through a NAT gateway made of network namespaces, recorded, listed, squeezed
- * and searched, with the commands an operator would type. Where namespaces cannot be had (not root, not
- * Linux, no conntrack) the same commands work on a bundled capture of such a gateway.
- *
- * `node dist/bench/demo.js --save-capture FILE` makes that capture.
- */
-import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Connection } from '../test/lab/connection.js';
-import { makeFolder } from '../test/lab/folder.js';
+import { makeFolder, visibleNames } from '../test/lab/folder.js';
 import { addresses, Gateway } from '../test/lab/gateway.js';
 import { ctrecorder as run, Tally } from '../test/lab/listing.js';
 import { labObstacle } from '../test/lab/namespace.js';
@@ -135,7 +127,7 @@ function publicPortOf(listing: string): string {
 }
 
 function logFiles(): string[] {
-  return readdirSync(folder)
+  return visibleNames(folder)
     .filter((name) => name.startsWith('nat-'))
     .sort();
 }

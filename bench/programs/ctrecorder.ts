@@ -1,10 +1,12 @@
 /** This recorder, and its ancestor, which takes the same options. */
-import { accessSync, constants, readdirSync } from 'node:fs';
+
+import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { DamageError } from '../../src/base/errors.js';
 import { recorderName } from '../../src/base/version.js';
 import { AF_INET, type EventBatch, RecordKind } from '../../src/event/batch.js';
 import { openLog } from '../../src/log/read/open.js';
+import { visibleNames } from '../../test/lab/folder.js';
 import { ObservedProcess } from '../../test/lab/process.js';
 import { emptyFlow, type Flow } from '../generate/flow.js';
 import { type KnownLoss, type Program, type Recording, type Site, warned } from './program.js';
@@ -76,7 +78,7 @@ function options({ output, bufferKiB, proto }: Site): string[] {
 
 /** Every event of every file in the folder. What is damaged is passed over, as a listing does. */
 async function readLogs(folder: string, take: (isStart: boolean, flow: Flow) => void): Promise<void> {
-  for (const name of readdirSync(folder)) {
+  for (const name of visibleNames(folder)) {
     try {
       const source = await openLog(path.join(folder, name));
       try {

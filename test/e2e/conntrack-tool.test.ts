@@ -2,10 +2,9 @@
  * The listing against `conntrack -E`, recorded beside it: two programs that saw the same events say the same.
  */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
 import { it } from 'node:test';
 import { toolEvents } from '../lab/conntrack-tool.js';
-import { makeFolder, removeFolder } from '../lab/folder.js';
+import { makeFolder, removeFolder, visibleNames } from '../lab/folder.js';
 import { Gateway } from '../lab/gateway.js';
 import { ctrecorder, listedEvents } from '../lab/listing.js';
 import { labObstacle } from '../lab/namespace.js';
@@ -35,7 +34,7 @@ it('the listing has the events that conntrack -E has, start before end', { skip 
     const { code, stderr } = await recorder.stop();
     assert.equal(code, 0, stderr);
 
-    const [file] = readdirSync(folder);
+    const [file] = visibleNames(folder);
     const listed = [...listedEvents(ctrecorder(['-L', '-f', file], folder))].map(
       ({ letter, text }) => letter + text,
     );

@@ -2,10 +2,12 @@
  * The built program on a small disk: what --min-free, --keep-bytes, --hold and --mode do, as its user sees
  * it.
  */
+
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { visibleNames } from '../lab/folder.js';
 import { Injector } from '../lab/inject.js';
 import { ctrecorder } from '../lab/listing.js';
 import { labObstacle, withNamespaces } from '../lab/namespace.js';
@@ -33,7 +35,7 @@ test('--min-free: waits, says so when asked, and goes on when there is room', { 
       await recorder.says(/writing works again/);
       const { code, stderr } = await recorder.stop();
       assert.equal(code, 0, stderr);
-      const [file] = readdirSync(cwd);
+      const [file] = visibleNames(cwd);
       assert.equal(statSync(join(cwd, file)).mode & 0o777, 0o604);
       const lines = ctrecorder(['-L', '-f', file], cwd).trim().split('\n');
       assert.equal(lines.length, CONNECTIONS);
@@ -66,7 +68,7 @@ test(
         await recorder.says(/"filesRemoved":3,"bytesRemoved":[1-9]\d+\}.*"statistics: /);
         const { code, stderr } = await recorder.stop();
         assert.equal(code, 0, stderr);
-        assert.deepEqual(readdirSync(cwd).sort(), [held, `${held}.hold`, live]);
+        assert.deepEqual(visibleNames(cwd), [held, `${held}.hold`, live]);
         for (const name of [first, second, fourth]) {
           const [, size, chain] = new RegExp(
             `"removed \\S+/${name} \\(more than --keep-bytes\\), (\\d+) bytes, chain ([0-9a-f]{64})"`,

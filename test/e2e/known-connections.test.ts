@@ -3,12 +3,11 @@
  * NAT addresses.
  */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { Connection } from '../lab/connection.js';
 import type { FloodPlan } from '../lab/flood.js';
 import { countOf, FloodTally } from '../lab/flood-tally.js';
-import { makeFolder, removeFolder } from '../lab/folder.js';
+import { makeFolder, removeFolder, visibleNames } from '../lab/folder.js';
 import { Gateway } from '../lab/gateway.js';
 import { Injector } from '../lab/inject.js';
 import { raiseConntrackLimits } from '../lab/limits.js';
@@ -43,7 +42,7 @@ async function stopWell(recorder: ObservedProcess): Promise<void> {
   assert.equal(code, 0, stderr);
 }
 
-const logFiles = () => readdirSync(folder).sort();
+const logFiles = () => visibleNames(folder);
 const list = (file: string) => ctrecorder(['-L', '-f', file], folder);
 
 describe('real sockets through a gateway', { skip }, () => {

@@ -3,11 +3,11 @@
  * durable is lost.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { countOf, FloodTally } from '../lab/flood-tally.js';
-import { makeFolder, removeFolder } from '../lab/folder.js';
+import { makeFolder, removeFolder, visibleNames } from '../lab/folder.js';
 import { Injector } from '../lab/inject.js';
 import { ctrecorder } from '../lab/listing.js';
 import { labObstacle, type Namespace, withNamespaces } from '../lab/namespace.js';
@@ -39,7 +39,7 @@ async function record(namespace: Namespace, death?: string): Promise<ObservedPro
 }
 
 const logFiles = () =>
-  readdirSync(folder)
+  visibleNames(folder)
     .filter((name) => name.startsWith('nat.ct'))
     .sort();
 const log = ({ stderr }: ProcessExit) =>

@@ -73,3 +73,10 @@ function removeLeftovers(parent: string): void {
     }
   }
 }
+
+/** What a folder holds, sorted, but for what is hidden, as the recorder's small file about itself is. */
+export function visibleNames(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => !name.startsWith('.'))
+    .sort();
+}

@@ -3,12 +3,12 @@
  * (test/lab/flood.ts).
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type EventBatch, RecordFlag, RecordKind } from '../../../src/event/batch.js';
 import { openLog } from '../../../src/log/read/open.js';
 import { floodIndex } from '../../lab/flood.js';
-import { withFolder as withNewFolder } from '../../lab/folder.js';
+import { visibleNames, withFolder as withNewFolder } from '../../lab/folder.js';
 import { ctrecorder } from '../../lab/listing.js';
 import type { Namespace } from '../../lab/namespace.js';
 import { ObservedProcess } from '../../lab/process.js';
@@ -55,7 +55,7 @@ export async function rotate(recorder: ObservedProcess): Promise<void> {
 export async function stopWell(recorder: ObservedProcess, folder: string): Promise<string[]> {
   const { code, stderr } = await recorder.stop();
   assert.equal(code, 0, stderr);
-  const files = readdirSync(folder).sort();
+  const files = visibleNames(folder);
   assert.ok(!files.some((name) => name.endsWith('.part')), 'every file is closed');
   return files.map((name) => path.join(folder, name));
 }
