@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { LogFileSystem } from '../src/base/disk/disk.js';
 import { realFileSystem } from '../src/base/disk/file-system.js';
-import { systemClock } from '../src/base/time/clock.js';
+import { systemClock } from '../src/base/libc/clock.js';
 import { AF_INET, EventBatch } from '../src/event/batch.js';
 import { writeAddressFilter } from '../src/log/format/address-filter.js';
 import { UNNUMBERED, writeRecordBlock } from '../src/log/format/block.js';

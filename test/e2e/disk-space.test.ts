@@ -65,7 +65,7 @@ test(
         const [first, second, held, fourth, live] = opened();
         await recorder.until(() => recorder.stderr.split('"removed ').length === 4, 'three removals');
         recorder.signal('SIGUSR1');
-        await recorder.says(/"filesRemoved":3,"bytesRemoved":[1-9]\d+\}.*"statistics: /);
+        await recorder.says(/"filesRemoved":3,"bytesRemoved":[1-9]\d+,.*"statistics: /);
         const { code, stderr } = await recorder.stop();
         assert.equal(code, 0, stderr);
         assert.deepEqual(visibleNames(cwd), [held, `${held}.hold`, live]);

@@ -277,7 +277,7 @@ describe('a replay without koffi, by a user without rights', () => {
     // The name is taken now: nothing is overwritten, also without the system call for it.
     const again = run(['-C', '--replay', capture, '-p', 'all', '-f', 'x-%H%M%S.ct'], as);
     assert.equal(again.code, 0, again.stderr);
-    assert.deepEqual(readdirSync(logs).sort(), ['x-091901.ct', 'x-091901.1.ct']);
+    assert.deepEqual(readdirSync(logs).sort(), ['x-091901.1.ct', 'x-091901.ct']);
 
     const live = run(['-CF', '-f', 'y.ct'], as);
     assert.equal(live.code, 1);

@@ -53,6 +53,7 @@ interface Removal {
   readonly free: number;
   readonly removable: number;
   readonly older: string;
+  readonly lacksInodes: boolean;
 }
 
 interface Run {
@@ -188,6 +189,7 @@ export class Oracle implements DiskWatcher {
       free: this.disk.capacityBytes - this.disk.usedBytes,
       removable: sum(removable) + inode.bytes,
       older: older === undefined ? '' : this.#nameOf(older.inode),
+      lacksInodes: this.disk.inodes.size >= this.disk.inodesMax,
     };
   }
 
@@ -203,17 +205,22 @@ export class Oracle implements DiskWatcher {
   #judgeRemoval(
     path: string,
     reason: RemovalReason,
-    { made, total, free, removable, older }: Removal,
+    { made, total, free, removable, older, lacksInodes }: Removal,
     { keepDays = 0, keepBytes = 0 }: RetentionOptions,
     minFreeBytes: number,
   ): void {
     const newestMs = Math.max(made.madeMs, ...made.last!.numbers.map((number) => this.eventMs[number]));
-    const ageDays = (this.clock.trueMs - newestMs) / DAY_MS;
+    // A clock that ran a day without a step is believed, wherever it was set to.
+    const isSteady = this.clock.trueMs - this.clock.steppedMs >= DAY_MS;
+    const newestUs = Math.max(0, ...made.last!.numbers.map((number) => this.eventUs[number]));
+    const ageDays = isSteady
+      ? (this.clock.wallUs() - newestUs) / 1000 / DAY_MS
+      : (this.clock.trueMs - newestMs) / DAY_MS;
     if (reason === 'age' && ageDays < keepDays - AGE_TOLERANCE_DAYS)
       throw new Broken('age', `${path} is ${ageDays.toFixed(1)} days old, of ${keepDays} to keep`);
     if (reason === 'bytes' && total <= keepBytes)
       throw new Broken('bytes', `${path} removed at ${total} bytes of ${keepBytes}`);
-    if (reason === 'disk full' && free + removable < minFreeBytes)
+    if (reason === 'disk full' && !lacksInodes && free + removable < minFreeBytes)
       throw new Broken('in vain', `${path} removed, though all there is cannot leave ${minFreeBytes} free`);
     if (reason !== 'age' && older !== '')
       throw new Broken('order', `${path} removed before the older ${older}`);

@@ -7,6 +7,8 @@ import type { Clock } from '../../src/base/time/clock.js';
 export class SimClock implements Clock {
   /** Milliseconds of true time since the world began. */
   trueMs = 0;
+  /** When it was last set, true time. */
+  steppedMs = Number.NEGATIVE_INFINITY;
   /** Wall clock minus true time, milliseconds. */
   offsetMs = 0;
   /** Milliseconds of wall clock per millisecond of true time. */
@@ -20,7 +22,13 @@ export class SimClock implements Clock {
   }
 
   step(ms: number): void {
+    this.steppedMs = this.trueMs;
     this.offsetMs += ms;
+  }
+
+  /** Nobody keeps it right, so that only time tells. */
+  isSynchronised(): boolean {
+    return false;
   }
 
   wallUs(): number {

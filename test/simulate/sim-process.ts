@@ -168,6 +168,11 @@ export class SimProcess implements LogFileSystem {
     return Math.max(0, this.disk.capacityBytes - this.disk.usedBytes);
   }
 
+  freeInodes(path: string): number {
+    this.#enter('freeInodes', path);
+    return Math.max(0, this.disk.inodesMax - this.disk.inodes.size);
+  }
+
   makeDirectory(path: string): void {
     this.#enter('makeDirectory', path);
     const resolved = this.disk.resolve(path, true);

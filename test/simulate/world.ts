@@ -351,13 +351,13 @@ export class World {
   #holdOldest(): void {
     const [oldest] = this.#finishedFiles();
     if (oldest === undefined || this.#options.retention === undefined) return;
-    const [path, inode] = oldest;
+    const [path] = oldest;
     if (this.#disk.names.has('/held')) return;
     this.#disk.link('/held', path.slice(0, path.lastIndexOf('/')));
     const name = `/held/nat.ct`;
-    // The hold of the options leads there only where the file has that name.
-    if (path.endsWith('/nat.ct') && this.#options.retention.holds.includes(name))
-      this.oracle.held.add(inode.number);
+    const held = this.#disk.inodeAt(name);
+    // The hold of the options leads there only where a file has that name.
+    if (held !== undefined && this.#options.retention.holds.includes(name)) this.oracle.held.add(held.number);
   }
 
   async #neighbourRuns(): Promise<void> {

@@ -75,6 +75,8 @@ export interface LogFileSystem extends ReadDisk {
   exists(path: string): boolean;
   /** Free space that this user may fill, in the file system that holds `path`. */
   freeBytes(path: string): number;
+  /** Files that it can still hold; infinite where it keeps no table of them. */
+  freeInodes(path: string): number;
   /** With its parents, durable. */
   makeDirectory(path: string): void;
   /** Make names in a directory durable. */

@@ -46,7 +46,7 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
 
     create(path) {
       const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | O_NOFOLLOW;
-      const file = openFile('create', path, flags, fileMode);
+      const file = explainInodes(path, () => openFile('create', path, flags, fileMode));
       undoUmask(() => fchmodSync(file.fd, fileMode));
       return file;
     },
@@ -116,6 +116,11 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
       return bavail * bsize;
     },
 
+    freeInodes(path) {
+      const { files, ffree } = attempt('statfs', path, () => statfsSync(path));
+      return files === 0 ? Number.POSITIVE_INFINITY : ffree;
+    },
+
     makeDirectory(path) {
       if (this.exists(path)) return;
       // Not mkdir's own recursion: it never returns where an existing parent answers ENOENT, as /proc does
@@ -145,6 +150,27 @@ export function fileSystemWithMode(fileMode: number): LogFileSystem {
       });
     },
   };
+}
+
+/** A disk with room for bytes and none for files says the same as a full one. */
+function explainInodes<T>(path: string, create: () => T): T {
+  try {
+    return create();
+  } catch (error) {
+    if (errnoCode(error) !== 'ENOSPC' || !lacksInodes(dirname(path))) throw error;
+    const what = `create ${path}: the file system has no inode left, so it can hold no more files (ENOSPC)`;
+    throw new SystemFailure('create', 'ENOSPC', what, { path, cause: error });
+  }
+}
+
+function lacksInodes(directory: string): boolean {
+  try {
+    const { files, ffree } = statfsSync(directory);
+    return files > 0 && ffree === 0;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return false;
+  }
 }
 
 /** Set-group-id and the like, which a new directory takes over from its parent. */

@@ -23,6 +23,7 @@ const PROTOTYPES = {
   recv: 'long recv(int fd, void *data, size_t length, int flags)',
   usleep: 'int usleep(uint32 us)',
   clock_gettime: 'int clock_gettime(int clock, void *time)',
+  adjtimex: 'int adjtimex(void *timex)',
   gettid: 'int gettid()',
   poll: 'int poll(void *descriptors, ulong count, int timeoutMs)',
   fcntl: 'int fcntl(int fd, int command, int argument)',

@@ -5,9 +5,6 @@ export interface Clock {
   wallUs(): number;
   /** Never goes back, counts from anywhere. */
   monotonicMs(): number;
+  /** The kernel's word that somebody keeps its wall clock right. */
+  isSynchronised(): boolean;
 }
-
-export const systemClock: Clock = {
-  wallUs: () => Date.now() * 1000,
-  monotonicMs: () => performance.now(),
-};

@@ -1,5 +1,6 @@
 /** `-C`, `capture` */
 
+import { resolve } from 'node:path';
 import { RECEIVER_AHEAD } from '../../base/process/priority.js';
 import { printLine, stderr, stdout } from '../../base/terminal.js';
 import type { LogFormat } from '../../operate/daemon/logger.js';
@@ -200,6 +201,11 @@ export const capture = command({
       parse: parseSize,
       defaultText: 'keep all',
     },
+    trustClock: {
+      name: 'trust-clock',
+      help: 'with --keep-days: go by the wall clock even where it stepped, or where it contradicts the log at the start',
+      defaultText: 'then nothing is removed by age for 24 hours, or for one hour with the clock synchronised',
+    },
     holds: {
       name: 'hold',
       value: 'FILE',
@@ -283,11 +289,12 @@ function grouped(value: number): string {
 export const run = runner(capture, async (values) => {
   const { file, pidFile, foreground, debug, logFormat, noSnapshot } = values;
   const { nice, user, group, progressFd, replayFile, saveMessagesFile } = values;
-  const { keepDays, keepBytes, holds, identity } = values;
+  const { keepDays, keepBytes, holds, trustClock, identity } = values;
   const { start } = await import('../../operate/daemon/start.js');
-  // Without a limit nothing is removed, and holds hold nothing.
-  const retention = (keepDays !== undefined || keepBytes !== undefined) && {
-    holds,
+  // Without a limit nothing is removed; holds then bind the commands that would replace a file.
+  const retention = (keepDays !== undefined || keepBytes !== undefined || holds.length > 0) && {
+    holds: holds.map((hold) => (hold.includes('/') ? resolve(hold) : hold)),
+    trustClock: trustClock === true,
     ...(keepDays !== undefined && { keepDays }),
     ...(keepBytes !== undefined && { keepBytes }),
   };

@@ -20,11 +20,13 @@ export class ChainLinks {
   #previous: CheckedFile | undefined;
   /** By last hash. */
   readonly #removed = new Map<string, RemovedFile>();
+  readonly #announced = new Map<string, RemovedFile>();
   readonly #waiting: Waiting[] = [];
 
   /** The next file in the chain. Gives the reports that are complete. */
   *add(file: CheckedFile, report: () => CheckReport): Generator<CheckReport, void, void> {
     for (const removed of file.removed) this.#removed.set(removed.chain, removed);
+    for (const announced of file.announced) this.#announced.set(announced.chain, announced);
     const previous = this.#previous;
     let what = previous && missingLink(previous, file);
     if (previous !== undefined && what !== undefined && !maySucceed(previous.meta, file.meta)) {
@@ -56,7 +58,13 @@ export class ChainLinks {
       if (unlinked !== undefined) {
         const { file, what } = unlinked;
         const removed = this.#removedBefore(file);
-        if (removed !== undefined)
+        const announced = this.#announced.get(namedBefore(file)?.chain ?? '');
+        if (removed === undefined && announced !== undefined && !isEnd) return;
+        if (removed === undefined && announced !== undefined)
+          file.notes.push(
+            `the file before it, ${printable(announced.file)}, was about to be removed by retention when the recorder ended`,
+          );
+        else if (removed !== undefined)
           file.notes.push(`the file before it, ${printable(removed.file)}, was removed by retention`);
         else if (!isEnd) return;
         else {

@@ -32,6 +32,8 @@ export interface CheckedFile {
   readonly chains: Map<number, Uint8Array>;
   /** What it tells of files that retention removed. */
   readonly removed: RemovedFile[];
+  /** What it tells of files that were about to be removed then. */
+  readonly announced: RemovedFile[];
   /** Lines that are not about damage. */
   readonly notes: string[];
 }

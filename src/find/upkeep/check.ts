@@ -95,6 +95,7 @@ class FileCheck {
       gaps: new GapSum(),
       chains: new Map(),
       removed: [],
+      announced: [],
       notes: [],
     };
   }
@@ -195,11 +196,11 @@ class FileCheck {
 
   #checkCheckpoint(block: ScannedBlock): void {
     const note = this.#believe(block, parseJson) as Partial<RetentionNote> | undefined;
-    const removed: unknown = note?.retention?.removed;
-    if (!Array.isArray(removed) || removed.length === 0) return;
-    const files = removed.filter((file): file is RemovedFile => typeof file?.chain === 'string');
-    this.#result.removed.push(...files);
-    const last = files.at(-1);
+    this.#result.announced.push(...filesIn(note?.retention?.removing));
+    const removed = filesIn(note?.retention?.removed);
+    if (removed.length === 0) return;
+    this.#result.removed.push(...removed);
+    const last = removed.at(-1);
     const what = `retention removed ${counted(removed.length, 'file')}`;
     this.#result.notes.push(`${what}, the last ${printable(last?.file)}, chain ${printable(last?.chain)}`);
   }
@@ -282,4 +283,10 @@ async function reportLegacy(file: string, source: Parameters<typeof checkLegacy>
   } finally {
     await source.close();
   }
+}
+
+/** Whatever a note holds; it may be a lie. */
+function filesIn(list: unknown): RemovedFile[] {
+  if (!Array.isArray(list)) return [];
+  return list.filter((file): file is RemovedFile => typeof file?.chain === 'string');
 }

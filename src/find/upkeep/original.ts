@@ -12,6 +12,7 @@ import { standsAt } from '../../base/disk/same-file.js';
 import { SystemFailure } from '../../base/errors.js';
 import { flock } from '../../base/libc/file.js';
 import { endOf } from '../../log/read/own-files.js';
+import { assertNotHeld } from './held.js';
 
 export class Original {
   private constructor(
@@ -41,6 +42,7 @@ export class Original {
     const { operation, file } = this;
     const { path } = file;
     if (isHeldByAnother(file)) throw locked(operation, path);
+    assertNotHeld(operation, path);
     if (standsAt(realReadDisk, path, file) && this.#isAsItWas()) return;
     throw new SystemFailure(operation, 'EBUSY', `${path}: changed while it was read; it was left as it is`);
   }

@@ -10,6 +10,7 @@ import { BlockType, LIVE_SUFFIX } from '../../log/format/format.js';
 import { locate, openBytes, openLog, openSource } from '../../log/read/open.js';
 import type { LogItem, LogSource } from '../../log/read/source.js';
 import { LogFileWriter } from '../../log/write/whole-file.js';
+import { assertNotHeld } from './held.js';
 import { asFailure, checkPlaces, NewFile } from './new-file.js';
 import { standInMeta } from './origin.js';
 import { Original } from './original.js';
@@ -30,6 +31,7 @@ export async function squeeze(options: SqueezeOptions): Promise<SqueezeResult> {
   // What is replaced is what is read, wherever the links of its path lead meanwhile.
   const path = realReadDisk.realPath(place.path) ?? place.path;
   if (path.endsWith(LIVE_SUFFIX)) throw stillWritten(path);
+  assertNotHeld('squeeze', place.path);
   const original = Original.open('squeeze', path);
   try {
     return await squeezeFrom(file, Number(original.stats.size), original);

@@ -14,6 +14,12 @@ import { CONVERSION, conversions, format } from '../../base/time/strftime.js';
 import { localZone, type Zone } from '../../base/time/zone.js';
 import { filePattern, type NamePattern, namePattern } from './name-pattern.js';
 
+/** A file beside another that keeps it: NAME.hold. */
+export const HOLD_SUFFIX = '.hold';
+/** What packers make of a name, and the one whose files can be read here. */
+export const READABLE_PACKING = '.gz';
+const PACKED_SUFFIXES = [READABLE_PACKING, '.xz', '.zst', '.bz2'] as const;
+
 let zone: Zone | undefined;
 
 /** The name that a template (strftime) gives at a time, local. The template has passed `checkTemplate`. */
@@ -80,6 +86,12 @@ export function templatePatterns(template: string): {
     /%[^%]/.test(component.replaceAll('%%', '')) ? namePattern(component) : component.replaceAll('%%', '%'),
   );
   return { directories, file: filePattern(last) };
+}
+
+/** The name that a packed file had; any other as it is. */
+export function withoutPacking(name: string): string {
+  const suffix = PACKED_SUFFIXES.find((packed) => name.endsWith(packed));
+  return suffix === undefined ? name : name.slice(0, -suffix.length);
 }
 
 /** The directory of a template down to its first conversion: where what belongs to all its files is kept. */

@@ -1,8 +1,8 @@
-/** What a checkpoint says of files that retention removed. */
+/** What a checkpoint says of files that retention removes. */
 
 export type RemovalReason = 'age' | 'bytes' | 'disk full';
 
-/** What a checkpoint says of each file that is gone. */
+/** What a checkpoint says of each file that is gone, or is about to be. */
 export interface RemovedFile {
   /** Base name. */
   readonly file: string;
@@ -13,7 +13,13 @@ export interface RemovedFile {
   readonly reason: RemovalReason;
 }
 
-/** The JSON of a checkpoint that retention wrote. */
+/**
+ * The JSON of a checkpoint that retention wrote: what it is about to remove, durable before it does, or what
+ * is gone for certain.
+ */
 export interface RetentionNote {
-  readonly retention: { readonly atUs: number; readonly removed: readonly RemovedFile[] };
+  readonly retention: { readonly atUs: number } & (
+    | { readonly removing: readonly RemovedFile[]; readonly removed?: undefined }
+    | { readonly removed: readonly RemovedFile[]; readonly removing?: undefined }
+  );
 }

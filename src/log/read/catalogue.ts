@@ -7,7 +7,7 @@ import { isNumbered } from '../../base/disk/numbered.js';
 import { DamageError, SystemFailure } from '../../base/errors.js';
 import type { FileEnd, FileMeta } from '../format/file-meta.js';
 import { LIVE_SUFFIX } from '../format/format.js';
-import { fileName, fileNameAt } from '../format/names.js';
+import { fileName, fileNameAt, withoutPacking } from '../format/names.js';
 import { endOf, headerAt, namesByDirectory } from './own-files.js';
 import { isOwn, type Recorder } from './ownership.js';
 
@@ -69,7 +69,7 @@ function isSameFile(a: OwnFile, b: OwnFile): boolean {
  */
 function isNamedByTemplate(path: string, meta: FileMeta, { template }: Recorder): boolean {
   const { openedUs, namedUs = openedUs, utcOffsetSeconds } = meta;
-  const finalPath = path.endsWith(LIVE_SUFFIX) ? path.slice(0, -LIVE_SUFFIX.length) : path;
+  const finalPath = path.endsWith(LIVE_SUFFIX) ? path.slice(0, -LIVE_SUFFIX.length) : withoutPacking(path);
   return [meta.template, template].some(
     (from) =>
       isNumbered(finalPath, fileNameAt(from, namedUs, utcOffsetSeconds)) ||

@@ -15,16 +15,23 @@ import {
 import { hex, type ParsedFrame, parseFrame, payloadIsIntact } from '../format/frame.js';
 import { type BlockPayload, parseEnd, parseWholeMeta } from '../format/json-blocks.js';
 import type { NamePattern } from '../format/name-pattern.js';
-import { templatePatterns } from '../format/names.js';
+import { templatePatterns, withoutPacking } from '../format/names.js';
+
+/** What is needed of a disk to read within one open file. */
+type RandomAccess = Pick<ReadDisk, 'read' | 'factsOf'>;
 
 /** A header is some 600 bytes long. */
 const HEADER_READ_BYTES = 4096;
 
 /**
  * Paths of all files whose names the template could have given, live and finished, directory by directory.
- * Links are not followed, except in what the template says literally.
+ * Links are not followed, except in what the template says literally. `packed`: those of packed files as well.
  */
-export function* namesByDirectory(disk: ReadDisk, template: string): Generator<string[], void, void> {
+export function* namesByDirectory(
+  disk: ReadDisk,
+  template: string,
+  packed = false,
+): Generator<string[], void, void> {
   const { directories, file } = templatePatterns(template);
   let paths = ['/'];
   for (const component of directories)
@@ -32,7 +39,8 @@ export function* namesByDirectory(disk: ReadDisk, template: string): Generator<s
       typeof component === 'string'
         ? paths.map((path) => join(path, component))
         : paths.flatMap((path) => namesIn(disk, path, component, 'directory'));
-  for (const path of paths) yield namesIn(disk, path, file, 'file');
+  const matches: NamePattern = packed ? (name) => file(name) || file(withoutPacking(name)) : file;
+  for (const path of paths) yield namesIn(disk, path, matches, 'file');
 }
 
 /** What the file says about itself; undefined when its header cannot be read. Throws SystemFailure. */
@@ -45,7 +53,7 @@ export function endOf(disk: ReadDisk, path: string): FileEnd | undefined {
   return withFile(disk, path, (file) => endIn(disk, file));
 }
 
-function endIn(disk: ReadDisk, file: LogFile): FileEnd | undefined {
+export function endIn(disk: RandomAccess, file: LogFile): FileEnd | undefined {
   const { bytes: size } = disk.factsOf(file);
   const tail = new Uint8Array(END_TAIL_BYTES);
   disk.read(file, tail, 0, tail.length, Math.max(0, size - tail.length));
@@ -59,7 +67,7 @@ function endIn(disk: ReadDisk, file: LogFile): FileEnd | undefined {
 }
 
 /** With one read, where the header is of usual length. */
-function headerOf(disk: ReadDisk, file: LogFile): FileMeta | undefined {
+export function headerOf(disk: RandomAccess, file: LogFile): FileMeta | undefined {
   const start = new Uint8Array(HEADER_READ_BYTES);
   const length = disk.read(file, start, 0, start.length, 0);
   if (length < FILE_PREAMBLE_BYTES + BLOCK_HEADER_BYTES) return undefined;
@@ -83,7 +91,7 @@ function headerOf(disk: ReadDisk, file: LogFile): FileMeta | undefined {
  * is none.
  */
 function blockAt<T>(
-  disk: ReadDisk,
+  disk: RandomAccess,
   file: LogFile,
   offset: number,
   type: BlockType,

@@ -4,8 +4,10 @@
  * (waiting for messages) and on a full one (waiting for the disk). Per message it does what decode.ts does
  * and one comparison of times, nothing else.
  */
+
+import { systemClock } from '../../base/libc/clock.js';
 import { nextBoundaryUs } from '../../base/time/boundaries.js';
-import { type Clock, systemClock } from '../../base/time/clock.js';
+import type { Clock } from '../../base/time/clock.js';
 import { localZone, utcZone, type Zone } from '../../base/time/zone.js';
 import { Column, EventBatch, TimeSource } from '../../event/batch.js';
 import { CERTAINTIES, type GapRecord, LOSS_CAUSES } from '../../event/gap.js';

@@ -12,10 +12,10 @@ import type { Host } from '../../base/process/host.js';
 import { isIdentity } from '../../log/format/file-meta.js';
 import { literalDirectory } from '../../log/format/names.js';
 import { type CataloguedFile, inOrder, type OwnFile } from '../../log/read/catalogue.js';
+import { IDENTITY_FILE } from '../../log/read/holds.js';
 import { type Recorder, sameProtocols } from '../../log/read/ownership.js';
 import type { Emit, WriterOptions } from './writer-task.js';
 
-export const IDENTITY_FILE = '.ctrecorder.json';
 const VERSION = 1;
 const FILE_BYTES_MAX = 1024 * 1024;
 

@@ -3,12 +3,12 @@
  * only then. Runs on the writer worker's thread and blocks it; messages that it posts go out all the same.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { ErrnoCode } from '../../base/errno.js';
-import { errnoCode, InvariantError, SystemFailure } from '../../base/errors.js';
+import { InvariantError, SystemFailure } from '../../base/errors.js';
 import { BLOCK_HEADER_BYTES, BlockField } from '../../log/format/format.js';
 import type { RingConsumer } from '../ring/consumer.js';
 import { RingState, STATE_WORD } from '../ring/layout.js';
 import { BlockMessage } from '../stage/blocks.js';
+import { isFull } from './full-disk.js';
 import { identityOptions } from './identity.js';
 import { Progress } from './progress.js';
 import { findEarlier } from './recover.js';
@@ -21,14 +21,15 @@ const WAIT_MS_MAX = 1000;
 /** After a failed write the next attempt waits this long, twice as long each time, up to the longest. */
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2000;
+/** Between two attempts at a rotation for which there is no room. */
+const LATE_MS = 10_000;
 /** Between the steps of retention while no blocks come. */
 const RETENTION_PACE_MS = 20;
-/** The disk, or the part of it that this user may fill. */
-const FULL: ReadonlySet<ErrnoCode | undefined> = new Set(['ENOSPC', 'EDQUOT']);
 
 export class WriterLoop {
   readonly #retention: Retention | undefined;
   readonly #progress: Progress | undefined;
+  #lateFromMs = 0;
 
   constructor(
     readonly consumer: RingConsumer,
@@ -44,7 +45,7 @@ export class WriterLoop {
     if (options.progressFd !== undefined)
       this.#progress = new Progress(options.progressFd, options.runId, stats, emit);
     if (options.retention !== undefined)
-      this.#retention = new Retention(writer, options.retention, stats, emit);
+      this.#retention = new Retention(writer, options.retention, stats, emit, options.minFreeBytes);
   }
 
   /**
@@ -82,6 +83,7 @@ export class WriterLoop {
     }
     if (this.#hasSnapshots()) this.#record(this.snapshots!, 1);
     this.#progress?.flush();
+    this.#rotateLate();
     await this.#retain();
     stats[WriterStat.busySinceMs] = 0;
     return isOver;
@@ -116,10 +118,9 @@ export class WriterLoop {
     switch (message) {
       case BlockMessage.open:
         await this.#open(timeUs);
-        this.#retention?.schedule();
         break;
       case BlockMessage.rotate:
-        this.writer.rotate(timeUs);
+        this.#rotate(timeUs);
         this.#retention?.schedule();
         break;
       case BlockMessage.flush:
@@ -128,10 +129,24 @@ export class WriterLoop {
       case BlockMessage.stop:
         this.#retention?.noteRemoved();
         this.writer.close();
+        this.#retention?.end();
         break;
       default:
         throw new InvariantError(`writer: unknown message ${message} in the block ring`);
     }
+  }
+
+  #rotate(timeUs: number): void {
+    this.writer.rotate(timeUs, (error) => this.#makesRoom(error, 0));
+    this.#lateFromMs = this.writer.clock.monotonicMs() + LATE_MS;
+  }
+
+  /** A rotation that waits for room. */
+  #rotateLate(): void {
+    const { lateUs, clock } = this.writer;
+    if (lateUs === undefined || clock.monotonicMs() < this.#lateFromMs) return;
+    this.#rotate(lateUs);
+    if (this.writer.lateUs === undefined) this.#retention?.schedule();
   }
 
   /** On a full disk a recorder whose files may be removed starts all the same. */
@@ -147,16 +162,17 @@ export class WriterLoop {
       writer.recorder = recorder;
       try {
         writer.open(timeUs, earlier);
+        this.#retention?.begin(earlier?.seenUntilUs);
         return;
       } catch (error) {
-        if (!this.#makesRoom(error)) throw error;
+        if (!this.#makesRoom(error, 0)) throw error;
       }
     }
   }
 
   /** Whether a file was removed that stood in the way of what failed. */
-  #makesRoom(error: unknown): boolean {
-    return FULL.has(errnoCode(error)) && (this.#retention?.makeRoom() ?? false);
+  #makesRoom(error: unknown, bytes: number): boolean {
+    return isFull(error) && (this.#retention?.makeRoom({ error, bytes }) ?? false);
   }
 
   /**
@@ -177,7 +193,7 @@ export class WriterLoop {
       } catch (error) {
         if (!(error instanceof SystemFailure)) throw error;
         this.stats[WriterStat.errors]++;
-        if (this.#makesRoom(error)) continue;
+        if (this.#makesRoom(error, bytesOf(consumer, blocks))) continue;
         if (attempts++ === 0) {
           firstFailureMs = this.writer.clock.monotonicMs();
           this.stats[WriterStat.stalled] = 1;

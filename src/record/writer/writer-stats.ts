@@ -35,6 +35,12 @@ export const WriterStat = {
   /** Finished files that retention removed, and bytes in them */
   filesRemoved: 18,
   bytesRemoved: 19,
+  /** 1 while nothing is removed by age, because the wall clock is in doubt */
+  clockInDoubt: 20,
+  /** Holds that fit no file now */
+  holdsUnmatched: 21,
+  /** Finished files packed in a way that retention cannot read */
+  filesUncounted: 22,
 } as const;
 
 const NOTICEABLE_MS = 1000;

@@ -24,7 +24,7 @@ export interface WriterOptions {
   readonly fileMode?: number;
   /** Nothing is written while less than this would be left free on the disk. */
   readonly minFreeBytes?: number;
-  /** Without it, nothing is ever removed. */
+  /** Without it, and without a limit in it, nothing is ever removed. */
   readonly retention?: RetentionOptions;
 }
 
@@ -33,6 +33,8 @@ export interface RetentionOptions {
   readonly keepBytes?: number;
   /** Files under legal hold: paths, or base names, which hold every file of that name. */
   readonly holds: readonly string[];
+  /** `--trust-clock`: age goes by the wall clock even where that stepped or contradicts the log. */
+  readonly trustClock?: boolean;
 }
 
 export interface WriterTask {

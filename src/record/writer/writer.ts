@@ -13,7 +13,8 @@ import { DEFAULT_FILE_MODE } from '../../base/disk/file-mode.js';
 import { fileSystemWithMode } from '../../base/disk/file-system.js';
 import { numbered } from '../../base/disk/numbered.js';
 import { SystemFailure } from '../../base/errors.js';
-import { type Clock, systemClock } from '../../base/time/clock.js';
+import { systemClock } from '../../base/libc/clock.js';
+import type { Clock } from '../../base/time/clock.js';
 import { GapCause, type GapRecord, unseenGap } from '../../event/gap.js';
 import { gapBlock, jsonBlock, UNNUMBERED } from '../../log/format/block.js';
 import type { EndReason } from '../../log/format/end-block.js';
@@ -25,6 +26,7 @@ import type { Recorder } from '../../log/read/ownership.js';
 import { type Closing, Segment } from '../../log/write/segment.js';
 import { attemptAll } from './attempt-all.js';
 import { EndingFiles } from './ending-files.js';
+import { isFull } from './full-disk.js';
 import { fileMeta } from './writer-meta.js';
 import { timeSync, WriterStat } from './writer-stats.js';
 import type { Emit, WriterOptions } from './writer-task.js';
@@ -51,6 +53,8 @@ export class LogWriter {
   /** Something was written since the last commit that must be taken back first. */
   #broken = false;
   #refusedName = '';
+  /** A rotation that waits for room: the time that is to name the file. */
+  lateUs: number | undefined;
   /** Of the newest file of this identity. */
   #fileNumber = 0;
   /** Of the last data block of this run. */
@@ -193,12 +197,16 @@ export class LogWriter {
 
   /**
    * Go on in a new file, named by the time. When there cannot be one, recording goes on in the current file,
-   * and a line says why. Everything appended must have been committed.
+   * and a line says why; on a full disk it is `lateUs` then. `makesRoom` says whether to try again.
+   * Everything appended must have been committed.
    */
-  rotate(timeUs: number): void {
+  rotate(timeUs: number, makesRoom: (error: SystemFailure) => boolean = () => false): void {
     const current = this.#current!;
     const closing = current.segment.planClosing('rotation');
-    const next = this.#next(current, fileName(this.template, timeUs), timeUs, closing);
+    const isLate = timeUs === this.lateUs;
+    this.lateUs = undefined;
+    const times = { timeUs, openedUs: isLate ? this.clock.wallUs() : timeUs };
+    const next = this.#next(current, fileName(this.template, timeUs), times, closing, makesRoom);
     if (next === undefined) return;
     this.#use(next);
     this.#ending.add(current.segment, current.finalPath, closing);
@@ -370,25 +378,28 @@ export class LogWriter {
   #next(
     current: OpenFile,
     name: string,
-    timeUs: number,
-    { fileBytes, chain }: Closing,
+    { timeUs, openedUs }: Pick<OpenFile, 'timeUs' | 'openedUs'>,
+    closing: Closing,
+    makesRoom: (error: SystemFailure) => boolean,
   ): OpenFile | undefined {
+    const previous = {
+      file: basename(current.finalPath),
+      acknowledgedBytes: closing.fileBytes,
+      chain: hex(closing.chain),
+      runId: this.#runId,
+    };
     let obstacle: string;
     try {
-      const previous = {
-        file: basename(current.finalPath),
-        acknowledgedBytes: fileBytes,
-        chain: hex(chain),
-        runId: this.#runId,
-      };
       if (isNameAgain(this.template, current.timeUs, timeUs))
         return this.#nextNumbered(name, timeUs, previous);
       if (name === fileName(this.template, current.timeUs))
         obstacle = 'the template gives the same name again';
       else if (this.#isTaken(name)) obstacle = 'a file of that name is there already';
-      else return this.#begin(name, timeUs, timeUs, previous);
+      else return this.#begin(name, timeUs, openedUs, previous);
     } catch (error) {
       if (!(error instanceof SystemFailure)) throw error;
+      if (makesRoom(error)) return this.#next(current, name, { timeUs, openedUs }, closing, makesRoom);
+      if (isFull(error)) this.lateUs = timeUs;
       obstacle = error.message;
     }
     this.stats[WriterStat.rotationsRefused]++;

@@ -123,6 +123,7 @@ class Recording {
     retention.schedule();
     while (retention.busy) {
       retention.step();
+      if (this.#writer.hasNotes) this.#writer.commit();
       await setImmediate();
     }
     this.write();
@@ -205,7 +206,7 @@ async function check(directory: string, { hasHole }: CrashState, facts: Facts): 
   for (const path of paths.filter((name) => name.endsWith('.part')))
     assert.equal(headerAt(realFileSystem, path), undefined, 'only what has no header stays live');
   const files = paths
-    .filter((path) => !/\.(part|torn)/.test(path))
+    .filter((path) => !/\.(part|torn|intent)/.test(path))
     .sort((a, b) => metaOf(a).openedUs - metaOf(b).openedUs || a.length - b.length);
   for (const path of toldRemoved(template, files))
     assert.ok(!existsSync(path), `${path} is gone as the log says`);
@@ -223,7 +224,8 @@ async function check(directory: string, { hasHole }: CrashState, facts: Facts): 
 /** Files that the notes of retention name. */
 function toldRemoved(template: string, files: readonly string[]): string[] {
   const text = files.map((file) => readFileSync(file, 'latin1')).join();
-  return [...text.matchAll(/"file":"[^"]*","openedUs":(\d+)/g)].map(([, openedUs]) =>
+  const notes = [...text.matchAll(/"removed":\[.*?\]/g)].map(([note]) => note).join();
+  return [...notes.matchAll(/"file":"[^"]*","openedUs":(\d+)/g)].map(([, openedUs]) =>
     fileName(template, Number(openedUs)),
   );
 }

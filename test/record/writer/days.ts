@@ -6,9 +6,10 @@ import type { TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { LogFileSystem } from '../../../src/base/disk/disk.js';
 import { realFileSystem } from '../../../src/base/disk/file-system.js';
+import { SystemFailure } from '../../../src/base/errors.js';
 import { BlockType } from '../../../src/log/format/format.js';
 import { parseFrame } from '../../../src/log/format/frame.js';
-import type { RetentionNote } from '../../../src/log/format/retention-note.js';
+import type { RemovedFile, RetentionNote } from '../../../src/log/format/retention-note.js';
 import { createStats } from '../../../src/record/stage/counters.js';
 import { Retention } from '../../../src/record/writer/retention.js';
 import { LogWriter } from '../../../src/record/writer/writer.js';
@@ -34,7 +35,12 @@ export class Days {
     fs: LogFileSystem = realFileSystem,
   ) {
     this.writer = new LogWriter(options(join(directory, '%Y%m%d')), this.stats, this.events.emit, fs);
-    this.retention = new Retention(this.writer, { holds: [], ...keep }, this.stats, this.events.emit);
+    this.retention = new Retention(
+      this.writer,
+      { holds: [], trustClock: true, ...keep },
+      this.stats,
+      this.events.emit,
+    );
     this.writer.open(START_US);
   }
 
@@ -55,9 +61,22 @@ export class Days {
     return this;
   }
 
+  /** As the loop does it: what retention notes is durable before its next step. */
+  step(): void {
+    this.retention.step();
+    while (this.writer.hasNotes) {
+      try {
+        this.writer.restore();
+        this.writer.commit();
+      } catch (error) {
+        if (!(error instanceof SystemFailure)) throw error;
+      }
+    }
+  }
+
   async work(): Promise<void> {
     do {
-      this.retention.step();
+      this.step();
       await setImmediate();
     } while (this.retention.busy);
     this.writer.commit();
@@ -95,10 +114,27 @@ export function setNow(t: TestContext, days: number): void {
   t.mock.method(Date, 'now', () => START_US / 1000 + days * DAY_SECONDS * 1000);
 }
 
+interface Note {
+  readonly atUs: number;
+  readonly removed: readonly RemovedFile[];
+  readonly blockUs: number;
+}
+
 /** What a file tells of removed ones, and the time of the block that does. */
-export function notesIn(file: string): (RetentionNote['retention'] & { blockUs: number })[] {
+export function notesIn(file: string): Note[] {
+  return allNotesIn(file).flatMap(({ atUs, removed, blockUs }) =>
+    removed === undefined ? [] : [{ atUs, removed, blockUs }],
+  );
+}
+
+/** What a file tells of those that were about to be removed. */
+export function announcedIn(file: string): RemovedFile[] {
+  return allNotesIn(file).flatMap(({ removing = [] }) => removing);
+}
+
+function allNotesIn(file: string): (RetentionNote['retention'] & { blockUs: number })[] {
   const bytes = readFileSync(file);
-  const notes: ReturnType<typeof notesIn> = [];
+  const notes: ReturnType<typeof allNotesIn> = [];
   for (let at = 16; at < bytes.length; ) {
     const frame = parseFrame(bytes, at);
     assert.ok(typeof frame === 'object');
@@ -112,6 +148,8 @@ export function notesIn(file: string): (RetentionNote['retention'] & { blockUs: 
   return notes;
 }
 
+/** In logs. */
 export function usedBytes(directory: string): number {
-  return namesIn(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+  const logs = namesIn(directory).filter((name) => !name.startsWith('.ctrecorder'));
+  return logs.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
 }

@@ -32,7 +32,9 @@ process.env.TZ = 'UTC';
 function smallDisk(directory: string, capacityBytes: () => number): LogFileSystem {
   const freeBytes = () => capacityBytes() - usedBytes(directory);
   const write: LogFileSystem['write'] = (file, bytes, offset, length, position) => {
-    if (freeBytes() < length)
+    // What is rewritten in place needs no room.
+    const isInPlace = position + length <= realFileSystem.factsOf(file).bytes;
+    if (!isInPlace && freeBytes() < length)
       throw new SystemFailure('write', 'ENOSPC', `write ${file.path}: no space left (ENOSPC)`, file);
     return realFileSystem.write(file, bytes, offset, length, position);
   };
@@ -93,8 +95,10 @@ class Recording {
 
 test('a full disk at the start and later: the oldest go until it can be written, no more', () =>
   inDirectory(async (directory) => {
-    const days = new Days(directory, {}).record(12, 300);
+    const days = new Days(directory, { keepDays: 10_000 }).record(12, 300);
+    await days.retain();
     days.writer.close();
+    days.retention.end();
     const capacity = usedBytes(directory) + 10;
     const fs = smallDisk(directory, () => capacity);
     const holds = [NAMES[2]];
@@ -133,7 +137,7 @@ test('a full disk and nothing that may go, or no retention: events are kept unti
       assert.deepEqual(days.left, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20]);
       assert.equal(recording.events.logged(/no space left .*events are kept/).length, 1, 'said once');
       assert.equal(recording.events.logged(/writing works again/).length, 1);
-      assert.match(recording.states[0], /^; stalled for \d+ s, writing fails$/);
+      assert.ok(recording.states.some((state) => /^; stalled for \d+ s, writing fails$/.test(state)));
       assert.equal(recording.stats[WriterStat.errors], 4);
     });
 });
