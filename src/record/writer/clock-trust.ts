@@ -1,6 +1,6 @@
 /**
- * Whether age may go by the wall clock. A clock that is wrong for a few seconds must not remove an archive, so
- * one that stepped, stood still, or contradicts the log at a start is in doubt until it has proved steady.
+ * Whether age may go by the wall clock. A clock that is wrong for a few seconds must not remove an archive,
+ * so one that stepped, stood still, or contradicts the log at a start is in doubt until it has proved steady.
  * Writer thread; `look` at least once a second.
  */
 import type { Clock } from '../../base/time/clock.js';

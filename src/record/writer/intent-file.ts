@@ -1,8 +1,8 @@
 /**
  * Where retention says what it is about to remove while the disk is too full to say it in the log: a small
  * file whose room was taken beforehand, rewritten in place. What stands in it is told in the log as soon as
- * that can be written, by the next start at the latest. It also keeps that the wall clock is in doubt, which a
- * restart must not end. Writer thread.
+ * that can be written, by the next start at the latest. It also keeps that the wall clock is in doubt, which
+ * a restart must not end. Writer thread.
  */
 import { dirname } from 'node:path';
 import type { LogFile, LogFileSystem } from '../../base/disk/disk.js';
