@@ -334,7 +334,7 @@ export class Retention {
     return true;
   }
 
-  /** Where even that cannot be (the disk was full before there was such a file), the recorder's log is told. */
+  /** Where even that cannot be (a disk that was full before there was one), the recorder's log is told. */
   #announceBeside(path: string, removing: RemovedFile): void {
     try {
       if (!this.#haveIntentFile()) throw new SystemFailure('announce', 'ENOSPC', 'there is no room for it');
