@@ -25,7 +25,8 @@ const HEADER_READ_BYTES = 4096;
 
 /**
  * Paths of all files whose names the template could have given, live and finished, directory by directory.
- * Links are not followed, except in what the template says literally. `packed`: those of packed files too.
+ * Links are not followed, except in what the template says literally. `packed`: those of packed files as
+ * well.
  */
 export function* namesByDirectory(
   disk: ReadDisk,

@@ -104,7 +104,9 @@ export class Retention {
     }
   }
 
-  /** The disk is full: remove the oldest file that may go, at once. False when none would help. */
+  /**
+   * The disk is full: remove the oldest file that may go, at once. False when there is none that would help.
+   */
   makeRoom(shortage: Shortage): boolean {
     if (!this.#removes || this.#room.isPaused || this.#room.isTakenByOthers(shortage)) return false;
     this.#holds.refresh();
@@ -334,7 +336,10 @@ export class Retention {
     return true;
   }
 
-  /** Where even that cannot be (a disk that was full before there was one), the recorder's log is told. */
+  /**
+   * Where even that cannot be, on a disk that was full before there was such a file, the recorder's log is
+   * told.
+   */
   #announceBeside(path: string, removing: RemovedFile): void {
     try {
       if (!this.#haveIntentFile()) throw new SystemFailure('announce', 'ENOSPC', 'there is no room for it');
