@@ -25,12 +25,7 @@ const HEADER_READ_BYTES = 4096;
 
 /**
  * Paths of all files whose names the template could have given, live and finished, directory by directory.
-<<<<<<< HEAD
- * Links are not followed, except in what the template says literally. `packed`: those of packed files as
- * well.
-=======
  * Links are not followed, except in what the template says literally. `packed`: those of packed files too.
->>>>>>> h-retention
  */
 export function* namesByDirectory(
   disk: ReadDisk,

@@ -104,13 +104,7 @@ export class Retention {
     }
   }
 
-<<<<<<< HEAD
-  /**
-   * The disk is full: remove the oldest file that may go, at once. False when there is none that would help.
-   */
-=======
   /** The disk is full: remove the oldest file that may go, at once. False when that would not help. */
->>>>>>> h-retention
   makeRoom(shortage: Shortage): boolean {
     if (!this.#removes || this.#room.isPaused || this.#room.isTakenByOthers(shortage)) return false;
     this.#holds.refresh();
@@ -333,14 +327,7 @@ export class Retention {
     return true;
   }
 
-<<<<<<< HEAD
-  /**
-   * Where even that cannot be, on a disk that was full before there was such a file, the recorder's log is
-   * told.
-   */
-=======
   /** On a disk that was full before there was such a file, only the recorder's own log is told. */
->>>>>>> h-retention
   #announceBeside(path: string, removing: RemovedFile): void {
     try {
       if (!this.#haveIntentFile()) throw new SystemFailure('announce', 'ENOSPC', 'there is no room for it');
