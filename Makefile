@@ -13,8 +13,10 @@ NODE := node --no-concurrent-recompilation
 
 # Which tests `make test` runs, as in `make test TESTS=dist/test/log`.
 TESTS ?= dist/test
-# One test file at a time: floods and loss counts need the machine for themselves. The timeout, per file, is for hangs only.
-TEST_FLAGS := --test-concurrency=1 --test-timeout=600000 --test-reporter=spec
+# The timeout, per file, is for hangs only.
+TEST_FLAGS := --test-timeout=600000 --test-reporter=spec
+# Floods and counts of what is lost need the machine for themselves: these run one at a time, the others two.
+ALONE := /test/(e2e|lab|operate|bench)/|/test/record/(netlink|main|table|replay|ring)/|/(kernel|disk-faults|stranger|recorder)\.test\.js
 
 .PHONY: help
 help: ## this list
@@ -49,7 +51,10 @@ test: debs deps ## build and run all tests; as root also those on the real kerne
 	npm run --silent build
 	files=$$(find $(TESTS) -name '*.test.js' | sort)
 	test -n "$$files"
-	$(NODE) --test $(TEST_FLAGS) $$files
+	together=$$(grep -vE '$(ALONE)' <<< "$$files" || true)
+	alone=$$(grep -E '$(ALONE)' <<< "$$files" || true)
+	if [ -n "$$together" ]; then $(NODE) --test --test-concurrency=2 $(TEST_FLAGS) $$together; fi
+	if [ -n "$$alone" ]; then $(NODE) --test --test-concurrency=1 $(TEST_FLAGS) $$alone; fi
 
 # Parts of it only, as in `make soak SOAK=kills`: fuzz, kills, flood.
 SOAK ?=

@@ -117,8 +117,8 @@ for (const how of ['throw', 'exhaust', 'terminate']) {
         assert.match(ctrecorder(['-T', 'nat.ct'], folder), /: sound, .*, closed \(unclean end\)\n$/);
         assert.deepEqual(gapCauses('nat.ct'), ['recorder died: unknown']);
         await recordAgain(namespace);
-        assert.deepEqual(gapCauses('nat.ct.1'), ['recorder not running: unknown']);
-        ctrecorder(['-T', 'nat.ct', 'nat.ct.1'], folder);
+        assert.deepEqual(gapCauses('nat.1.ct'), ['recorder not running: unknown']);
+        ctrecorder(['-T', 'nat.ct', 'nat.1.ct'], folder);
       });
     });
 
@@ -127,10 +127,10 @@ for (const how of ['throw', 'exhaust', 'terminate']) {
         await recordToDeath(namespace, `${how} writer`);
         assert.deepEqual(logFiles(), ['nat.ct.part']);
         await recordAgain(namespace);
-        assert.deepEqual(logFiles(), ['nat.ct', 'nat.ct.1']);
+        assert.deepEqual(logFiles(), ['nat.ct', 'nat.1.ct']);
         assert.match(ctrecorder(['-T', 'nat.ct'], folder), /: sound, .*, closed \(unclean end\)\n$/);
         assert.deepEqual(gapCauses('nat.ct'), ['recorder died: unknown']);
-        ctrecorder(['-T', 'nat.ct', 'nat.ct.1'], folder);
+        ctrecorder(['-T', 'nat.ct', 'nat.1.ct'], folder);
       });
     });
   });

@@ -80,8 +80,8 @@ export class Oracle implements DiskWatcher {
   readonly runs: Run[] = [];
   /** Inodes that nobody may remove. */
   readonly held = new Set<number>();
-  /** Paths that hold what they lead to, now or later. */
-  readonly heldPaths = new Set<string>();
+  /** Paths under hold, through whatever links there are by now. */
+  readonly heldPaths: string[] = [];
   /** Files of the world that must stay as they are. */
   readonly foreign = new Map<string, string>();
   /** The wall clock was not true at some time. */
@@ -182,7 +182,7 @@ export class Oracle implements DiskWatcher {
       throw new Broken('foreign file', `${process} removes ${path}, which it did not make`);
     made.last = contents;
     const others = this.#finished(made.recorder).filter((other) => other !== made);
-    const removable = others.filter((other) => !this.#isHeld(other.inode));
+    const removable = others.filter(({ inode: other }) => !this.#isHeld(other));
     const older = removable.find((other) => this.made.indexOf(other) < this.made.indexOf(made));
     const sum = (files: Made[]) => files.reduce((bytes, file) => bytes + file.inode.bytes, 0);
     this.#removing = {
@@ -323,9 +323,7 @@ export class Oracle implements DiskWatcher {
   }
 
   #isHeld(inode: Inode): boolean {
-    return (
-      this.held.has(inode.number) || [...this.heldPaths].some((path) => this.disk.inodeAt(path) === inode)
-    );
+    return this.held.has(inode.number) || this.heldPaths.some((path) => this.disk.inodeAt(path) === inode);
   }
 
   #isAcknowledged(number: number): boolean {

@@ -2,7 +2,9 @@
  * `make soak`: what needs more than minutes. Names of parts as arguments: only those. Exit code 1 when a
  * promise was broken.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { assertUnharmed, killAgainAndAgain, killText } from '../e2e/killed.js';
 import { accountsText, Overload } from '../e2e/overload.js';
@@ -12,6 +14,7 @@ import { withFolder } from '../record/table/recording.js';
 import { RUNS_FACTOR_VARIABLE } from './runs.js';
 
 const KILLS = 200;
+const WORLDS = 100_000;
 const FLOOD_MS = 60_000;
 const FLOOD_CONNECTIONS = 200_000;
 const FLOOD_RCVBUF_KIB = 64;
@@ -26,7 +29,7 @@ const FUZZED = [
 ];
 
 /** Each answers what it found, in a line. */
-const parts: Readonly<Record<string, () => Promise<string>>> = { fuzz, kills, flood };
+const parts: Readonly<Record<string, () => Promise<string>>> = { fuzz, kills, simulate, flood };
 
 async function fuzz(): Promise<string> {
   const files = FUZZED.map((name) => fileURLToPath(new URL(`../${name}.test.js`, import.meta.url)));
@@ -45,6 +48,21 @@ async function kills(): Promise<string> {
   console.log(killText(accounts));
   assertUnharmed(accounts);
   return killText(accounts);
+}
+
+/** Worlds of the simulator, on every core. */
+async function simulate(): Promise<string> {
+  const program = fileURLToPath(new URL('../simulate/main.js', import.meta.url));
+  const share = Math.ceil(WORLDS / cpus().length);
+  const codes = await Promise.all(
+    cpus().map((_, i) => {
+      const args = [program, String(1 + i * share), String(share)];
+      const child = spawn(process.execPath, [...process.execArgv, ...args], { stdio: 'inherit' });
+      return once(child, 'close').then(([code]) => code as number);
+    }),
+  );
+  if (codes.some((code) => code !== 0)) throw new Error('a promise is broken in a world, see above');
+  return `${share * codes.length} worlds`;
 }
 
 async function flood(): Promise<string> {

@@ -41,7 +41,7 @@ export class ChainLinks {
     yield* this.#complete(false);
   }
 
-  /** Something that is not part of a chain; the next file begins anew. */
+  /** Something that is not part of a chain; the next file begins a new one. */
   *pass(report: CheckReport): Generator<CheckReport, void, void> {
     this.#first = this.#previous = undefined;
     this.#waiting.push({ report: () => report });

@@ -46,7 +46,7 @@ function configurationOf({ hostname, template, protocols }: Partial<FileMeta>): 
   return JSON.stringify([hostname, template, protocols]);
 }
 
-/** Undefined of a pipe, a packed file, one of format 2, and what cannot be read: opening it tells why. */
+/** Undefined for pipes, compressed files, format 2, and what cannot be read: opening it says why. */
 function headerOf(file: string): FileMeta | undefined {
   try {
     const { path, standardInput } = locate(file);

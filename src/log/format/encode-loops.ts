@@ -115,7 +115,7 @@ function timesPortion(timeUs: Float64Array, since: number, from: number, to: num
 }
 
 /**
- * The values of the entries from place `first` of `order` on, each as its difference to the one before (the
+ * The values of the entries from place `first` of `order` on, each as its delta to the one before (the
  * first: to 0).
  */
 export function writeSorted(

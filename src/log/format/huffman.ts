@@ -287,7 +287,7 @@ function writeBits(value: number, bits: number, out: Uint8Array, at: number): nu
 
 /**
  * writeBits for many bytes: the hot loop. Two codes at a time, without asking whether bytes are full: that is
- * as random as what is packed, and the wrong guess costs more than to write four bytes and keep those that
+ * as random as compressed bytes, and the wrong guess costs more than to write four bytes and keep those that
  * are.
  */
 function writeBytes(raw: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {

@@ -42,7 +42,7 @@ export class SectionWriter {
   #codecs: number[] = [];
   #rawBytes: number[] = [];
   #stored: Uint8Array[] = [];
-  /** Where sections are packed to; from `#packedBytes` on it is free. */
+  /** Where sections are compressed to; from `#packedBytes` on it is free. */
   #packed = new Uint8Array(PACKED_BYTES_MIN);
   #packedBytes = 0;
 
@@ -77,7 +77,7 @@ export class SectionWriter {
   #pack(bytes: Uint8Array, from: number, to: number): number {
     const room = to - from + PACKING_SPARE_BYTES;
     if (this.#packed.length - this.#packedBytes < room) {
-      // What is packed already stays where it is until it is written.
+      // What is compressed already stays where it is until it is written.
       this.#packed = new Uint8Array(Math.max(this.#packed.length * 2, room));
       this.#packedBytes = 0;
     }
@@ -122,7 +122,7 @@ function brotli(raw: Uint8Array): Uint8Array {
   return brotliCompressSync(raw, { params, chunkSize: raw.length + 1024 });
 }
 
-/** The sections of one payload, unpacked when asked for. Every failure is a PayloadDamage. */
+/** The sections of one payload, decompressed when asked for. Every failure is a PayloadDamage. */
 export class SectionReader {
   readonly #places = new Map<number, { codec: number; rawBytes: number; from: number; to: number }>();
 

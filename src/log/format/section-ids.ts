@@ -33,11 +33,11 @@ export const Section = {
   classes: 3,
   /** Helper names: length u8 and bytes each, without the empty one */
   helpers: 4,
-  /** Clients: source address reference, zigzag varint difference to the previous entry */
+  /** Clients: source address reference, zigzag varint delta to the previous entry */
   clientSource: 5,
   /** Clients: 0 = leaves with its own address, else 1 + reference of the NAT address, varint */
   clientNat: 6,
-  /** Services: destination address reference, zigzag varint difference to the previous entry */
+  /** Services: destination address reference, zigzag varint delta to the previous entry */
   serviceDestination: 7,
   /** Services: destination port, all low bytes, then all high bytes */
   servicePort: 8,

@@ -1,4 +1,4 @@
-/** Open a log of any format, from a path or a pipe, packed with gzip or not. */
+/** Open a log of any format, from a path or a pipe, compressed with gzip or not. */
 import { existsSync, statSync } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -10,7 +10,7 @@ import type { LogSource } from './source.js';
 
 const MAGIC_BYTES = 8;
 
-/** Packers whose files are recognised, not unpacked: Node 20 has none of them. */
+/** Compressors whose files are recognised, not decompressed: Node 20 has none of them. */
 const packers: readonly {
   readonly name: string;
   readonly unpack: string;

@@ -107,7 +107,7 @@ export class Segment {
 
   /**
    * False once a sync has failed: the kernel may have thrown pages away, and says so only once. `reopen`
-   * starts anew.
+   * starts again.
    */
   get trusted(): boolean {
     return this.#trusted;

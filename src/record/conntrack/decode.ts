@@ -45,7 +45,7 @@ export function createDecodeCounters(): DecodeCounters {
 }
 
 /**
- * A DESTROY that could not be delivered is sent again every 10 ms, and each time stamped anew
+ * A DESTROY that could not be delivered is sent again every 10 ms, and gets a new time stamp each time
  * (CTA_TIMESTAMP_EVENT, seen on 6.18); one of an expired entry is stamped when the collector finds it.
  * CTA_TIMESTAMP stop is when the entry really ended.
  */

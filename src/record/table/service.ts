@@ -61,7 +61,7 @@ export class TableService {
     this.#keeper = new TableKeeper({ protocols: task.protocols, mark, onSnapshot }, rows);
   }
 
-  /** Until told to stop. Rejects when the log can no longer be followed: then a new worker begins anew. */
+  /** Until told to stop. Rejects when the log can no longer be followed: then a new worker starts over. */
   async run(): Promise<void> {
     becomeNice();
     const timer = setInterval(() => this.#catchUp(), CATCH_UP_EVERY_MS);

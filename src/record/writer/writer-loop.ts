@@ -152,15 +152,16 @@ export class WriterLoop {
   /** On a full disk a recorder whose files may be removed starts all the same. */
   async #open(timeUs: number): Promise<void> {
     const { writer, options } = this;
+    const { recorder, earlier } = await findEarlier(
+      identityOptions(writer.template, options),
+      writer.fs,
+      this.emit,
+      writer.clock,
+    );
+    writer.recorder = recorder;
     for (;;) {
-      const { recorder, earlier } = await findEarlier(
-        identityOptions(writer.template, options),
-        writer.fs,
-        this.emit,
-        writer.clock,
-      );
-      writer.recorder = recorder;
       try {
+        // What it continues stays so, should the file be removed to make room for this one.
         writer.open(timeUs, earlier);
         this.#retention?.begin(earlier?.seenUntilUs);
         return;

@@ -1,5 +1,5 @@
 /**
- * Makes test/fixtures/messages/linux-RELEASE.txt anew, from the kernel it runs on: `node
+ * Makes test/fixtures/messages/linux-RELEASE.txt again, from the kernel it runs on: `node
  * dist/test/conntrack/capture-main.js FILE`, as root. Real traffic through the lab's gateway, and entries put
  * in with `conntrack -I` for what the lab cannot send. Messages are those that `--save-messages` keeps; above
  * each stands what conntrack-tools, listening beside it, said of the same event.

@@ -1,5 +1,5 @@
 /**
- * The real writer worker on real file systems that fill up, hang, become read-only and are mounted anew.
+ * The real writer worker on real file systems that fill up, hang, become read-only and are mounted again.
  * Disks whose writes fail late, in fdatasync, are left to faults.test.ts: ext4 on a loop device that loses
  * its end made the kernel (6.18) stop with "kernel BUG at fs/ext4/mballoc.c", which no test may do to a
  * machine.
@@ -146,7 +146,7 @@ test('a disk that hangs: the statistics say so, nothing is lost, it goes on by i
 
 test('a file system that turns read-only, is checked and mounted again: recording goes on', { skip }, () =>
   Mounts.with(async (mounts) => {
-    // Below it nothing can be written: a recorder would make its directory anew on the disk that is there.
+    // Below it nothing can be written: a recorder would make its directory again on the disk that is there.
     mounts.tmpfs('disk', 'ro');
     const { at, image } = mounts.ext4('disk', ',errors=remount-ro');
     const directory = join(at, 'log');
