@@ -276,7 +276,7 @@ export class LogWriter {
     const name = fileName(this.template, timeUs);
     this.#use(this.#beginning.beginNumbered(name, timeUs, this.clock.wallUs(), previous));
     const { path } = segment.file;
-    this.#say('warn', `${path}: given up after an error, recording goes on in ${this.path}`);
+    this.#say('warn', `${path}: abandoned after an error; recording continues in ${this.path}`);
     this.#ending.add(segment, finalPath, segment.planClosing('write error' satisfies EndReason));
     this.#ending.finish();
   }
@@ -324,7 +324,7 @@ export class LogWriter {
     }
     this.stats[WriterStat.rotationsRefused]++;
     if (name !== this.#refusedName)
-      this.#say('warn', `not rotated to ${name}: ${obstacle}; recording goes on in ${this.path}`);
+      this.#say('warn', `not rotated to ${name}: ${obstacle}; recording continues in ${this.path}`);
     this.#refusedName = name;
     return undefined;
   }
