@@ -121,7 +121,7 @@ test('repair wants one file and an output that is not there', () => {
   }
   const taken = ctrecorder(['repair', soundFile, '-o', soundFile]);
   assert.equal(taken.code, 1);
-  assert.match(taken.stderr, /sound\.ct: exists already, name another output\n$/);
+  assert.match(taken.stderr, /sound\.ct: already exists; name another output\n$/);
   assert.ok(!existsSync(output));
 });
 

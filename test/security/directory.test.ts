@@ -52,7 +52,7 @@ for (const obstacle of Object.keys(obstacles)) {
       const { code, stderr } = ctrecorder(['-C', '-F', '-f', file, '-p', 'all', '--replay', capture]);
       assertLeft();
       if (obstacle === 'a directory' && name === 'nat.ct') {
-        assert.match(stderr, /nat\.ct: is a directory, add a file name\n$/);
+        assert.match(stderr, /nat\.ct: is a directory; add a file name\n$/);
         return;
       }
       assert.equal(code, 0, stderr);

@@ -279,7 +279,12 @@ export class Oracle implements DiskWatcher {
       if (after === undefined || after.excused) continue;
       const before = after.last ?? contents.get(after);
       if (before === undefined) continue;
-      const known = [...before.chains.values(), ...after.chains];
+      // A start continues what it found, also when that file then goes to make room for the new one.
+      const gone = this.made.slice(this.made.indexOf(after) + 1).filter(({ removed }) => removed);
+      const known = [before, ...gone.map(({ last }) => last)].flatMap((held) => [
+        ...(held?.chains.values() ?? []),
+      ]);
+      known.push(...after.chains);
       if (previous === undefined || !known.includes(previous))
         throw new Broken('chain', `${name} does not continue ${this.#nameOf(after.inode)}`);
     }

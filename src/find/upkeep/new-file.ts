@@ -110,7 +110,7 @@ export function checkPlaces(
   const stats = place.standardInput ? undefined : statSync(place.path, { throwIfNoEntry: false });
   if (stats !== undefined && isLocked(stats)) throw locked(operation, place.path);
   if (output !== undefined && existsSync(output))
-    throw new SystemFailure(operation, 'EEXIST', `${output}: exists already, name another output`);
+    throw new SystemFailure(operation, 'EEXIST', `${output}: already exists; name another output`);
   return stats;
 }
 

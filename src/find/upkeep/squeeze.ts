@@ -44,7 +44,7 @@ function stillWritten(path: string): SystemFailure {
   return new SystemFailure(
     'squeeze',
     'EBUSY',
-    `${path}: is still being written, squeeze it once it is closed`,
+    `${path}: is still being written; squeeze it once it is closed`,
   );
 }
 
@@ -68,7 +68,7 @@ async function squeezeFrom(
 }
 
 function needsOutput(file: string): UsageError {
-  return new UsageError(`-S of ${file}: a pipe or packed file cannot be replaced; add -o FILE`);
+  return new UsageError(`-S of ${file}: a pipe or compressed file cannot be replaced; add -o FILE`);
 }
 
 function leftAsItIs(file: string, bytes: number): SqueezeResult {

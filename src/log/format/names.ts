@@ -61,14 +61,14 @@ export function isNameAgain(template: string, openedUs: number, timeUs: number):
 /** UsageError when the template cannot name a file. */
 export function checkTemplate(template: string): void {
   if (template === '') throw new UsageError('-f: the file name is empty');
-  if (template.endsWith('/')) throw new UsageError(`-f ${template}: names a directory, add a file name`);
-  if (template.includes('\0')) throw new UsageError('-f: the file name holds a NUL character');
+  if (template.endsWith('/')) throw new UsageError(`-f ${template}: ends in a slash; add a file name`);
+  if (template.includes('\0')) throw new UsageError('-f: the file name contains a NUL character');
   if (statSync(template, { throwIfNoEntry: false })?.isDirectory())
-    throw new UsageError(`-f ${template}: is a directory, add a file name`);
+    throw new UsageError(`-f ${template}: is a directory; add a file name`);
   for (const [conversion, letter] of template.matchAll(CONVERSION))
     if (!Object.hasOwn(conversions, letter))
       throw new UsageError(
-        `-f ${template}: ${conversion} is no conversion that a file name can have: use one of strftime's, as in %Y-%m-%d_%H%M, and %% for a percent sign`,
+        `-f ${template}: ${conversion} is not a conversion that a file name can contain: use one of strftime's, as in %Y-%m-%d_%H%M, and %% for a percent sign`,
       );
 }
 

@@ -74,7 +74,7 @@ export class PidFile {
   }
 
   /**
-   * At exit. False when it was left alone, because another file has its name by now, or none. In a directory
+   * At exit. False when it was left alone, because another file now has its name, or none. In a directory
    * where the reduced rights allow no removal the file is left empty, which counts as stale. Safe to repeat.
    */
   remove(): boolean {
@@ -117,7 +117,7 @@ function refuseIfLive(path: string, content: string): void {
 }
 
 function noPidFile(path: string): SystemFailure {
-  const what = `${path}: is no pid file and will not be overwritten; give -P another name`;
+  const what = `${path}: is not a pid file and will not be overwritten: give -P another name`;
   return new SystemFailure('create pid file', 'EEXIST', what, { path });
 }
 

@@ -57,7 +57,7 @@ export class EndingFiles {
   giveUp(): void {
     for (const { segment } of this.#files) {
       const { path } = segment.file;
-      this.#say('error', `${path}: could not be closed; its records are safe, the next start closes it`);
+      this.#say('error', `${path}: could not be closed; its records are safe; the next start closes it`);
       segment.close();
     }
   }

@@ -201,7 +201,7 @@ class IdentityFile {
   }
 
   #refuse(why: string): undefined {
-    this.#say(`${this.path}: ${why}; it is left as it is, remove it to have it made again`);
+    this.#say(`${this.path}: ${why}; it is left unchanged, remove it to have it made again`);
     return undefined;
   }
 

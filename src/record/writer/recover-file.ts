@@ -134,7 +134,7 @@ class Recovery {
   #postponed(error: SystemFailure): Recovered {
     const { path } = this.file;
     const what =
-      'was left behind and cannot be closed now; recording continues behind it, a later start closes it';
+      'was left behind and cannot be closed now; recording continues after it; a later start closes it';
     this.#say(`${path}: ${what}: ${error.message}`);
     return { path, end: this.#endAt(this.#finalPath) };
   }
@@ -174,7 +174,7 @@ class Recovery {
   #rename(): string {
     const { fs, file } = this;
     if (!standsAt(fs, file.path, file))
-      throw new SystemFailure('rename', 'ENOENT', `${file.path}: another file has its name by now`, file);
+      throw new SystemFailure('rename', 'ENOENT', `${file.path}: another file now has its name`, file);
     const name = renameNumbered(fs, file.path, this.#finalPath);
     fs.syncDirectory(dirname(name));
     return name;

@@ -95,7 +95,7 @@ function tellOfUnreadable(
     if (!isLive || meta !== undefined) continue;
     lastUs = Math.max(lastUs ?? 0, Math.floor(facts.modifiedMs * 1000));
     if (removeUnbegun(fs, path, emit)) continue;
-    const what = 'was left behind, and its header cannot be read; it is left as it is';
+    const what = 'was left behind, and its header cannot be read; it is left unchanged';
     emit({
       type: 'log',
       level: 'warn',

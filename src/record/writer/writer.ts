@@ -11,42 +11,32 @@ import { basename, dirname, resolve } from 'node:path';
 import type { LogFileSystem } from '../../base/disk/disk.js';
 import { DEFAULT_FILE_MODE } from '../../base/disk/file-mode.js';
 import { fileSystemWithMode } from '../../base/disk/file-system.js';
-import { numbered } from '../../base/disk/numbered.js';
 import { SystemFailure } from '../../base/errors.js';
 import { systemClock } from '../../base/libc/clock.js';
 import type { Clock } from '../../base/time/clock.js';
-import { GapCause, type GapRecord, unseenGap } from '../../event/gap.js';
+import { GapCause, unseenGap } from '../../event/gap.js';
 import { gapBlock, jsonBlock, UNNUMBERED } from '../../log/format/block.js';
 import type { EndReason } from '../../log/format/end-block.js';
 import type { EarlierRecording, PreviousFile } from '../../log/format/file-meta.js';
-import { BlockType, LIVE_SUFFIX } from '../../log/format/format.js';
+import { BlockType } from '../../log/format/format.js';
 import { hex, numberFrame, sequenceOf } from '../../log/format/frame.js';
 import { fileName, isNameAgain } from '../../log/format/names.js';
 import type { Recorder } from '../../log/read/ownership.js';
-import { type Closing, Segment } from '../../log/write/segment.js';
-import { attemptAll } from './attempt-all.js';
+import type { Closing } from '../../log/write/segment.js';
+import { BeginningFiles, type OpenFile } from './beginning-files.js';
 import { EndingFiles } from './ending-files.js';
 import { isFull } from './full-disk.js';
-import { fileMeta } from './writer-meta.js';
 import { timeSync, WriterStat } from './writer-stats.js';
 import type { Emit, WriterOptions } from './writer-task.js';
 
 const NO_FILTER = new Uint8Array(0);
-
-interface OpenFile {
-  readonly segment: Segment;
-  /** What it is to be called when it is closed. */
-  readonly finalPath: string;
-  /** The time that named it, and when it was opened: later when it stands in for one that was given up. */
-  readonly timeUs: number;
-  readonly openedUs: number;
-}
 
 export class LogWriter {
   /** Whose files these are; the identity is settled before the first one is opened (recover.ts). */
   recorder: Recorder;
   readonly #options: WriterOptions;
   #current: OpenFile | undefined;
+  readonly #beginning: BeginningFiles;
   readonly #ending: EndingFiles;
   /** Blocks of the writer's own that are not durable yet. */
   #notes: Uint8Array[] = [];
@@ -55,8 +45,6 @@ export class LogWriter {
   #refusedName = '';
   /** A rotation that waits for room: the time that is to name the file. */
   lateUs: number | undefined;
-  /** Of the newest file of this identity. */
-  #fileNumber = 0;
   /** Of the last data block of this run. */
   #sequence = 0;
 
@@ -70,6 +58,7 @@ export class LogWriter {
     this.#options = { ...options, template: resolve(options.template) };
     const { protocols, host, identity = '' } = options;
     this.recorder = { template: this.template, protocols, hostname: host.hostname, identity };
+    this.#beginning = new BeginningFiles(this.#options, () => this.recorder, fs, stats, clock);
     this.#ending = new EndingFiles(fs, stats, emit, clock);
   }
 
@@ -112,8 +101,8 @@ export class LogWriter {
       earlier !== undefined && this.#options.live
         ? unseenGap(GapCause.notRunning, earlier.seenUntilUs, timeUs)
         : undefined;
-    this.#fileNumber = earlier?.fileNumber ?? 0;
-    this.#use(this.#beginNumbered(name, timeUs, timeUs, earlier?.lastFile, absence));
+    this.#beginning.fileNumber = earlier?.fileNumber ?? 0;
+    this.#use(this.#beginning.beginNumbered(name, timeUs, timeUs, earlier?.lastFile, absence));
     const { finalPath } = this.#current!;
     if (finalPath !== name) this.#say('warn', `${name} is there already: recording to ${finalPath}`);
   }
@@ -285,9 +274,9 @@ export class LogWriter {
       runId: this.#runId,
     };
     const name = fileName(this.template, timeUs);
-    this.#use(this.#beginNumbered(name, timeUs, this.clock.wallUs(), previous));
+    this.#use(this.#beginning.beginNumbered(name, timeUs, this.clock.wallUs(), previous));
     const { path } = segment.file;
-    this.#say('warn', `${path}: given up after an error, recording goes on in ${this.path}`);
+    this.#say('warn', `${path}: abandoned after an error; recording continues in ${this.path}`);
     this.#ending.add(segment, finalPath, segment.planClosing('write error' satisfies EndReason));
     this.#ending.finish();
   }
@@ -303,75 +292,6 @@ export class LogWriter {
     const afterSequence = stats[WriterStat.durableSequence];
     if (sequence > 0) stats[WriterStat.durableSequence] = this.#sequence = sequence;
     this.emit({ type: 'opened', file: segment.file.path, openedUs, afterSequence });
-  }
-
-  #beginNumbered(
-    name: string,
-    timeUs: number,
-    openedUs: number,
-    previous: PreviousFile | undefined,
-    absence?: GapRecord,
-  ): OpenFile {
-    for (let number = 0; ; number++) {
-      const finalPath = numbered(name, number);
-      if (this.#isTaken(finalPath)) continue;
-      try {
-        return this.#begin(finalPath, timeUs, openedUs, previous, absence);
-      } catch (error) {
-        // Somebody else was faster.
-        if (!(error instanceof SystemFailure && error.operation === 'create' && error.code === 'EEXIST'))
-          throw error;
-      }
-    }
-  }
-
-  /**
-   * A new live file, locked, its header, the gap before the run's first file, and its name durable. Throws
-   * SystemFailure and leaves nothing behind.
-   */
-  #begin(
-    finalPath: string,
-    timeUs: number,
-    openedUs: number,
-    previous: PreviousFile | undefined,
-    absence?: GapRecord,
-  ): OpenFile {
-    const { fs } = this;
-    const path = finalPath + LIVE_SUFFIX;
-    fs.makeDirectory(dirname(path));
-    const file = fs.create(path);
-    try {
-      if (!fs.lock(file))
-        throw new SystemFailure('lock', 'EAGAIN', `${path}: is locked by another program`, file);
-      const segment = Segment.begin(
-        fs,
-        file,
-        fileMeta(this.#options, this.recorder, {
-          openedUs,
-          namedUs: timeUs,
-          fileNumber: this.#fileNumber + 1,
-          previous,
-        }),
-      );
-      if (absence !== undefined) {
-        const identity = { runId: this.#options.runId, sequence: 1 };
-        segment.appendFrame(gapBlock(absence, identity), 0, NO_FILTER);
-      }
-      timeSync(this.clock, this.stats, () => segment.commit());
-      fs.syncDirectory(dirname(path));
-      this.#fileNumber++;
-      return { segment, finalPath, timeUs, openedUs };
-    } catch (error) {
-      attemptAll(
-        () => fs.remove(path),
-        () => fs.close(file),
-      );
-      throw error;
-    }
-  }
-
-  #isTaken(finalPath: string): boolean {
-    return this.fs.exists(finalPath) || this.fs.exists(finalPath + LIVE_SUFFIX);
   }
 
   /** The file to rotate to; undefined, and said once for each name, when there cannot be one. */
@@ -394,8 +314,8 @@ export class LogWriter {
         return this.#nextNumbered(name, timeUs, previous);
       if (name === fileName(this.template, current.timeUs))
         obstacle = 'the template gives the same name again';
-      else if (this.#isTaken(name)) obstacle = 'a file of that name is there already';
-      else return this.#begin(name, timeUs, openedUs, previous);
+      else if (this.#beginning.isTaken(name)) obstacle = 'a file of that name is there already';
+      else return this.#beginning.begin(name, timeUs, openedUs, previous);
     } catch (error) {
       if (!(error instanceof SystemFailure)) throw error;
       if (makesRoom(error)) return this.#next(current, name, { timeUs, openedUs }, closing, makesRoom);
@@ -404,14 +324,14 @@ export class LogWriter {
     }
     this.stats[WriterStat.rotationsRefused]++;
     if (name !== this.#refusedName)
-      this.#say('warn', `not rotated to ${name}: ${obstacle}; recording goes on in ${this.path}`);
+      this.#say('warn', `not rotated to ${name}: ${obstacle}; recording continues in ${this.path}`);
     this.#refusedName = name;
     return undefined;
   }
 
   /** For a time that the local clock shows twice: recording does not go on in the file of the first. */
   #nextNumbered(name: string, timeUs: number, previous: PreviousFile): OpenFile {
-    const next = this.#beginNumbered(name, timeUs, timeUs, previous);
+    const next = this.#beginning.beginNumbered(name, timeUs, timeUs, previous);
     const { finalPath } = next;
     const why = `${name} is there already, since local clocks show this time twice`;
     if (finalPath !== name)

@@ -91,7 +91,7 @@ test('no inode is left and nothing may go: a start says so, a rotation waits and
     // One for the small file beside the logs, one for the first log.
     for (const name of ['stranger-0', 'stranger-1']) rmSync(join(at, name));
     const events = await record(at, {});
-    assert.equal(events.logged(/not rotated to .*no inode left.*; recording goes on in/).length, 1);
+    assert.equal(events.logged(/not rotated to .*no inode left.*; recording continues in/).length, 1);
   }),
 );
 
