@@ -307,7 +307,10 @@ test('rotation that cannot open the next file loses nothing and leaves nothing b
       failing = true;
       made.writer.rotate(START_US + 60e6);
       assert.deepEqual(namesIn(place), ['2115.part'], operation);
-      assert.equal(made.events.logged(/not rotated to .*2116.*recording continues in .*2115\.part/).length, 1);
+      assert.equal(
+        made.events.logged(/not rotated to .*2116.*recording continues in .*2115\.part/).length,
+        1,
+      );
       failing = false;
       made.write(2);
       made.writer.rotate(START_US + 120e6);
