@@ -1,20 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
-  closeSync,
   copyFileSync,
   existsSync,
-  linkSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
-  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -23,7 +18,7 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { LogFileSystem } from '../../../src/base/disk/disk.js';
 import { realFileSystem } from '../../../src/base/disk/file-system.js';
-import { errnoCode, SystemFailure } from '../../../src/base/errors.js';
+import { SystemFailure } from '../../../src/base/errors.js';
 import { testFiles } from '../../../src/find/upkeep/check.js';
 import { squeeze } from '../../../src/find/upkeep/squeeze.js';
 import type { RemovedFile } from '../../../src/log/format/retention-note.js';
@@ -38,7 +33,6 @@ import { WriterStat } from '../../../src/record/writer/writer-stats.js';
 import type { WriterEvent } from '../../../src/record/writer/writer-task.js';
 import { announcedIn, blockOf, DAY_US, Days, NAMES, notesIn, setNow, usedBytes } from './days.js';
 import {
-  complaints,
   Events,
   eventBlock,
   faultyFileSystem,
@@ -132,41 +126,6 @@ test('a full disk in the middle of it: what that took is not removed once more',
     const used = usedBytes(directory);
     const noteBytes = days.writer.liveBytes - liveBytes;
     assert.ok(used - noteBytes <= 12_000 && used + days.removed.at(-1)!.bytes > 12_000);
-  }));
-
-test('a legal hold keeps a file by path, by name and by a marker beside it, also when it counts', () =>
-  inDirectory(async (directory) => {
-    const holds = [join(directory, 'x/..', NAMES[2]), NAMES[3], `${NAMES[4]}.part`, NAMES[30]];
-    const days = new Days(directory, { keepBytes: 1, holds }).record(8);
-    writeFileSync(`${days.path(6)}.hold`, '');
-    await days.retain();
-    assert.deepEqual(days.left, [2, 3, 4, 6, 8]);
-    // A hold can be lifted while the recorder runs.
-    rmSync(`${days.path(6)}.hold`);
-    await days.retain();
-    assert.deepEqual(days.left, [2, 3, 4, 8]);
-    days.writer.close();
-    const files = [2, 3, 4, 8].map((day) => days.path(day));
-    const reports: string[] = [];
-    for await (const { lines, sound } of testFiles(files)) {
-      assert.ok(sound, lines.join('\n'));
-      reports.push(...lines.map((line) => line.replaceAll(`${directory}/`, '')));
-    }
-    const chainOf = (day: number) => days.removed.find(({ file }) => file === days.path(day))?.chain;
-    assert.match(reports[0], /^\d+: sound/);
-    assert.deepEqual(
-      reports.filter((line) => !line.includes(': sound,')),
-      [
-        `${NAMES[8]}: retention removed 3 files, the last ${NAMES[7]}, chain ${chainOf(7)}`,
-        `${NAMES[8]}: retention removed 1 file, the last ${NAMES[6]}, chain ${chainOf(6)}`,
-        `${NAMES[8]}: ${NAMES[1]}, the file before ${NAMES[2]}, is one of them: a chain begins there`,
-        `${NAMES[8]}: the file before it, ${NAMES[7]}, was removed by retention`,
-      ],
-    );
-    // Without the file that tells, a file before the first that is not given is not a fault; a missing one
-    // between two is.
-    assert.deepEqual(await complaints(files[1], files[2]), []);
-    assert.match((await complaints(files[0], files[2]))[0], /does not continue .*: it names/);
   }));
 
 test('nothing is removed that is not a finished file of this recorder', (t) =>
@@ -289,89 +248,6 @@ test('a header is read once, not at every look; a file that was changed is looke
     assert.deepEqual(look(), [found[0], found[2], found[3]]);
   }));
 
-test('the space of a removed file is freed in steps, but not under somebody who reads it or has another name for it', () =>
-  inDirectory(async (directory) => {
-    const bytes = 40 * 2 ** 20;
-    /** The sizes that the file has while it is freed. */
-    const freed = async (prepare: (path: string) => unknown): Promise<Set<number>> => {
-      const path = join(directory, 'file');
-      writeFileSync(path, '');
-      truncateSync(path, bytes);
-      prepare(path);
-      const file = realFileSystem.open(path);
-      unlinkSync(path);
-      const sizes = new Set([bytes]);
-      let isClosed = false;
-      const closing = realFileSystem.closeLater(file).then(() => {
-        isClosed = true;
-      });
-      for (; !isClosed; await setImmediate())
-        try {
-          sizes.add(realFileSystem.factsOf(file).bytes);
-        } catch (error) {
-          assert.equal(errnoCode(error), 'EBADF');
-        }
-      await closing;
-      return sizes;
-    };
-    assert.deepEqual(await freed(() => {}), new Set([40, 24, 8].map((mebibytes) => mebibytes * 2 ** 20)));
-    let reader = -1;
-    assert.deepEqual(
-      await freed((path) => {
-        reader = openSync(path, 'r');
-      }),
-      new Set([bytes]),
-    );
-    closeSync(reader);
-    const backup = join(directory, 'backup');
-    await freed((path) => linkSync(path, backup));
-    assert.equal(statSync(backup).size, bytes);
-  }));
-
-test('a descriptor that is another file by now is neither cut nor closed', () =>
-  inDirectory(async (directory) => {
-    const path = join(directory, 'file');
-    const bytes = 40 * 2 ** 20;
-    writeFileSync(path, '');
-    truncateSync(path, bytes);
-    const other = realFileSystem.open(path);
-    unlinkSync(path);
-    await realFileSystem.closeLater({ ...other, inode: other.inode + 1 });
-    assert.equal(realFileSystem.factsOf(other).bytes, bytes);
-    realFileSystem.close(other);
-  }));
-
-test('a removal does not wait for the space to be freed, and the next one waits for that', async () => {
-  await inDirectory(async (directory) => {
-    let freed!: () => void;
-    const closeLater: LogFileSystem['closeLater'] = async (file) => {
-      await new Promise<void>((resolve) => {
-        freed = resolve;
-      });
-      realFileSystem.close(file);
-    };
-    const days = new Days(directory, { keepBytes: 1 }, { ...realFileSystem, closeLater }).record(4);
-    days.retention.schedule();
-    while (days.removed.length === 0) days.step();
-    for (let i = 0; i < 10; i++) days.step();
-    assert.equal(days.removed.length, 1);
-    assert.ok(days.retention.busy);
-    freed();
-    while (days.removed.length === 1) {
-      await setImmediate();
-      days.step();
-    }
-    assert.deepEqual(days.left, [3, 4]);
-    freed();
-    days.writer.close();
-    assert.equal(
-      notesIn(days.path(4)).length,
-      0,
-      'the run is not over: nothing is said that could be said later',
-    );
-  });
-});
-
 test('what was removed until a stop is in the log, though there was more to remove', (t) =>
   inDirectory(async (directory) => {
     const days = new Days(directory, {}).record(6);
@@ -425,69 +301,4 @@ test('what is to be removed is durable in the log before it is, and -T explains 
       lines.some((line) => /was about to be removed by retention/.test(line)),
       lines.join('\n'),
     );
-  }));
-
-test('a hold through a symbolic link keeps the file; one that fits nothing is said once and counted', () =>
-  inDirectory(async (directory) => {
-    const data = join(directory, 'data');
-    mkdirSync(data);
-    symlinkSync('data', join(directory, 'log'));
-    const holds = [
-      join(directory, 'log', NAMES[1]),
-      join(directory, 'evidence'),
-      '/nowhere/at/all',
-      'no-such',
-    ];
-    const days = new Days(data, { keepBytes: 1, holds }).record(4);
-    symlinkSync(join(data, NAMES[2]), join(directory, 'evidence'));
-    await days.retain();
-    await days.retain();
-    assert.deepEqual(days.left, [1, 2, 4]);
-    assert.deepEqual(days.events.logged(/--hold/), [
-      '--hold /nowhere/at/all: fits no file of this recorder now',
-      '--hold no-such: fits no file of this recorder now',
-    ]);
-    assert.equal(days.stats[WriterStat.holdsUnmatched], 2);
-  }));
-
-test('packed files: those of gzip count and go in their order, with the chain of what is in them; others are named', () =>
-  inDirectory(async (directory) => {
-    const days = new Days(directory, { keepBytes: 1 }).record(6);
-    const chains = new Map(
-      days.events.all.flatMap((event) => (event.type === 'closed' ? [[event.file, event.chain]] : [])),
-    );
-    execFileSync('gzip', [days.path(1), days.path(2), days.path(3)]);
-    writeFileSync(`${days.path(3)}.hold`, '');
-    renameSync(days.path(4), `${days.path(4)}.xz`);
-    await days.retain();
-    assert.deepEqual(
-      days.removed.map(({ file, chain }) => [file, chain]),
-      [1, 2, 5].map((day) => {
-        const path = days.path(day);
-        return [day === 5 ? path : `${path}.gz`, chains.get(path)];
-      }),
-    );
-    assert.ok(existsSync(`${days.path(3)}.gz`) && existsSync(`${days.path(4)}.xz`));
-    assert.equal(days.events.logged(/1 packed file .* neither counts nor removes/).length, 1);
-    assert.equal(days.stats[WriterStat.filesUncounted], 1);
-  }));
-
-test('-S leaves a held file alone: a marker beside it or beside a link, or a --hold of its recorder', () =>
-  inDirectory(async (directory) => {
-    const days = new Days(directory, {}).record(4);
-    days.writer.close();
-    const before = [1, 2, 3].map((day) => readFileSync(days.path(day)));
-    writeFileSync(`${days.path(1)}.hold`, '');
-    const link = join(directory, 'link');
-    symlinkSync(days.path(2), link);
-    writeFileSync(`${link}.hold`, '');
-    const recorders = [{ holds: [days.path(3)] }];
-    writeFileSync(join(directory, '.ctrecorder.json'), JSON.stringify({ version: 1, recorders }));
-    for (const file of [days.path(1), link, days.path(3)])
-      await assert.rejects(squeeze({ file }), /: is under legal hold and stays as it is/);
-    assert.deepEqual(
-      [1, 2, 3].map((day) => readFileSync(days.path(day))),
-      before,
-    );
-    await squeeze({ file: days.path(4) });
   }));
