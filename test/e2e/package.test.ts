@@ -177,6 +177,8 @@ test('what is packed is complete, and nothing else is', () => {
   let imports = 0;
   for (const file of files.filter((name) => name.endsWith('.js')))
     for (const [, fixed, dynamic] of readFileSync(join(full, file), 'utf8').matchAll(imported)) {
+      // It holds the declarations of all commands, which are run from bundles of their own.
+      if (dynamic !== undefined && file === 'dist/src/cli/run.js') continue;
       const name = fixed ?? dynamic;
       const there = name.startsWith('.')
         ? files.includes(normalize(join(dirname(file), name)))
