@@ -65,7 +65,7 @@ test('a template that cannot name a file is refused, naming the conversion', () 
     ['%Ey', '%E'],
     ['%%%k', '%k'],
     ['', 'empty'],
-    ['logs/', 'directory'],
+    ['logs/', 'slash'],
     ['/tmp', 'is a directory'],
     ['a\0b', 'NUL'],
   ])
