@@ -24,7 +24,7 @@ export interface OwnFile extends CataloguedFile {
   readonly meta: FileMeta;
 }
 
-/** One file more each time; all of them at the end. What is gone by the time it is looked at is left out. */
+/** One file each time. What is gone by the time it is looked at is left out. */
 export function* lookAtFiles(disk: ReadDisk, template: string): Generator<CataloguedFile, void, void> {
   for (const paths of namesByDirectory(disk, template))
     for (const path of paths) {

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import { counted } from '../../base/counted.js';
 import type { LogFileSystem } from '../../base/disk/disk.js';
 import { SystemFailure } from '../../base/errors.js';
 import type { Host } from '../../base/process/host.js';
@@ -132,14 +133,14 @@ function tellOfOthers(
   }
   for (const [whose, count] of others) {
     const way = whose.startsWith('identity') ? '; --identity continues them' : '';
-    const what = `${dirname(template)}: ${count} file${count === 1 ? '' : 's'} of another recorder (${whose})`;
+    const what = `${dirname(template)}: ${counted(count, 'file')} of another recorder (${whose})`;
     emit({ type: 'log', level: 'warn', message: `${what} will not be touched or continued${way}` });
   }
   if (adopted > 0)
     emit({
       type: 'log',
       level: 'info',
-      message: `identity ${identity}: continues ${adopted} file${adopted === 1 ? '' : 's'} without an identity`,
+      message: `identity ${identity}: continues ${counted(adopted, 'file')} without an identity`,
     });
 }
 

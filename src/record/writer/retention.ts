@@ -3,11 +3,11 @@
  * too much (`--keep-bytes`), and, when either is given, those that a full disk needs gone. Never a live or
  * locked file, one under legal hold, or one that this recorder did not make.
  *
- * Writer thread, between its groups: a step takes some milliseconds, and the space of a removed file is freed
- * on another thread. What is to be removed is durable in the log, or in a file beside it, before it is done;
- * what was removed is said in the log once it is certain.
+ * Writer thread, between its groups: a step takes milliseconds, and space is freed on another thread. What is
+ * to be removed is durable in the log, or beside it, before it is done; what was removed follows in the log.
  */
 import { basename, dirname, join } from 'node:path';
+import { counted } from '../../base/counted.js';
 import type { LogFile } from '../../base/disk/disk.js';
 import { standsAt } from '../../base/disk/same-file.js';
 import { errnoCode, isSystemError, SystemFailure } from '../../base/errors.js';
@@ -386,9 +386,9 @@ export class Retention {
   #tellOfUncounted(): void {
     const { uncounted } = this.#finished;
     this.stats[WriterStat.filesUncounted] = uncounted;
-    if (uncounted === 0 || this.#said.has(literalDirectory(this.writer.template))) return;
-    const what = `${uncounted} packed file${uncounted === 1 ? '' : 's'} (.xz, .zst or .bz2) cannot be read`;
     const directory = literalDirectory(this.writer.template);
+    if (uncounted === 0 || this.#said.has(directory)) return;
+    const what = `${counted(uncounted, 'packed file')} (.xz, .zst or .bz2) cannot be read`;
     this.#sayOnce(directory, `${what}, so retention neither counts nor removes them; use gzip instead`);
   }
 
